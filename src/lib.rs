@@ -1,0 +1,7 @@
+//! containerpilot: init and supervisor for containers.
+pub mod config;
+pub mod core;
+pub mod env;
+pub mod log;
+pub mod plan;
+pub mod process;

@@ -1,0 +1,2 @@
+//! The binary. No logic: see [`containerpilot::app`].
+fn main() {}
