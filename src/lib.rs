@@ -1,6 +1,7 @@
 //! containerpilot: init and supervisor for containers.
 pub mod config;
 pub mod core;
+pub mod duration;
 pub mod env;
 pub mod log;
 pub mod plan;

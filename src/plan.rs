@@ -201,6 +201,11 @@ impl JobSpec {
     pub fn is_telemetry(&self) -> bool {
         self.name == TELEMETRY_JOB
     }
+
+    /// The command of its health check.
+    pub fn check(&self) -> Option<&CommandSpec> {
+        self.health.as_ref()?.exec.as_ref()
+    }
 }
 
 /// The name of the job that stands for our own telemetry service (v3 §16).
