@@ -94,7 +94,10 @@ const NOT_IN_CORE: &[&str] = &[
     "std::env",
     "std::thread",
     "std::process",
-    "std::sync",
+    "std::sync::atomic",
+    "std::sync::mpsc",
+    "std::sync::Mutex",
+    "std::sync::RwLock",
     "rand",
 ];
 
@@ -170,6 +173,7 @@ fn faults(file: &str, text: &str) -> Vec<String> {
         return vec![format!("{file}: the room `{room}` has no line in DOORS")];
     };
     let depth = module.len() + 1;
+    let submodules = submodules(text);
     let mut found = Vec::new();
     for (line, is_use, path) in paths(text) {
         let mut complain = |what: &str| found.push(format!("{file}:{line}: `{}`: {what}", path.join("::")));
@@ -183,7 +187,7 @@ fn faults(file: &str, text: &str) -> Vec<String> {
         let starts =
             |prefix: &str| prefix.split("::").eq(path.iter().take(prefix.split("::").count()).map(String::as_str));
         if room != "process" {
-            let ours = ["main", "app", "exit"].contains(&room)
+            let own_exit = ["main", "app", "exit"].contains(&room)
                 && path.get(2).is_some_and(|name| OUR_OWN_EXIT.contains(&&**name));
             if path.iter().any(|part| part == "waitpid" || part == "waitid") {
                 complain("only `process` waits");
@@ -196,13 +200,20 @@ fn faults(file: &str, text: &str) -> Vec<String> {
             if NOT_IN_CORE.iter().any(|name| starts(name)) || clock("Instant") || clock("SystemTime") {
                 complain("`core` is pure");
             }
-            let root = path.first().map_or("", String::as_str);
-            if is_use && !["std", "core", "serde", "crate", "super", "self"].contains(&root) && !is_type(root) {
+            let first = path.first().map_or("", String::as_str);
+            let known = ["std", "core", "serde", "crate", "super", "self"].contains(&first);
+            if is_use && !known && !is_type(first) && !submodules.iter().any(|name| name == first) {
                 complain("`core` imports `plan`, std and serde only");
             }
         }
     }
     found
+}
+
+/// The modules that a source declares (`mod event;`), whose names may begin a path.
+fn submodules(text: &str) -> Vec<String> {
+    let tokens = tokens(&without_text(text));
+    tokens.windows(2).filter(|pair| pair[0].1 == "mod").map(|pair| pair[1].1.clone()).collect()
 }
 
 /// Whether a first segment is a type (`use Restarts::Unlimited`) and not a crate.
@@ -437,9 +448,14 @@ mod checker {
             fault("src/main.rs", "use std::process::ExitCode; fn main() -> ExitCode { containerpilot::app::run() }"),
             ""
         );
-        assert_eq!(
-            fault("src/core/world.rs", "use crate::core::event; use super::job; use std::collections::BTreeMap;"),
-            ""
+        assert_eq!(fault("src/core/world.rs", "use crate::core::event; use super::job; use std::sync::Arc;"), "");
+    }
+
+    #[test]
+    fn a_room_may_export_its_own_modules() {
+        assert_eq!(fault("src/core/mod.rs", "mod event;\npub use event::{Event, GLOBAL};"), "");
+        assert!(
+            fault("src/core/mod.rs", "// mod event;\npub use event::{Event, GLOBAL};").contains("std and serde only")
         );
     }
 

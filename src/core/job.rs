@@ -335,7 +335,10 @@ impl Job {
         if self.due >= most {
             if most == MOST_DUE {
                 let name = self.name();
-                turn.log(Level::Warn, format!("{name} has {MOST_DUE} starts waiting for the end of its run: one is lost"));
+                turn.log(
+                    Level::Warn,
+                    format!("{name} has {MOST_DUE} starts waiting for the end of its run: one is lost"),
+                );
             }
             return Verdict::GoOn;
         }
@@ -455,7 +458,10 @@ impl Job {
         if first || quick.is_power_of_two() {
             let (name, pause) = (self.name(), elapsed(pause));
             let how = self.last.as_ref().map_or("", |last| last.text.as_str());
-            turn.log(Level::Warn, format!("{name} ended quickly {quick} times in a row ({how}): next start in {pause}"));
+            turn.log(
+                Level::Warn,
+                format!("{name} ended quickly {quick} times in a row ({how}): next start in {pause}"),
+            );
         }
     }
 
@@ -475,7 +481,8 @@ impl Job {
 
     /// Whether nothing more will run by itself.
     pub(super) fn is_settled(&self) -> bool {
-        self.stage == Stage::Complete || (self.stage == Stage::Live && self.run.is_none() && self.due == 0 && !self.pausing)
+        self.stage == Stage::Complete
+            || (self.stage == Stage::Live && self.run.is_none() && self.due == 0 && !self.pausing)
     }
 }
 
@@ -483,7 +490,10 @@ impl Job {
 pub(super) fn next_period(due: Moment, period: Duration, turn: &mut Turn<'_>, name: &str, what: &str) -> Moment {
     let late = turn.now.since(due);
     if late > Duration::from_secs(1) {
-        turn.log(Level::Warn, format!("the {what} of {name} was {} late: the machine or we were held up", elapsed(late)));
+        turn.log(
+            Level::Warn,
+            format!("the {what} of {name} was {} late: the machine or we were held up", elapsed(late)),
+        );
     }
     let next = due.after(period);
     if next > turn.now { next } else { turn.now.after(period) }

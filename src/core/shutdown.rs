@@ -169,12 +169,20 @@ impl World {
     fn last_words(&self, status: u8) -> String {
         const MOST: usize = 10;
         let ran: Vec<&Job> = self.jobs().filter(|job| job.last.is_some()).collect();
-        let mut words: Vec<String> = ran.iter().take(MOST).map(|job| {
-            let last = job.last.as_ref();
-            let killed = last.is_some_and(|last| last.killed);
-            let code = last.map_or(0, |last| last.code);
-            if killed { format!("{} (killed: it did not end on SIGTERM)", job.name()) } else { format!("{} ({code})", job.name()) }
-        }).collect();
+        let mut words: Vec<String> = ran
+            .iter()
+            .take(MOST)
+            .map(|job| {
+                let last = job.last.as_ref();
+                let killed = last.is_some_and(|last| last.killed);
+                let code = last.map_or(0, |last| last.code);
+                if killed {
+                    format!("{} (killed: it did not end on SIGTERM)", job.name())
+                } else {
+                    format!("{} ({code})", job.name())
+                }
+            })
+            .collect();
         if ran.len() > MOST {
             words.push(format!("{} more", ran.len() - MOST));
         }

@@ -59,7 +59,10 @@ impl Job {
     /// A process does not even die of SIGKILL (reliability row 20). A job that stops is given up on.
     pub(super) fn give_up(&mut self, turn: &mut Turn<'_>) -> bool {
         let name = self.name().to_owned();
-        turn.log(Level::Error, format!("{name} is still there {} after SIGKILL: the kernel holds it", elapsed(super::exec::PATIENCE)));
+        turn.log(
+            Level::Error,
+            format!("{name} is still there {} after SIGKILL: the kernel holds it", elapsed(super::exec::PATIENCE)),
+        );
         if self.stage != Stage::Terminating {
             return false;
         }
@@ -121,7 +124,11 @@ impl World {
     /// The bound of a stop is reached: the wait for dependents, or the run of a post-stop job, is cut short.
     pub(super) fn on_stop_timeout(&mut self, id: JobId, now: Moment, effects: &mut Vec<Effect>) {
         let unsettled: Vec<JobId> = self.job(id).map_or_else(Vec::new, |job| {
-            job.waiting_for.iter().copied().filter(|&other| self.job(other).is_some_and(|job| !job.is_settled())).collect()
+            job.waiting_for
+                .iter()
+                .copied()
+                .filter(|&other| self.job(other).is_some_and(|job| !job.is_settled()))
+                .collect()
         });
         let names: Vec<&str> = unsettled.iter().filter_map(|&other| self.job(other)).map(Job::name).collect();
         let names = names.join(", ");
@@ -129,14 +136,20 @@ impl World {
         let (name, bound) = (job.name().to_owned(), elapsed(job.spec.stop_timeout));
         match job.stage {
             Stage::Leaving => {
-                turn.log(Level::Warn, format!("{name} has waited its stopTimeout of {bound} for {names}: stopping both now"));
+                turn.log(
+                    Level::Warn,
+                    format!("{name} has waited its stopTimeout of {bound} for {names}: stopping both now"),
+                );
                 job.terminate(&mut turn);
                 for other in unsettled {
                     self.stop_job(other, now, effects);
                 }
             }
             Stage::Live => {
-                turn.log(Level::Warn, format!("{name} has run for its stopTimeout of {bound} during the stop: it is cut short"));
+                turn.log(
+                    Level::Warn,
+                    format!("{name} has run for its stopTimeout of {bound} during the stop: it is cut short"),
+                );
                 self.stop_job(id, now, effects);
             }
             Stage::Terminating | Stage::Complete => {}

@@ -32,8 +32,7 @@ impl World {
     /// The world of a plan, before anything has happened.
     pub fn new(plan: &Plan) -> Self {
         let ids = (0..u32::MAX).map(JobId);
-        let mut jobs: Vec<Job> =
-            ids.zip(&plan.jobs).map(|(id, spec)| Job::new(id, Arc::new(spec.clone()))).collect();
+        let mut jobs: Vec<Job> = ids.zip(&plan.jobs).map(|(id, spec)| Job::new(id, Arc::new(spec.clone()))).collect();
         for (job, spaced) in jobs.iter_mut().zip(in_cycle(&plan.jobs)) {
             job.spaced = spaced;
         }
