@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{Job, Stage, Verdict};
+use super::job::{Job, Verdict};
 use super::shutdown::Phase;
 use super::turn::{Ledger, Queued, Turn};
 use super::{ChildId, Effect, Event, ExitStatus, Input, JobId, Moment, Slot, SpawnFailure, Timer};

@@ -1,0 +1,273 @@
+//! The command line: v3's flags as Go's `flag` package reads them, and the newer verbs.
+//!
+//! v3 §2. A verb counts only as the very first argument (design §6); everything else is flags. The flags are read
+//! here, not by clap, because Go's rules are others: `-name` and `--name` are one, `-flag=false` works, the first
+//! word that is no flag ends them. The way to a running supervisor (`-config F`) costs nothing but this loop.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What the program is asked to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Supervise. Holds the path if the command line names one.
+    Run {
+        /// `-config`.
+        config: Option<String>,
+        /// Words behind the flags, which v3 ignores.
+        ignored: Vec<String>,
+    },
+    /// Print the version.
+    Version,
+    /// Print this text and succeed.
+    Help(String),
+    /// Render the configuration's template.
+    Template {
+        /// `-config`.
+        config: Option<String>,
+        /// `-out`; `None` is stdout.
+        out: Option<String>,
+    },
+    /// `config check FILE`
+    Check {
+        /// The file.
+        file: String,
+        /// For machines.
+        json: bool,
+    },
+    /// `config show FILE`
+    Show {
+        /// The file.
+        file: String,
+    },
+}
+
+/// Why a command line was not understood: the whole text for stderr.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UsageError(pub String);
+
+/// Reads the words behind the program's name.
+pub fn parse(program: &str, words: &[OsString]) -> Result<Command, UsageError> {
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    match words.first() {
+        Some(first) if first == "config" => verb(program, &words),
+        _ => flags(program, &words),
+    }
+}
+
+#[derive(Parser)]
+#[command(name = "containerpilot", disable_help_subcommand = true)]
+struct Verbs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Look at configuration files without starting anything
+    #[command(subcommand)]
+    Config(ConfigVerb),
+}
+
+#[derive(Subcommand)]
+enum ConfigVerb {
+    /// Print every problem of a configuration; exit 0 when there is no error, 65 when there is
+    Check(CheckArgs),
+    /// Print the configuration as it would be used, with every default, as JSON5; secrets are masked
+    Show(ShowArgs),
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    /// The configuration file
+    file: String,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct ShowArgs {
+    /// The configuration file
+    file: String,
+}
+
+fn verb(program: &str, words: &[String]) -> Result<Command, UsageError> {
+    let argv = std::iter::once(program).chain(words.iter().map(String::as_str));
+    match Verbs::try_parse_from(argv) {
+        Ok(Verbs { verb: Verb::Config(ConfigVerb::Check(CheckArgs { file, json })) }) => Ok(Command::Check { file, json }),
+        Ok(Verbs { verb: Verb::Config(ConfigVerb::Show(ShowArgs { file })) }) => Ok(Command::Show { file }),
+        Err(error) if error.use_stderr() => Err(UsageError(error.render().to_string())),
+        Err(error) => Ok(Command::Help(error.render().to_string())),
+    }
+}
+
+/// The flags that ask a running instance through its control socket.
+const REQUESTS: [&str; 5] = ["reload", "maintenance", "putenv", "putmetric", "ping"];
+
+fn flags(program: &str, words: &[String]) -> Result<Command, UsageError> {
+    let mut config = None;
+    let mut out = None;
+    let mut version = false;
+    let mut template = false;
+    let fail = |message: String| Err(UsageError(format!("{message}\n{}", usage(program))));
+    let mut words = words.iter();
+    while let Some(word) = words.as_slice().first() {
+        let Some(body) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|_| word.len() > 1) else {
+            break;
+        };
+        words.next();
+        if body.is_empty() {
+            break;
+        }
+        if body.starts_with('-') || body.starts_with('=') {
+            return fail(format!("bad flag syntax: {word}"));
+        }
+        let (name, inline) = match body.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (body, None),
+        };
+        let mut text = |inline: Option<String>| inline.or_else(|| words.next().cloned());
+        match name {
+            "config" | "out" => {
+                let Some(value) = text(inline) else { return fail(format!("flag needs an argument: -{name}")) };
+                *(if name == "config" { &mut config } else { &mut out }) = Some(value);
+            }
+            "version" | "template" => {
+                let value = inline.unwrap_or_else(|| "true".to_owned());
+                let Some(value) = go_bool(&value) else {
+                    return fail(format!("invalid boolean value \"{value}\" for -{name}: parse error"));
+                };
+                *(if name == "version" { &mut version } else { &mut template }) = value;
+            }
+            "h" | "help" => return Ok(Command::Help(usage(program))),
+            name if REQUESTS.contains(&name) => {
+                return Err(UsageError(format!(
+                    "-{name} asks a running instance through its control socket, which {} does not serve yet\n",
+                    env!("CARGO_PKG_VERSION")
+                )));
+            }
+            _ => return fail(format!("flag provided but not defined: -{name}")),
+        }
+    }
+    // An empty path is no path, as in the original.
+    let config = config.filter(|path| !path.is_empty());
+    Ok(if version {
+        Command::Version
+    } else if template {
+        Command::Template { config, out: out.filter(|path| !path.is_empty() && path != "-") }
+    } else {
+        Command::Run { config, ignored: words.cloned().collect() }
+    })
+}
+
+fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn usage(program: &str) -> String {
+    format!(
+        "Usage of {program}:
+  -config string
+    \tpath of the configuration; without it the variable CONTAINERPILOT names the file
+  -out string
+    \twith -template: the file to write to; \"-\" or nothing is stdout
+  -template
+    \trender the configuration's template and stop
+  -version
+    \tprint the version and stop
+
+Commands, as the first word:
+  config check [--json] FILE
+    \tprint every problem of a configuration; exit 0 or 65
+  config show FILE
+    \tprint the configuration with every default as JSON5
+
+Examples:
+  {program} -config /etc/containerpilot.json5
+  {program} config check /etc/containerpilot.json5
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Command, UsageError> {
+        parse("containerpilot", &words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn run(config: Option<&str>, ignored: &[&str]) -> Command {
+        Command::Run {
+            config: config.map(str::to_owned),
+            ignored: ignored.iter().map(|word| (*word).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn flags_take_one_dash_or_two_and_a_value_with_or_without_an_equals_sign() {
+        for words in [vec!["-config", "F"], vec!["--config", "F"], vec!["-config=F"], vec!["--config=F"]] {
+            assert_eq!(read(&words), Ok(run(Some("F"), &[])), "{words:?}");
+        }
+        assert_eq!(read(&["-config=a=b"]), Ok(run(Some("a=b"), &[])));
+        assert_eq!(read(&["-config", "A", "-config", "B"]), Ok(run(Some("B"), &[])));
+        assert_eq!(read(&["-config", ""]), Ok(run(None, &[])));
+    }
+
+    #[test]
+    fn flags_end_at_the_first_other_word() {
+        assert_eq!(read(&["-config", "F", "app", "-version"]), Ok(run(Some("F"), &["app", "-version"])));
+        assert_eq!(read(&["--", "-version"]), Ok(run(None, &["-version"])));
+        assert_eq!(read(&["-", "-version"]), Ok(run(None, &["-", "-version"])));
+    }
+
+    #[test]
+    fn version_wins_over_template_wins_over_running() {
+        assert_eq!(read(&["-template", "-version", "-config", "F"]), Ok(Command::Version));
+        assert_eq!(read(&["-version=false", "-config=F"]), Ok(run(Some("F"), &[])));
+        let template = |out: Option<&str>| Command::Template { config: Some("F".into()), out: out.map(str::to_owned) };
+        assert_eq!(read(&["-template", "-config=F"]), Ok(template(None)));
+        assert_eq!(read(&["-template", "-config=F", "-out", "-"]), Ok(template(None)));
+        assert_eq!(read(&["-template=T", "-config=F", "-out", "G"]), Ok(template(Some("G"))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_go_words() {
+        for (words, text) in [
+            (vec!["-bogus"], "flag provided but not defined: -bogus\n"),
+            (vec!["-config"], "flag needs an argument: -config\n"),
+            (vec!["-version=maybe"], "invalid boolean value \"maybe\" for -version: parse error\n"),
+            (vec!["---config"], "bad flag syntax: ---config\n"),
+            (vec!["-=x"], "bad flag syntax: -=x\n"),
+        ] {
+            let UsageError(message) = read(&words).unwrap_err();
+            assert!(message.starts_with(text), "{words:?}: {message}");
+            assert!(message.contains("Usage of containerpilot:"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_verb_is_one_only_as_the_first_word() {
+        assert_eq!(read(&["config", "check", "F"]), Ok(Command::Check { file: "F".into(), json: false }));
+        assert_eq!(read(&["config", "check", "--json", "F"]), Ok(Command::Check { file: "F".into(), json: true }));
+        assert_eq!(read(&["config", "show", "F"]), Ok(Command::Show { file: "F".into() }));
+        assert_eq!(read(&["-config", "F", "config", "check"]), Ok(run(Some("F"), &["config", "check"])));
+        assert!(read(&["config", "chekc", "F"]).is_err());
+        assert!(matches!(read(&["config", "--help"]), Ok(Command::Help(_))));
+        assert!(matches!(read(&["-h"]), Ok(Command::Help(_))));
+    }
+
+    #[test]
+    fn a_request_to_a_running_instance_is_refused_rather_than_ignored() {
+        for flag in REQUESTS {
+            let UsageError(message) = read(&[&format!("-{flag}")]).unwrap_err();
+            assert!(message.contains("does not serve yet"), "{message}");
+        }
+    }
+}

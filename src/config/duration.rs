@@ -1,0 +1,226 @@
+//! Durations as Go spells them (v3 §7.1). The error texts are Go 1.19's.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A signed number of nanoseconds: Go's `time.Duration`. Displays as Go prints it (`1h30m0s`, `100ms`, `0s`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct GoDuration(pub i64);
+
+impl GoDuration {
+    /// For use: a negative one is zero.
+    pub fn to_std(self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+
+    /// Whether it is below zero.
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+}
+
+const MICROSECOND: u64 = 1_000;
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let ns = self.0.unsigned_abs();
+        let text = match ns {
+            0 => "0s".to_owned(),
+            1..MICROSECOND => format!("{ns}ns"),
+            MICROSECOND..MILLISECOND => format!("{}µs", decimal(ns, MICROSECOND)),
+            MILLISECOND..SECOND => format!("{}ms", decimal(ns, MILLISECOND)),
+            _ => {
+                let minutes = ns / (60 * SECOND);
+                let seconds = decimal(ns % (60 * SECOND), SECOND);
+                match (minutes / 60, minutes % 60) {
+                    (0, 0) => format!("{seconds}s"),
+                    (0, m) => format!("{m}m{seconds}s"),
+                    (h, m) => format!("{h}h{m}m{seconds}s"),
+                }
+            }
+        };
+        // `pad` would count the sign wrongly only if a width were asked for without it.
+        f.pad(&format!("{sign}{text}"))
+    }
+}
+
+/// `ns` in `unit`s (a power of ten), without zeros at the end.
+fn decimal(ns: u64, unit: u64) -> String {
+    let (whole, rest) = (ns / unit, ns % unit);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let width = unit.ilog10() as usize;
+    let fraction = format!("{rest:0width$}");
+    format!("{whole}.{}", fraction.trim_end_matches('0'))
+}
+
+/// What kind of mistake a duration has; the texts differ between versions of Go, these do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DurationErrorClass {
+    /// Not a duration at all, or out of range.
+    InvalidDuration,
+    /// A number without a unit.
+    MissingUnit,
+    /// A unit that Go doesn't know.
+    UnknownUnit,
+}
+
+impl DurationErrorClass {
+    /// The class's name in the golden vectors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidDuration => "invalid-duration",
+            Self::MissingUnit => "missing-unit",
+            Self::UnknownUnit => "unknown-unit",
+        }
+    }
+}
+
+/// Why a text is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct DurationError {
+    /// What kind of mistake.
+    pub class: DurationErrorClass,
+    /// Go 1.19's words: `time: missing unit in duration "5"`.
+    pub text: String,
+}
+
+/// A job's duration field: nothing is "not set", a bare integer is seconds, everything else is Go's.
+///
+/// # Errors
+/// As [`parse_go_duration`]; an integer too big for a duration is `time: invalid duration "9223372037s"`.
+pub fn parse_job_duration(text: &str) -> Result<Option<GoDuration>, DurationError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // Go's ParseInt in base 10 takes a sign and digits, as Rust's does.
+    match text.parse::<i64>() {
+        Ok(seconds) => parse_go_duration(&format!("{seconds}s")).map(Some),
+        Err(_) => parse_go_duration(text).map(Some),
+    }
+}
+
+/// Go's `time.ParseDuration`: an optional sign and one or more decimal numbers with a unit, or a bare `0`.
+///
+/// # Errors
+/// With the class and the words of Go 1.19.
+pub fn parse_go_duration(text: &str) -> Result<GoDuration, DurationError> {
+    let (negative, mut rest) = match text.as_bytes().first() {
+        Some(b'-') => (true, text.get(1..).unwrap_or("")),
+        Some(b'+') => (false, text.get(1..).unwrap_or("")),
+        _ => (false, text),
+    };
+    if rest == "0" {
+        return Ok(GoDuration(0));
+    }
+    if rest.is_empty() {
+        return Err(invalid(text));
+    }
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let (ns, after) = component(rest, text)?;
+        rest = after;
+        total = total.checked_add(ns).filter(|sum| *sum <= LIMIT).ok_or_else(|| invalid(text))?;
+    }
+    let signed = if negative { 0_i64.checked_sub_unsigned(total) } else { i64::try_from(total).ok() };
+    signed.map(GoDuration).ok_or_else(|| invalid(text))
+}
+
+/// The magnitude of the smallest duration, one more than that of the greatest.
+const LIMIT: u64 = 1 << 63;
+
+/// One `<decimal><unit>` at the start of `rest`: its nanoseconds, and what follows.
+fn component<'a>(rest: &'a str, text: &str) -> Result<(u64, &'a str), DurationError> {
+    let (whole, after_whole) = digits(rest);
+    let (fraction, after_number) = match after_whole.strip_prefix('.') {
+        Some(after) => digits(after),
+        None => ("", after_whole),
+    };
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(invalid(text));
+    }
+    // Checked before the unit, as Go does: an endless number is "invalid" even without one.
+    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().map_err(|_| invalid(text))? };
+    if whole > LIMIT {
+        return Err(invalid(text));
+    }
+    let unit_end = after_number.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after_number.len());
+    let (unit, after) = after_number.split_at_checked(unit_end).unwrap_or((after_number, ""));
+    if unit.is_empty() {
+        let text = format!("time: missing unit in duration {}", quote(text));
+        return Err(DurationError { class: DurationErrorClass::MissingUnit, text });
+    }
+    let Some(factor) = unit_ns(unit) else {
+        let text = format!("time: unknown unit {} in duration {}", quote(unit), quote(text));
+        return Err(DurationError { class: DurationErrorClass::UnknownUnit, text });
+    };
+    let ns = whole.checked_mul(factor).filter(|ns| *ns <= LIMIT).ok_or_else(|| invalid(text))?;
+    let ns = ns.checked_add(fraction_ns(fraction, factor)).filter(|ns| *ns <= LIMIT).ok_or_else(|| invalid(text))?;
+    Ok((ns, after))
+}
+
+/// The fraction's nanoseconds, computed in floating point as Go does, so that the last digit is the same.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "Go's own arithmetic; the result is below one unit, at most 3.6e12"
+)]
+fn fraction_ns(digits: &str, factor: u64) -> u64 {
+    let mut value: u64 = 0;
+    let mut scale = 1.0_f64;
+    for digit in digits.bytes().map(|b| u64::from(b.wrapping_sub(b'0'))) {
+        // Digits that no longer fit are below any nanosecond: Go reads over them.
+        let Some(next) = value.checked_mul(10).and_then(|v| v.checked_add(digit)).filter(|v| *v <= LIMIT) else { break };
+        value = next;
+        scale *= 10.0;
+    }
+    (value as f64 * (factor as f64 / scale)) as u64
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+fn unit_ns(unit: &str) -> Option<u64> {
+    Some(match unit {
+        "ns" => 1,
+        // U+00B5, the micro sign, and U+03BC, the Greek letter.
+        "us" | "µs" | "μs" => MICROSECOND,
+        "ms" => MILLISECOND,
+        "s" => SECOND,
+        "m" => 60 * SECOND,
+        "h" => 3_600 * SECOND,
+        _ => return None,
+    })
+}
+
+fn invalid(text: &str) -> DurationError {
+    DurationError {
+        class: DurationErrorClass::InvalidDuration,
+        text: format!("time: invalid duration {}", quote(text)),
+    }
+}
+
+/// Go's quoting in messages about time: bytes outside printable ASCII in hexadecimal.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => {
+                quoted.push('\\');
+                quoted.push(char::from(byte));
+            }
+            b' '..=b'~' | 0x7f => quoted.push(char::from(byte)),
+            _ => quoted.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
