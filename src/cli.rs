@@ -96,7 +96,9 @@ struct ShowArgs {
 fn verb(program: &str, words: &[String]) -> Result<Command, UsageError> {
     let argv = std::iter::once(program).chain(words.iter().map(String::as_str));
     match Verbs::try_parse_from(argv) {
-        Ok(Verbs { verb: Verb::Config(ConfigVerb::Check(CheckArgs { file, json })) }) => Ok(Command::Check { file, json }),
+        Ok(Verbs { verb: Verb::Config(ConfigVerb::Check(CheckArgs { file, json })) }) => {
+            Ok(Command::Check { file, json })
+        }
         Ok(Verbs { verb: Verb::Config(ConfigVerb::Show(ShowArgs { file })) }) => Ok(Command::Show { file }),
         Err(error) if error.use_stderr() => Err(UsageError(error.render().to_string())),
         Err(error) => Ok(Command::Help(error.render().to_string())),

@@ -1,5 +1,7 @@
 //! `examples/nginx`: a real application, nginx from Debian's packages, with the program as PID 1.
 
+#![expect(clippy::unwrap_used, reason = "a test: what can't be run makes it fail")]
+
 mod support;
 
 use std::process::Command;

@@ -176,7 +176,9 @@ fn fraction_ns(digits: &str, factor: u64) -> u64 {
     let mut scale = 1.0_f64;
     for digit in digits.bytes().map(|b| u64::from(b.wrapping_sub(b'0'))) {
         // Digits that no longer fit are below any nanosecond: Go reads over them.
-        let Some(next) = value.checked_mul(10).and_then(|v| v.checked_add(digit)).filter(|v| *v <= LIMIT) else { break };
+        let Some(next) = value.checked_mul(10).and_then(|v| v.checked_add(digit)).filter(|v| *v <= LIMIT) else {
+            break;
+        };
         value = next;
         scale *= 10.0;
     }

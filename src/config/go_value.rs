@@ -43,7 +43,8 @@ pub fn go_format(value: &Value) -> String {
         Value::Object(members) => {
             // Of keys given twice the last one counts.
             let map: BTreeMap<&str, &Node> = members.iter().map(|m| (m.key.as_str(), &m.value)).collect();
-            let words: Vec<String> = map.iter().map(|(key, node)| format!("{key}:{}", go_format(&node.value))).collect();
+            let words: Vec<String> =
+                map.iter().map(|(key, node)| format!("{key}:{}", go_format(&node.value))).collect();
             format!("map[{}]", words.join(" "))
         }
     }
