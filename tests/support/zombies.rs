@@ -1,0 +1,68 @@
+//! A thread that looks for zombies that PID 1 leaves lying.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::process;
+
+/// The shortest time between two looks. Many children make the pauses longer, so that looking takes a tenth of one
+/// core at most.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// Watches the children of PID 1 from its start to its end.
+pub struct Watcher {
+    found: Arc<Mutex<Vec<String>>>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watcher {
+    /// Begins. A child of PID 1 that is a zombie for longer than the grace is found; one that is there for a moment is
+    /// what the kernel does. A child that its own parent (a job) does not wait for isn't ours.
+    pub fn start(pid_one: i32, grace: Duration) -> Self {
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let over = Arc::new(AtomicBool::new(false));
+        let (list, flag) = (Arc::clone(&found), Arc::clone(&over));
+        let thread = std::thread::spawn(move || watch(pid_one, grace, &list, &flag));
+        Self { found, over, thread: Some(thread) }
+    }
+
+    /// Ends and tells what was found.
+    pub fn finish(&mut self) -> Vec<String> {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+        self.found.lock().map(|list| list.clone()).unwrap_or_default()
+    }
+}
+
+fn watch(pid_one: i32, grace: Duration, found: &Mutex<Vec<String>>, over: &AtomicBool) {
+    // When each zombie was first seen; a pid that comes back alive leaves the table.
+    let mut since: BTreeMap<i32, Instant> = BTreeMap::new();
+    while !over.load(Ordering::Relaxed) {
+        let begin = Instant::now();
+        let zombies: Vec<(i32, String)> = process::children(pid_one)
+            .into_iter()
+            .filter_map(|pid| {
+                let (name, fields) = process::stat(pid)?;
+                (fields.first()? == "Z").then_some((pid, name))
+            })
+            .collect();
+        since.retain(|pid, _| zombies.iter().any(|(zombie, _)| zombie == pid));
+        for (pid, name) in zombies {
+            let first = *since.entry(pid).or_insert(begin);
+            let text = format!("{name} (pid {pid}) stayed a zombie for over {grace:?}");
+            if begin.duration_since(first) > grace
+                && let Ok(mut list) = found.lock()
+                && !list.contains(&text)
+            {
+                list.push(text);
+            }
+        }
+        std::thread::sleep(PERIOD.max(begin.elapsed() * 9));
+    }
+}
