@@ -1,0 +1,74 @@
+//! How much a template may do (design §4 row 26).
+//!
+//! Work is counted, not timed: the same template fails at the same place on every machine. A step is about what
+//! evaluating one operand costs; functions that walk over bytes or elements pay for them.
+
+use super::error::Class;
+
+/// The largest text: of the result, and of any value on the way, in bytes.
+pub(super) const MAX_TEXT: usize = 1024 * 1024;
+/// Steps of one rendering; about a tenth of a second.
+pub(super) const MAX_STEPS: usize = 1_000_000;
+/// Templates that call each other.
+pub(super) const MAX_TEMPLATES: usize = 64;
+/// Blocks and parentheses within each other in the source.
+pub(super) const MAX_NESTING: usize = 64;
+/// Blocks, parentheses and templates within each other while rendering; what the stack holds.
+pub(super) const MAX_DEPTH: usize = 256;
+
+/// Bytes that cost as much as one step.
+const BYTES_PER_STEP: usize = 16;
+
+/// What a function says when it can't do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What kind of mistake it is.
+    pub(super) class: Class,
+    /// What is wrong, in Go's words where Go has some.
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { class, message: message.into() }
+    }
+}
+
+/// The steps that are left.
+#[derive(Debug)]
+pub(super) struct Budget {
+    steps: usize,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { steps: MAX_STEPS }
+    }
+
+    /// Pays for `steps` steps.
+    pub(super) fn spend(&mut self, steps: usize) -> Result<(), Failure> {
+        match self.steps.checked_sub(steps) {
+            Some(left) => {
+                self.steps = left;
+                Ok(())
+            }
+            None => {
+                self.steps = 0;
+                Err(Failure::new(Class::Limit, format!("the template needs more than {MAX_STEPS} steps")))
+            }
+        }
+    }
+
+    /// Pays for a text of `length` bytes, which must not be too long.
+    pub(super) fn spend_text(&mut self, length: usize) -> Result<(), Failure> {
+        if length > MAX_TEXT {
+            return Err(too_long());
+        }
+        self.spend(length / BYTES_PER_STEP)
+    }
+}
+
+/// A value or the result is larger than [`MAX_TEXT`].
+pub(super) fn too_long() -> Failure {
+    Failure::new(Class::Limit, format!("the text is longer than {MAX_TEXT} bytes"))
+}
