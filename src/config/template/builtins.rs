@@ -14,6 +14,7 @@ pub(super) fn call(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, Fa
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of all functions")]
 pub(super) fn not(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, Failure> {
     Ok(Value::Bool(!arguments.first().is_some_and(Value::is_true)))
 }

@@ -182,9 +182,9 @@ impl<'t> Machine<'t> {
     /// A value that fits a parameter.
     fn checked(&self, value: Value, parameter: Parameter) -> Evaluated<Value> {
         match (parameter, value) {
-            (Parameter::Any, value) => Ok(value),
-            (Parameter::String, value @ Value::String(_)) => Ok(value),
-            (Parameter::Strings, value @ Value::Strings(_)) => Ok(value),
+            (Parameter::Any, value)
+            | (Parameter::String, value @ Value::String(_))
+            | (Parameter::Strings, value @ Value::Strings(_)) => Ok(value),
             (Parameter::Strings, Value::Nil) => Ok(Value::Strings(List::new(Vec::new()))),
             (_, Value::Nil) => {
                 self.error(Class::ArgumentType, format!("invalid value; expected {}", parameter.type_name()))

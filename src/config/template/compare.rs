@@ -67,8 +67,7 @@ fn equal(left: &Value, right: &Value, context: &mut Context<'_>) -> Result<bool,
         (Value::Nil, Value::Ints(_) | Value::Strings(_) | Value::Environment(_)) => {
             comparable(right, context).map(|()| false)
         }
-        (Value::Nil, _) | (_, Value::Nil) => Ok(left == right),
-        (Value::Complex(..), Value::Complex(..)) => Ok(left == right),
+        (Value::Nil, _) | (_, Value::Nil) | (Value::Complex(..), Value::Complex(..)) => Ok(left == right),
         _ => match order(left, right) {
             Some(ordering) => Ok(ordering == Some(Ordering::Equal)),
             None => Err(failed("incompatible types for comparison")),

@@ -98,7 +98,7 @@ impl<'t> Machine<'t> {
         let reason = reason.into();
         let (position, span, shown) = self.place.describe();
         let before = self.source.get(..position).unwrap_or_default();
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = before.split(|&byte| byte == b'\n').count();
         let column = position - before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let template = quote(self.template, Show::Printable);
         let message = format!("template: :{line}:{column}: executing {template} at <{shown}>: {reason}");

@@ -8,6 +8,7 @@
 //!  pattern ─ syntax ─► tree ─ program ─► instructions ─ search ─► groups ─ replace ─► text
 //! ```
 
+mod classes;
 mod program;
 mod replace;
 mod search;

@@ -1,5 +1,7 @@
 //! From a tree to instructions for the search.
 
+use std::rc::Rc;
+
 use regex_syntax::hir::ClassUnicode;
 
 use super::super::budget::Failure;
@@ -8,7 +10,7 @@ use super::syntax::{Assertion, Tree};
 
 /// Instructions of one pattern, and instructions times noted positions: what a search keeps in memory.
 const MAX_INSTRUCTIONS: usize = 20_000;
-const MAX_NOTES: usize = 1_000_000;
+const MAX_NOTES: usize = 200_000;
 
 /// An instruction. Without a target of its own it goes on to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(super) enum Instruction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
     pub(super) instructions: Vec<Instruction>,
-    pub(super) classes: Vec<ClassUnicode>,
+    pub(super) classes: Vec<Rc<ClassUnicode>>,
     /// Two for each group: where it begins and ends.
     pub(super) slots: usize,
 }
@@ -63,7 +65,7 @@ impl Program {
         match tree {
             Tree::Class(class) => {
                 let index = self.classes.len();
-                self.classes.push(class.clone());
+                self.classes.push(Rc::clone(class));
                 self.push(Instruction::Class(index))?;
             }
             Tree::Assertion(assertion) => {

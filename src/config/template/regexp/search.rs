@@ -13,7 +13,7 @@ use super::unicode::contains;
 pub(super) type Slots = Vec<Option<usize>>;
 
 /// Followed instructions and copied positions that cost as much as one step.
-const WORK_PER_STEP: usize = 16;
+const WORK_PER_STEP: usize = 4;
 
 /// The ways that stand before the same character.
 #[derive(Debug, Default)]
@@ -162,10 +162,8 @@ impl<'s> Search<'s> {
                     }
                     self.todo.push(Todo::Follow(index + 1));
                 }
-                Some(Instruction::Assertion(assertion)) => {
-                    if holds(*assertion, self.text, position) {
-                        self.todo.push(Todo::Follow(index + 1));
-                    }
+                Some(Instruction::Assertion(assertion)) if holds(*assertion, self.text, position) => {
+                    self.todo.push(Todo::Follow(index + 1));
                 }
                 Some(Instruction::Class(_) | Instruction::Match) => {
                     ways.order.push(index);
@@ -175,7 +173,7 @@ impl<'s> Search<'s> {
                     }
                     self.work += self.program.slots / 4;
                 }
-                None => {}
+                Some(Instruction::Assertion(_)) | None => {}
             }
         }
     }

@@ -1,10 +1,14 @@
-//! From a pattern to a tree: RE2's syntax with Perl's extensions, and Go's errors.
+//! From a pattern to a tree: RE2's syntax with Perl's extensions, and Go's errors. Single characters and classes are in
+//! [`super::classes`].
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use regex_syntax::hir::ClassUnicode;
 
 use super::super::budget::Failure;
 use super::super::error::Class;
-use super::unicode::{self, category, class, fold, perl};
+use super::unicode::{class, fold};
 
 /// Groups and alternatives within each other; Go's limit is 1000.
 const MAX_NESTING: usize = 100;
@@ -15,7 +19,7 @@ const MAX_REPEAT: u32 = 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tree {
     /// One character of a class.
-    Class(ClassUnicode),
+    Class(Rc<ClassUnicode>),
     Assertion(Assertion),
     /// A numbered group.
     Group(usize, Box<Tree>),
@@ -41,22 +45,28 @@ pub(super) enum Assertion {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "the syntax has independent flags")]
-struct Flags {
-    fold: bool,
+pub(super) struct Flags {
+    pub(super) fold: bool,
     multi_line: bool,
     dot_newline: bool,
     lazy: bool,
 }
 
 /// The error for a part of a pattern.
-fn error<T>(words: &str, part: &str) -> Result<T, Failure> {
+pub(super) fn error<T>(words: &str, part: &str) -> Result<T, Failure> {
     Err(Failure::new(Class::BadRegexp, format!("error parsing regexp: {words}: `{part}`")))
 }
 
 /// A pattern and the names of its groups, the whole match (without a name) included.
 pub(super) fn parse(pattern: &str) -> Result<(Tree, Vec<Option<String>>), Failure> {
-    let mut parser = Parser { whole: pattern, rest: pattern, flags: Flags::default(), names: vec![None], depth: 0 };
+    let mut parser = Parser {
+        whole: pattern,
+        rest: pattern,
+        flags: Flags::default(),
+        names: vec![None],
+        known: BTreeMap::new(),
+        depth: 0,
+    };
     let tree = parser.alternatives()?;
     if !parser.rest.is_empty() {
         return error("unexpected )", pattern);
@@ -67,8 +77,10 @@ pub(super) fn parse(pattern: &str) -> Result<(Tree, Vec<Option<String>>), Failur
 pub(super) struct Parser<'p> {
     whole: &'p str,
     pub(super) rest: &'p str,
-    flags: Flags,
+    pub(super) flags: Flags,
     names: Vec<Option<String>>,
+    /// Classes that were named before, by name and whether case matters: some are large.
+    pub(super) known: BTreeMap<(&'p str, bool), Rc<ClassUnicode>>,
     depth: usize,
 }
 
@@ -164,7 +176,7 @@ impl<'p> Parser<'p> {
                     if !self.flags.dot_newline {
                         any.difference(&class(&[('\n', '\n')]));
                     }
-                    items.push(Tree::Class(any));
+                    items.push(Tree::Class(Rc::new(any)));
                 }
                 '^' => {
                     self.next();
@@ -190,10 +202,10 @@ impl<'p> Parser<'p> {
     pub(super) fn literal(&self, c: char) -> Tree {
         let mut one = class(&[(c, c)]);
         self.fold_if_asked(&mut one);
-        Tree::Class(one)
+        Tree::Class(Rc::new(one))
     }
 
-    fn fold_if_asked(&self, class: &mut ClassUnicode) {
+    pub(super) fn fold_if_asked(&self, class: &mut ClassUnicode) {
         if self.flags.fold {
             fold(class);
         }
@@ -352,158 +364,6 @@ impl<'p> Parser<'p> {
         let c = self.escape()?;
         items.push(self.literal(c));
         Ok(())
-    }
-
-    /// `\d`, `\pL`, `\p{Greek}`, `\P{^Greek}`. `None`, and nothing taken, if it is none of these.
-    fn named_class(&mut self) -> Result<Option<ClassUnicode>, Failure> {
-        let start = self.rest;
-        let Some(letter) = self.rest.strip_prefix('\\').and_then(|rest| rest.chars().next()) else {
-            return Ok(None);
-        };
-        if let Some(mut class) = perl(letter) {
-            self.rest = self.rest.get(2..).unwrap_or_default();
-            self.fold_if_asked(&mut class);
-            return Ok(Some(class));
-        }
-        if !matches!(letter, 'p' | 'P') {
-            return Ok(None);
-        }
-        self.rest = self.rest.get(2..).unwrap_or_default();
-        let mut negated = letter == 'P';
-        let name = if self.take("{") {
-            let Some((name, rest)) = self.rest.split_once('}') else {
-                return error("invalid character class range", start);
-            };
-            self.rest = rest;
-            name
-        } else {
-            let one = self.rest;
-            self.next();
-            self.since(one)
-        };
-        let plain = name.strip_prefix('^').inspect(|_| negated = !negated).unwrap_or(name);
-        let Some(mut class) = category(plain) else {
-            return error("invalid character class range", self.since(start));
-        };
-        self.fold_if_asked(&mut class);
-        if negated {
-            class.negate();
-        }
-        Ok(Some(class))
-    }
-
-    /// `[…]`.
-    fn bracket(&mut self) -> Result<ClassUnicode, Failure> {
-        let whole = self.rest;
-        self.next();
-        let negated = self.take("^");
-        let mut result = class(&[]);
-        let mut first = true;
-        while first || !self.rest.starts_with(']') {
-            first = false;
-            if self.rest.starts_with("[:")
-                && let Some(end) = self.rest.find(":]")
-            {
-                let name = self.rest.get(..end + 2).unwrap_or_default();
-                let inner = self.rest.get(2..end).unwrap_or_default();
-                let (posix_negated, inner) = inner.strip_prefix('^').map_or((false, inner), |inner| (true, inner));
-                let Some(mut posix) = unicode::posix(inner) else {
-                    return error("invalid character class range", name);
-                };
-                self.rest = self.rest.get(end + 2..).unwrap_or_default();
-                self.fold_if_asked(&mut posix);
-                if posix_negated {
-                    posix.negate();
-                }
-                result.union(&posix);
-                continue;
-            }
-            if let Some(named) = self.named_class()? {
-                result.union(&named);
-                continue;
-            }
-            let start = self.rest;
-            let low = self.class_character(whole)?;
-            let mut high = low;
-            let range = self.rest.strip_prefix('-').filter(|rest| !rest.is_empty() && !rest.starts_with(']'));
-            if let Some(rest) = range {
-                self.rest = rest;
-                high = self.class_character(whole)?;
-                if high < low {
-                    return error("invalid character class range", self.since(start));
-                }
-            }
-            let mut range = class(&[(low, high)]);
-            self.fold_if_asked(&mut range);
-            result.union(&range);
-        }
-        self.next();
-        if negated {
-            result.negate();
-        }
-        Ok(result)
-    }
-
-    fn class_character(&mut self, whole: &str) -> Result<char, Failure> {
-        match self.peek() {
-            None => error("missing closing ]", whole),
-            Some('\\') => self.escape(),
-            Some(c) => {
-                self.next();
-                Ok(c)
-            }
-        }
-    }
-
-    /// A character that a backslash spells.
-    fn escape(&mut self) -> Result<char, Failure> {
-        let start = self.rest;
-        self.next();
-        let Some(c) = self.next() else {
-            return error("trailing backslash at end of expression", "");
-        };
-        let code = match c {
-            // A single digit would be a reference to a group; there are none.
-            '1'..='7' if !self.rest.starts_with(|c| matches!(c, '0'..='7')) => None,
-            '0'..='7' => {
-                let mut code = c.to_digit(8);
-                for _ in 0..2 {
-                    let Some(digit) = self.peek().and_then(|c| c.to_digit(8)) else { break };
-                    self.next();
-                    code = code.map(|code| code * 8 + digit);
-                }
-                code
-            }
-            'x' => self.hexadecimal(),
-            'a' => Some(7),
-            'f' => Some(12),
-            'n' => Some(10),
-            'r' => Some(13),
-            't' => Some(9),
-            'v' => Some(11),
-            _ if c.is_ascii() && !c.is_ascii_alphanumeric() => Some(u32::from(c)),
-            _ => None,
-        };
-        match code.and_then(char::from_u32) {
-            Some(c) => Ok(c),
-            None => error("invalid escape sequence", self.since(start)),
-        }
-    }
-
-    /// `\x41` or `\x{1F680}`, after the `x`.
-    fn hexadecimal(&mut self) -> Option<u32> {
-        let braced = self.take("{");
-        let mut code: u32 = 0;
-        let mut count = 0;
-        while braced || count < 2 {
-            let c = self.next()?;
-            if braced && c == '}' {
-                break;
-            }
-            code = code.checked_mul(16)?.checked_add(c.to_digit(16)?)?;
-            count += 1;
-        }
-        (count > 0).then_some(code)
     }
 }
 
