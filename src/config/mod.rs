@@ -7,3 +7,4 @@ pub mod go_value;
 pub mod interfaces;
 pub mod json5;
 pub mod names;
+pub mod template;

@@ -1,8 +1,8 @@
 //! Number constants: every type that can hold the value gets it, as Go's untyped constants do.
 
 use super::error::Class;
-use super::lex::Kind;
 use super::quote::{Show, quote, unquote_unit};
+use super::token::Kind;
 
 /// A number constant and all it can be.
 #[derive(Debug, Clone, Default, PartialEq)]

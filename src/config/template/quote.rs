@@ -57,7 +57,8 @@ fn escape_into(out: &mut String, c: char, quote: char, show: Show) {
 /// Whether a text can stand between backquotes unchanged.
 pub(super) fn can_backquote(text: &[u8]) -> bool {
     runes::runes(text).all(|(c, bytes)| {
-        !(bytes.len() == 1 && !c.is_ascii()) && c != '\u{feff}' && c != '`' && c != '\x7f' && (c >= ' ' || c == '\t')
+        let valid = c.is_ascii() || bytes.len() > 1;
+        valid && !matches!(c, '\u{feff}' | '`' | '\x7f') && (c >= ' ' || c == '\t')
     })
 }
 
@@ -161,7 +162,8 @@ mod tests {
 
     #[test]
     fn misspelt_constants_are_refused() {
-        for text in [r#""\q""#, r#""\x4""#, r#""\ud800""#, r#""\400""#, r#""\'""#, r#""\U00110000""#, "\"a\nb\"", "\""] {
+        for text in [r#""\q""#, r#""\x4""#, r#""\ud800""#, r#""\400""#, r#""\'""#, r#""\U00110000""#, "\"a\nb\"", "\""]
+        {
             assert_eq!(unquote(text.as_bytes()), None, "{text}");
         }
     }

@@ -61,7 +61,8 @@ impl<'t> Machine<'t> {
     /// A number whose spelling alone tells its type.
     fn number(&self, number: &Number) -> Evaluated<Value> {
         let text = &number.text;
-        let hexadecimal = text.len() > 2 && text.starts_with(['0']) && text.get(1..2).is_some_and(|x| x == "x" || x == "X");
+        let hexadecimal =
+            text.len() > 2 && text.starts_with(['0']) && text.get(1..2).is_some_and(|x| x == "x" || x == "X");
         let whole = (hexadecimal && !text.contains(['p', 'P'])) || text.starts_with('\'');
         match *number {
             Number { complex: Some((real, imaginary)), .. } => Ok(Value::Complex(real, imaginary)),
@@ -87,8 +88,7 @@ impl<'t> Machine<'t> {
                 Value::Nil => Value::Nil,
                 Value::Environment(variables) => {
                     if has_arguments && index + 1 == fields.len() {
-                        return self
-                            .error(Class::NotAFunction, format!("{field} is not a method but has arguments"));
+                        return self.error(Class::NotAFunction, format!("{field} is not a method but has arguments"));
                     }
                     Value::String(variables.get(field.as_bytes()).cloned().unwrap_or_default())
                 }
@@ -121,9 +121,8 @@ impl<'t> Machine<'t> {
             let reason = format!("wrong number of args for {name}: want {wanted} got {count}");
             return self.error(Class::ArgumentCount, reason);
         }
-        let parameter = |index: usize| {
-            function.fixed.get(index).copied().or(function.variadic).unwrap_or(Parameter::Any)
-        };
+        let parameter =
+            |index: usize| function.fixed.get(index).copied().or(function.variadic).unwrap_or(Parameter::Any);
         let mut values = Vec::with_capacity(count);
         for (index, argument) in arguments.iter().enumerate() {
             self.step()?;
@@ -183,9 +182,9 @@ impl<'t> Machine<'t> {
     /// A value that fits a parameter.
     fn checked(&self, value: Value, parameter: Parameter) -> Evaluated<Value> {
         match (parameter, value) {
-            (Parameter::Any, value) => Ok(value),
-            (Parameter::String, value @ Value::String(_)) => Ok(value),
-            (Parameter::Strings, value @ Value::Strings(_)) => Ok(value),
+            (Parameter::Any, value)
+            | (Parameter::String, value @ Value::String(_))
+            | (Parameter::Strings, value @ Value::Strings(_)) => Ok(value),
             (Parameter::Strings, Value::Nil) => Ok(Value::Strings(List::new(Vec::new()))),
             (_, Value::Nil) => {
                 self.error(Class::ArgumentType, format!("invalid value; expected {}", parameter.type_name()))

@@ -3,110 +3,10 @@
 //! Outside `{{ }}` everything is text; a marker `{{- ` or ` -}}` takes away the white space on its other side.
 //! Tokens are made one at a time, when the parser asks, so that the first mistake of the file is the one reported.
 
-use std::ops::Range;
-
 use super::error::Class;
 use super::quote::{Show, quote};
-use super::runes::{self, decode, describe, is_alphanumeric};
-
-/// What a token is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// No token: what the lexer can't read; the text is the message.
-    Error(Class),
-    Bool,
-    /// Any other printable ASCII character.
-    Char,
-    CharConstant,
-    /// `1+2i`.
-    Complex,
-    /// `=`.
-    Assign,
-    /// `:=`.
-    Declare,
-    EndOfFile,
-    /// `.name`.
-    Field,
-    Identifier,
-    LeftDelimiter,
-    LeftParenthesis,
-    Number,
-    Pipe,
-    RawString,
-    RightDelimiter,
-    RightParenthesis,
-    Space,
-    String,
-    Text,
-    /// `$name`, or `$` alone.
-    Variable,
-    /// `.` alone.
-    Dot,
-    Keyword(Keyword),
-}
-
-/// The words that are no functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keyword {
-    Block,
-    Break,
-    Continue,
-    Define,
-    Else,
-    End,
-    If,
-    Nil,
-    Range,
-    Template,
-    With,
-}
-
-impl Keyword {
-    fn of(word: &[u8]) -> Option<Self> {
-        Some(match word {
-            b"block" => Self::Block,
-            b"break" => Self::Break,
-            b"continue" => Self::Continue,
-            b"define" => Self::Define,
-            b"else" => Self::Else,
-            b"end" => Self::End,
-            b"if" => Self::If,
-            b"nil" => Self::Nil,
-            b"range" => Self::Range,
-            b"template" => Self::Template,
-            b"with" => Self::With,
-            _ => return None,
-        })
-    }
-}
-
-/// A token and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
-    /// What it is.
-    pub(super) kind: Kind,
-    /// Its bytes in the source. At the end, empty.
-    pub(super) at: Range<usize>,
-    /// What [`Kind::Error`] says.
-    pub(super) message: String,
-}
-
-impl Token {
-    /// The token as an error message shows it.
-    pub(super) fn show(&self, source: &[u8]) -> String {
-        let text = source.get(self.at.clone()).unwrap_or_default();
-        match self.kind {
-            Kind::EndOfFile => "EOF".to_owned(),
-            Kind::Error(_) => self.message.clone(),
-            Kind::Keyword(_) | Kind::Dot => format!("<{}>", String::from_utf8_lossy(text)),
-            _ if text.len() > 10 => {
-                let start: usize = runes::runes(text).take(10).map(|(_, bytes)| bytes.len()).sum();
-                format!("{}...", quote(text.get(..start).unwrap_or_default(), Show::Printable))
-            }
-            _ => quote(text, Show::Printable),
-        }
-    }
-}
+use super::runes::{decode, describe, is_alphanumeric};
+use super::token::{Keyword, Kind, Token};
 
 /// Where the lexer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -487,7 +387,7 @@ mod tests {
             if token.kind == Kind::EndOfFile {
                 return all;
             }
-            all.push((token.kind, source[token.at.clone()].to_owned()));
+            all.push((token.kind, source.get(token.at.clone()).unwrap().to_owned()));
         }
     }
 

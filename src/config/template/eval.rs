@@ -98,7 +98,7 @@ impl<'t> Machine<'t> {
         let reason = reason.into();
         let (position, span, shown) = self.place.describe();
         let before = self.source.get(..position).unwrap_or_default();
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = before.split(|&byte| byte == b'\n').count();
         let column = position - before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let template = quote(self.template, Show::Printable);
         let message = format!("template: :{line}:{column}: executing {template} at <{shown}>: {reason}");
@@ -206,12 +206,7 @@ impl<'t> Machine<'t> {
         Ok(flow)
     }
 
-    fn if_block(
-        &mut self,
-        branches: &'t [(Pipe, Vec<Node>)],
-        otherwise: &'t [Node],
-        dot: &Value,
-    ) -> Evaluated<Flow> {
+    fn if_block(&mut self, branches: &'t [(Pipe, Vec<Node>)], otherwise: &'t [Node], dot: &Value) -> Evaluated<Flow> {
         for (condition, body) in branches {
             self.step()?;
             if self.pipeline(condition, dot)?.is_true() {
@@ -221,13 +216,7 @@ impl<'t> Machine<'t> {
         self.nodes(otherwise, dot)
     }
 
-    fn range(
-        &mut self,
-        pipe: &'t Pipe,
-        body: &'t [Node],
-        otherwise: &'t [Node],
-        dot: &Value,
-    ) -> Evaluated<Flow> {
+    fn range(&mut self, pipe: &'t Pipe, body: &'t [Node], otherwise: &'t [Node], dot: &Value) -> Evaluated<Flow> {
         let value = self.pipeline(pipe, dot)?;
         let mut pairs: Box<dyn Iterator<Item = (Value, Value)> + '_> = match &value {
             Value::Ints(list) => {
@@ -306,10 +295,7 @@ impl<'t> Machine<'t> {
             return self.error(Class::TemplateNotDefined, format!("template {quoted} not defined"));
         };
         if self.called >= MAX_TEMPLATES {
-            return self.error(
-                Class::RecursionTooDeep,
-                format!("exceeded maximum template depth ({MAX_TEMPLATES})"),
-            );
+            return self.error(Class::RecursionTooDeep, format!("exceeded maximum template depth ({MAX_TEMPLATES})"));
         }
         let dot = match &call.pipe {
             Some(pipe) => self.pipeline(pipe, dot)?,

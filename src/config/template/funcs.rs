@@ -127,6 +127,7 @@ fn default(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Fail
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of all functions")]
 fn env(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failure> {
     let name = text(arguments, 0);
     let value = match context.environment {
@@ -142,15 +143,18 @@ fn split(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failur
     let mut rest = trim(&whole);
     let mut parts: Vec<Text> = Vec::new();
     if separator.is_empty() {
-        parts.extend(runes::runes(rest).map(|(_, bytes)| Text::from(bytes)));
+        for (_, bytes) in runes::runes(rest) {
+            context.budget.spend(1)?;
+            parts.push(bytes.into());
+        }
     } else if !rest.is_empty() {
         while let Some(found) = find_bytes(rest, &separator) {
+            context.budget.spend(1)?;
             parts.push(rest.get(..found).unwrap_or_default().into());
             rest = rest.get(found + separator.len()..).unwrap_or_default();
         }
         parts.push(rest.into());
     }
-    context.budget.spend(parts.len())?;
     Ok(Value::Strings(List::new(parts)))
 }
 
@@ -246,8 +250,7 @@ fn loop_numbers(arguments: &[Value], context: &mut Context<'_>) -> Result<Value,
     // Paid before anything is made: a list of a milliard elements fails at once.
     let length = usize::try_from(start.abs_diff(stop)).unwrap_or(usize::MAX);
     context.budget.spend(length)?;
-    let numbers: Vec<i64> =
-        if start <= stop { (start..stop).collect() } else { (stop + 1..=start).rev().collect() };
+    let numbers: Vec<i64> = if start <= stop { (start..stop).collect() } else { (stop + 1..=start).rev().collect() };
     Ok(Value::Ints(List::new(numbers)))
 }
 

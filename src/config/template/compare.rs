@@ -67,8 +67,7 @@ fn equal(left: &Value, right: &Value, context: &mut Context<'_>) -> Result<bool,
         (Value::Nil, Value::Ints(_) | Value::Strings(_) | Value::Environment(_)) => {
             comparable(right, context).map(|()| false)
         }
-        (Value::Nil, _) | (_, Value::Nil) => Ok(left == right),
-        (Value::Complex(..), Value::Complex(..)) => Ok(left == right),
+        (Value::Nil, _) | (_, Value::Nil) | (Value::Complex(..), Value::Complex(..)) => Ok(left == right),
         _ => match order(left, right) {
             Some(ordering) => Ok(ordering == Some(Ordering::Equal)),
             None => Err(failed("incompatible types for comparison")),
@@ -78,9 +77,8 @@ fn equal(left: &Value, right: &Value, context: &mut Context<'_>) -> Result<bool,
 
 fn less(arguments: Arguments<'_>) -> Result<bool, Failure> {
     let [left, right] = arguments else { return Err(failed("missing argument for comparison")) };
-    let basic = |value: &Value| {
-        !matches!(value, Value::Nil | Value::Ints(_) | Value::Strings(_) | Value::Environment(_))
-    };
+    let basic =
+        |value: &Value| !matches!(value, Value::Nil | Value::Ints(_) | Value::Strings(_) | Value::Environment(_));
     if !basic(left) || !basic(right) {
         return Err(failed("invalid type for comparison"));
     }

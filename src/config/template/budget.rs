@@ -13,6 +13,8 @@ pub(super) const MAX_STEPS: usize = 1_000_000;
 pub(super) const MAX_TEMPLATES: usize = 64;
 /// Blocks and parentheses within each other in the source.
 pub(super) const MAX_NESTING: usize = 64;
+/// Variables that are declared at one place.
+pub(super) const MAX_VARIABLES: usize = 1000;
 /// Blocks, parentheses and templates within each other while rendering; what the stack holds.
 pub(super) const MAX_DEPTH: usize = 256;
 
@@ -47,15 +49,11 @@ impl Budget {
 
     /// Pays for `steps` steps.
     pub(super) fn spend(&mut self, steps: usize) -> Result<(), Failure> {
-        match self.steps.checked_sub(steps) {
-            Some(left) => {
-                self.steps = left;
-                Ok(())
-            }
-            None => {
-                self.steps = 0;
-                Err(Failure::new(Class::Limit, format!("the template needs more than {MAX_STEPS} steps")))
-            }
+        let left = self.steps.checked_sub(steps);
+        self.steps = left.unwrap_or(0);
+        match left {
+            Some(_) => Ok(()),
+            None => Err(Failure::new(Class::Limit, format!("the template needs more than {MAX_STEPS} steps"))),
         }
     }
 

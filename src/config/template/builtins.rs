@@ -10,12 +10,11 @@ use super::values::{Value, int};
 pub(super) fn call(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, Failure> {
     match arguments.first() {
         None | Some(Value::Nil) => Err(failed("call of nil")),
-        Some(value) => {
-            Err(Failure::new(Class::NotAFunction, format!("non-function of type {}", value.type_name())))
-        }
+        Some(value) => Err(Failure::new(Class::NotAFunction, format!("non-function of type {}", value.type_name()))),
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of all functions")]
 pub(super) fn not(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, Failure> {
     Ok(Value::Bool(!arguments.first().is_some_and(Value::is_true)))
 }

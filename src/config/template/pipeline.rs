@@ -3,12 +3,13 @@
 use crate::config::diagnostic::Span;
 
 use super::ast::{Command, Pipe, Term, TermKind};
+use super::budget::MAX_VARIABLES;
 use super::error::Class;
 use super::funcs;
-use super::lex::{Keyword, Kind, Token};
 use super::numbers::Number;
 use super::parse::{Parsed, Parser, span_of};
 use super::quote::{Show, quote, unquote};
+use super::token::{Keyword, Kind, Token};
 
 impl Parser<'_> {
     /// A pipeline up to and including its `end`. `context` says whose value it is.
@@ -66,6 +67,10 @@ impl Parser<'_> {
             }
             self.next_non_space();
             let name = String::from_utf8_lossy(self.text(&variable)).into_owned();
+            if self.variables.len() >= MAX_VARIABLES {
+                let reason = format!("more than {MAX_VARIABLES} variables");
+                return self.error_at(Class::Limit, span_of(&variable), reason);
+            }
             self.variables.push(name.clone());
             pipe.variables.push(name);
             if !comma {
@@ -168,13 +173,13 @@ impl Parser<'_> {
         let mut span = span_of(&token);
         let mut position = span.start;
         let kind = match token.kind {
-            Kind::Identifier => match funcs::find(text) {
-                Some(function) => TermKind::Function(function),
-                None => {
+            Kind::Identifier => {
+                let Some(function) = funcs::find(text) else {
                     let reason = format!("function {} not defined", quote(text, Show::Printable));
                     return self.error_at(Class::FunctionNotDefined, span, reason);
-                }
-            },
+                };
+                TermKind::Function(function)
+            }
             Kind::Dot => TermKind::Dot,
             Kind::Keyword(Keyword::Nil) => TermKind::Nil,
             Kind::Variable => {

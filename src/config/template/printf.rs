@@ -11,7 +11,6 @@ const MAX_WIDTH: i64 = 1_000_000;
 
 /// What stands between `%` and the verb.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "Go's flags are independent")]
 pub(super) struct Flags {
     pub(super) plus: bool,
     pub(super) minus: bool,
@@ -178,13 +177,12 @@ impl<'b> Printer<'b> {
     /// `%!d(string=x)`.
     pub(super) fn bad_verb(&mut self, value: &Value, verb: char) {
         self.write(format!("%!{verb}(").as_bytes());
-        match value {
-            Value::Nil => self.write(b"<nil>"),
-            _ => {
-                self.write(value.type_name().as_bytes());
-                self.write(b"=");
-                self.value(value, 'v');
-            }
+        if *value == Value::Nil {
+            self.write(b"<nil>");
+        } else {
+            self.write(value.type_name().as_bytes());
+            self.write(b"=");
+            self.value(value, 'v');
         }
         self.write(b")");
     }
@@ -192,7 +190,7 @@ impl<'b> Printer<'b> {
 
 /// Formats as Go's `Sprintf`. What is wrong with the format or its arguments is told within the text.
 pub(super) fn printf(format: &[u8], arguments: &[Value], budget: &mut Budget) -> Result<Vec<u8>, Failure> {
-    let mut reader = Format { format, at: 0, arguments, next: 0, reordered: false, index_is_good: true };
+    let mut reader = Format { text: format, at: 0, arguments, next: 0, reordered: false, index_is_good: true };
     let mut printer = Printer::new(budget);
     while let Some(rest) = format.get(reader.at..).filter(|rest| !rest.is_empty()) {
         let literal = rest.iter().position(|&byte| byte == b'%').unwrap_or(rest.len());
@@ -226,7 +224,7 @@ pub(super) fn printf(format: &[u8], arguments: &[Value], budget: &mut Budget) ->
 
 /// Reads a format.
 struct Format<'f> {
-    format: &'f [u8],
+    text: &'f [u8],
     /// The next byte.
     at: usize,
     arguments: &'f [Value],
@@ -239,7 +237,7 @@ struct Format<'f> {
 
 impl Format<'_> {
     fn peek(&self) -> Option<u8> {
-        self.format.get(self.at).copied()
+        self.text.get(self.at).copied()
     }
 
     /// One directive after its `%`. `false` at the end of the format.
@@ -270,7 +268,7 @@ impl Format<'_> {
             }
             after_index = false;
         } else {
-            flags.width = self.number(self.format.len());
+            flags.width = self.number(self.text.len());
             if after_index && flags.width.is_some() {
                 self.index_is_good = false;
             }
@@ -289,13 +287,13 @@ impl Format<'_> {
                 }
                 after_index = false;
             } else {
-                flags.precision = Some(self.number(self.format.len()).unwrap_or(0));
+                flags.precision = Some(self.number(self.text.len()).unwrap_or(0));
             }
         }
         if !after_index {
             self.argument_index();
         }
-        let Some((verb, length)) = self.format.get(self.at..).and_then(runes::decode) else {
+        let Some((verb, length)) = self.text.get(self.at..).and_then(runes::decode) else {
             printer.write(b"%!(NOVERB)");
             return false;
         };
@@ -328,7 +326,7 @@ impl Format<'_> {
             return false;
         }
         self.reordered = true;
-        let rest = self.format.get(self.at..).unwrap_or_default();
+        let rest = self.text.get(self.at..).unwrap_or_default();
         let Some(close) = rest.iter().position(|&byte| byte == b']').filter(|_| rest.len() >= 3) else {
             self.index_is_good = false;
             self.at += 1;

@@ -95,19 +95,24 @@ pub(super) enum TermKind {
     /// `.A.B`.
     Field(Vec<String>),
     /// `$x.A`.
-    Variable { name: String, fields: Vec<String> },
+    Variable {
+        name: String,
+        fields: Vec<String>,
+    },
     Function(&'static Function),
     /// `(pipeline).A`, `function.A`.
-    Chain { inner: Box<Term>, fields: Vec<String> },
+    Chain {
+        inner: Box<Term>,
+        fields: Vec<String>,
+    },
     /// `(pipeline)`.
     Pipe(Box<Pipe>),
 }
 
 impl Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dotted = |f: &mut fmt::Formatter<'_>, fields: &[String]| {
-            fields.iter().try_for_each(|field| write!(f, ".{field}"))
-        };
+        let dotted =
+            |f: &mut fmt::Formatter<'_>, fields: &[String]| fields.iter().try_for_each(|field| write!(f, ".{field}"));
         match &self.kind {
             TermKind::Nil => f.write_str("nil"),
             TermKind::Dot => f.write_str("."),

@@ -7,8 +7,9 @@ use crate::config::diagnostic::Span;
 use super::ast::{Action, Call, Node, Pipe, is_empty};
 use super::budget::MAX_NESTING;
 use super::error::{Class, Stage, TemplateError};
-use super::lex::{Keyword, Kind, Lexer, Token};
+use super::lex::Lexer;
 use super::quote::{Show, quote, unquote};
+use super::token::{Keyword, Kind, Token};
 
 /// Every template of a file by name; the file itself has the empty name.
 pub(super) type Templates = BTreeMap<Vec<u8>, Vec<Node>>;
@@ -27,7 +28,7 @@ pub(super) fn parse(source: &[u8]) -> Parsed<Templates> {
         ranges: 0,
         depth: 0,
         openers: Vec::new(),
-        action_line: None,
+        action: None,
         templates: Templates::new(),
     };
     let root = parser.top_level()?;
@@ -74,8 +75,8 @@ pub(super) struct Parser<'s> {
     depth: usize,
     /// The places of the blocks that are open.
     openers: Vec<Span>,
-    /// The line of the current action's `{{`, when it matters for a message.
-    action_line: Option<usize>,
+    /// The place of the current action's `{{`, when it matters for a message.
+    action: Option<usize>,
     templates: Templates,
 }
 
@@ -113,7 +114,7 @@ impl Parser<'_> {
     }
 
     fn line_of(&self, offset: usize) -> usize {
-        1 + self.source.iter().take(offset).filter(|&&byte| byte == b'\n').count()
+        self.source.get(..offset).unwrap_or_default().split(|&byte| byte == b'\n').count()
     }
 
     /// The error that Go would give now, marked at `span`.
@@ -131,7 +132,7 @@ impl Parser<'_> {
     pub(super) fn unexpected<T>(&self, token: &Token, context: &str) -> Parsed<T> {
         if let Kind::Error(class) = token.kind {
             let mut reason = token.message.clone();
-            if let Some(line) = self.action_line
+            if let Some(line) = self.action.map(|start| self.line_of(start))
                 && line != self.line_of(token.at.start)
             {
                 // Go avoids "action in action".
@@ -254,9 +255,9 @@ impl Parser<'_> {
         match token.kind {
             Kind::Text => Ok(Item::Node(Node::Text(span_of(&token)))),
             Kind::LeftDelimiter => {
-                self.action_line = Some(self.line_of(token.at.start));
+                self.action = Some(token.at.start);
                 let item = self.action(token.at.start)?;
-                self.action_line = None;
+                self.action = None;
                 Ok(item)
             }
             _ => self.unexpected(&token, "input"),

@@ -39,10 +39,11 @@ impl SourceMap {
             let Some(piece) = self.pieces.get(index) else { break };
             let begin = index.checked_sub(1).and_then(|before| self.pieces.get(before)).map_or(0, |before| before.end);
             let span = piece.span_of(begin, &rendered);
-            result = Some(result.map_or(span, |so_far| Span {
-                start: so_far.start.min(span.start),
-                end: so_far.end.max(span.end),
-            }));
+            result =
+                Some(result.map_or(span, |so_far| Span {
+                    start: so_far.start.min(span.start),
+                    end: so_far.end.max(span.end),
+                }));
         }
         result.unwrap_or_else(|| {
             let end = self.pieces.last().map_or(0, |piece| piece.source.end);

@@ -33,8 +33,12 @@ mod regexp;
 mod render;
 mod runes;
 mod source_map;
+mod token;
 mod values;
 mod verbs;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{Class, Stage, TemplateError};
 pub use render::{Rendered, render, render_bytes};
