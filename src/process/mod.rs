@@ -1,1 +1,36 @@
-//! process
+//! Children, signals and output: the only room that forks, kills and waits. Linux only.
+//!
+//! It has no policy: it takes values and gives values, and the driver decides what they mean. Everything in it is
+//! called from one thread, the one that runs the loop.
+//!
+//! ```text
+//!   CommandSpec, Environment ──► Children::spawn ──► pid, pipes ──► Outputs ──► lines
+//!   SIGCHLD ──► Signals::next ──► Children::reap ──► Death, Stop, orphans
+//! ```
+//!
+//! - `signals`: blocked first, then read from a descriptor.
+//! - `children`: the table; who is dead, what is left of its group.
+//! - `spawn`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
+//! - `output`, `lines`: pipes to lines, with back-pressure.
+//! - `guard`: what a panic can still do.
+//! - `sys`, `proc_table`: the kernel.
+
+mod children;
+mod guard;
+mod interpreter;
+mod lines;
+mod look_up;
+mod output;
+mod proc_table;
+mod signals;
+mod spawn;
+mod spawn_error;
+mod sys;
+
+pub use children::{Children, Death, Reaped, Spawned, Stop};
+pub use guard::terminate_all_now;
+pub use lines::{Flow, LONGEST};
+pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
+pub use signals::{Received, Signals, block_all};
+pub use spawn_error::{SpawnError, SpawnErrorKind};
+pub use sys::{is_pid_one, own_pid};

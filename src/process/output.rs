@@ -1,0 +1,263 @@
+//! The output of children: many pipes, few polls, whole lines.
+//!
+//! All pipes are in one epoll of our own, and only that is registered with the runtime: a task and a registration for
+//! each pipe cost four times the memory (design §9). An idle pipe costs an entry of a map; one buffer serves all.
+//!
+//! The epoll is level-triggered and hands out as many pipes as will be read, so that the kernel's list turns: a pipe
+//! that floods gets one read of 16 KiB, then waits for all others that have something (design §9: 16 KiB is the
+//! measured optimum).
+//!
+//! When the sink has no room, reading stops, the pipes fill and their writers wait: that is the back-pressure. The caller
+//! then doesn't wait for [`Outputs::ready`], which would be true at once, but for room in its sink.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::lines::{Flow, Lines};
+use super::sys;
+use crate::core::ChildId;
+
+/// Bytes of one read.
+const CHUNK: usize = 16 * 1024;
+
+/// What a read takes from the budget at least, in bytes.
+const LEAST: usize = 256;
+
+/// Pipes of one poll, at most.
+const EVENTS: usize = 64;
+
+/// Which descriptor of the child the bytes were written to, if it didn't move them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+/// The end of a child's output that we read.
+#[derive(Debug)]
+pub struct OutputPipe {
+    /// Doesn't block.
+    pub(super) fd: OwnedFd,
+    pub(super) stream: Stream,
+}
+
+/// A line without its end, or a piece of a long one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// At most [`super::LONGEST`] bytes, any bytes.
+    pub bytes: &'a [u8],
+    /// Whether the line goes on in the next one of this stream.
+    pub cut: bool,
+    /// Where it came from.
+    pub stream: Stream,
+}
+
+/// Takes the lines of children.
+pub type LineSink<'a> = dyn FnMut(ChildId, Line<'_>) -> Flow + 'a;
+
+/// What a pump did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pumped {
+    /// So many bytes were read.
+    pub bytes: usize,
+    /// The sink had no room: pump again when it has.
+    pub full: bool,
+}
+
+/// What a release found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Released {
+    /// Whether somebody still held a pipe open: a process that outlived the child.
+    pub still_open: bool,
+    /// So many bytes of lines were dropped because the sink had no room.
+    pub lost_bytes: usize,
+}
+
+/// The output pipes of all children.
+#[derive(Debug)]
+pub struct Outputs {
+    epoll: AsyncFd<OwnedFd>,
+    /// By child and stream: an id is never used twice, so neither is a key.
+    pipes: BTreeMap<u64, Pipe>,
+    /// Keys of pipes whose lines found no room, longest waiting first.
+    stalled: VecDeque<u64>,
+    buffer: Box<[u8]>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    /// `None` at the end of the stream, when only lines remain to be delivered.
+    fd: Option<OwnedFd>,
+    lines: Lines,
+    stalled: bool,
+}
+
+fn key(id: ChildId, stream: Stream) -> u64 {
+    (id.0 << 1) | u64::from(stream == Stream::Stderr)
+}
+
+fn owner(key: u64) -> (ChildId, Stream) {
+    (ChildId(key >> 1), if key & 1 == 1 { Stream::Stderr } else { Stream::Stdout })
+}
+
+fn keys(id: ChildId) -> [u64; 2] {
+    [key(id, Stream::Stdout), key(id, Stream::Stderr)]
+}
+
+impl Outputs {
+    /// No pipes yet. Needs a runtime with I/O.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            epoll: sys::watch(sys::epoll_create()?)?,
+            pipes: BTreeMap::new(),
+            stalled: VecDeque::new(),
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+        })
+    }
+
+    /// Takes a pipe of this child.
+    ///
+    /// # Errors
+    ///
+    /// Out of memory or watches; the pipe is then closed, and its writer will get SIGPIPE.
+    pub fn add(&mut self, id: ChildId, pipe: OutputPipe) -> io::Result<()> {
+        let key = key(id, pipe.stream);
+        sys::epoll_add(self.epoll.get_ref(), &pipe.fd, key)?;
+        self.pipes.insert(key, Pipe { fd: Some(pipe.fd), lines: Lines::default(), stalled: false });
+        Ok(())
+    }
+
+    /// Waits until [`Self::pump`] has something to do. Cancel-safe. Not to be waited for while the sink is full.
+    pub async fn ready(&self) -> io::Result<()> {
+        // What was ready stays so until a poll finds nothing.
+        self.epoll.readable().await.map(|mut guard| guard.retain_ready())
+    }
+
+    /// Reads what is there, about `budget` bytes at most, and delivers whole lines, those first that found no room
+    /// before. To be called when [`Self::ready`] said so, or when the sink has room again.
+    pub fn pump(&mut self, budget: usize, sink: &mut LineSink<'_>) -> Pumped {
+        let mut pumped = Pumped::default();
+        while let Some(key) = self.stalled.front().copied() {
+            if self.unstall(key, sink) == Flow::Full {
+                pumped.full = true;
+                return pumped;
+            }
+        }
+        let mut spent = 0;
+        while spent < budget {
+            let mut events = [sys::NO_EVENT; EVENTS];
+            let wanted = (budget - spent).div_ceil(CHUNK).min(EVENTS);
+            let polled = self.epoll.try_io(Interest::READABLE, |epoll| {
+                match sys::epoll_now(epoll, events.get_mut(..wanted).unwrap_or_default())? {
+                    0 => Err(io::ErrorKind::WouldBlock.into()),
+                    count => Ok(count),
+                }
+            });
+            let Ok(count) = polled else { break };
+            for event in events.iter().take(count) {
+                let (bytes, flow) = self.read(event.u64, sink);
+                pumped.bytes += bytes;
+                // A short line costs a read as well, and the end of a stream has no bytes at all.
+                spent += bytes.max(LEAST);
+                if flow == Flow::Full {
+                    pumped.full = true;
+                    return pumped;
+                }
+            }
+        }
+        pumped
+    }
+
+    /// Like [`Self::pump`], but for this child alone and without a poll: after its death all of its output is there to be
+    /// read, and its end need not wait for the turn of others.
+    pub fn pump_child(&mut self, id: ChildId, budget: usize, sink: &mut LineSink<'_>) -> Pumped {
+        let mut pumped = Pumped::default();
+        for key in keys(id) {
+            let mut flow = self.unstall(key, sink);
+            while flow == Flow::Taken && pumped.bytes < budget && self.pipes.contains_key(&key) {
+                let bytes;
+                (bytes, flow) = self.read(key, sink);
+                pumped.bytes += bytes;
+                if bytes == 0 {
+                    break;
+                }
+            }
+            pumped.full |= flow == Flow::Full;
+        }
+        pumped
+    }
+
+    /// Whether all pipes of this child have ended and all lines were delivered. Also for a child without pipes.
+    pub fn drained(&self, id: ChildId) -> bool {
+        keys(id).iter().all(|key| !self.pipes.contains_key(key))
+    }
+
+    /// Reads what is left, delivers it, a last partial line too, and closes the pipes of this child. A sink without room
+    /// loses the rest; the count is in the answer.
+    pub fn release(&mut self, id: ChildId, sink: &mut LineSink<'_>) -> Released {
+        // A full pipe, and somebody who goes on writing gets no more.
+        let _ = self.pump_child(id, 128 * 1024, sink);
+        let mut released = Released::default();
+        for key in keys(id) {
+            let Some(mut pipe) = self.pipes.remove(&key) else { continue };
+            self.stalled.retain(|stalled| *stalled != key);
+            released.still_open |= pipe.fd.is_some();
+            if pipe.lines.finish(&mut to_pieces(key, sink)) == Flow::Full {
+                released.lost_bytes += pipe.lines.len();
+            }
+        }
+        released
+    }
+
+    /// Tries the lines of a stalled pipe again. `Taken` for one that isn't.
+    fn unstall(&mut self, key: u64, sink: &mut LineSink<'_>) -> Flow {
+        let Some(pipe) = self.pipes.get_mut(&key).filter(|pipe| pipe.stalled) else { return Flow::Taken };
+        let flow = pipe.lines.resume(&mut to_pieces(key, sink));
+        if flow == Flow::Taken {
+            pipe.stalled = false;
+            let ended = pipe.fd.is_none();
+            self.stalled.retain(|stalled| *stalled != key);
+            if ended {
+                self.pipes.remove(&key);
+            }
+        }
+        flow
+    }
+
+    /// One read of one pipe.
+    fn read(&mut self, key: u64, sink: &mut LineSink<'_>) -> (usize, Flow) {
+        let Some(pipe) = self.pipes.get_mut(&key) else { return (0, Flow::Taken) };
+        let Some(fd) = pipe.fd.as_ref().filter(|_| !pipe.stalled) else { return (0, Flow::Taken) };
+        let sink = &mut to_pieces(key, sink);
+        let (bytes, flow) = match nix::unistd::read(fd, &mut self.buffer) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return (0, Flow::Taken),
+            // A pipe has no other errors; whatever it is, there is nothing more to come.
+            Ok(0) | Err(_) => {
+                pipe.fd = None;
+                (0, pipe.lines.finish(sink))
+            }
+            Ok(bytes) => (bytes, pipe.lines.feed(self.buffer.get(..bytes).unwrap_or_default(), sink)),
+        };
+        if flow == Flow::Full {
+            pipe.stalled = true;
+            self.stalled.push_back(key);
+        } else if pipe.fd.is_none() {
+            self.pipes.remove(&key);
+        }
+        (bytes, flow)
+    }
+}
+
+/// The sink of one pipe.
+fn to_pieces<'a>(key: u64, sink: &'a mut LineSink<'_>) -> impl FnMut(&[u8], bool) -> Flow + 'a {
+    let (id, stream) = owner(key);
+    move |bytes, cut| sink(id, Line { bytes, cut, stream })
+}

@@ -1,0 +1,183 @@
+//! Why a command could not be started: the original's words first, then what a person needs to know (row 23).
+
+use std::fmt;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::{interpreter, look_up};
+
+/// A command that could not be started.
+///
+/// Displayed as the original does, `exec: "x": executable file not found in $PATH` or `fork/exec /no/such: no such
+/// file or directory`, with an addition in parentheses where the bare words mislead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpawnError {
+    /// What kind of fault it is.
+    pub kind: SpawnErrorKind,
+    /// What was tried: `fork/exec /no/such`.
+    tried: String,
+    /// Go's words for the error number.
+    words: String,
+    /// The addition.
+    hint: Option<String>,
+}
+
+/// The kinds of faults of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SpawnErrorKind {
+    /// There is no such file (ENOENT), or none on PATH.
+    NotFound,
+    /// The file, or a directory on the way to it, may not be executed (EACCES).
+    NotExecutable,
+    /// The file is neither a program for this machine nor a script with a `#!` line (ENOEXEC).
+    BadFormat,
+    /// The program that the script or ELF file needs is missing or not executable.
+    BadInterpreter {
+        /// That program, as the file names it.
+        interpreter: String,
+    },
+    /// Arguments and environment are too big (E2BIG).
+    TooBig,
+    /// Somebody has the file open for writing (ETXTBSY).
+    Busy,
+    /// A part of the path is no directory (ENOTDIR).
+    NotADirectory,
+    /// A limit on processes is reached (EAGAIN).
+    OutOfProcesses,
+    /// No memory (ENOMEM).
+    OutOfMemory,
+    /// A limit on open files is reached (EMFILE, ENFILE).
+    OutOfDescriptors,
+    /// Anything else.
+    Other,
+}
+
+impl SpawnError {
+    /// No file of this name on PATH; `unusable` is one without an execute bit.
+    pub(super) fn not_on_path(program: &str, unusable: Option<&Path>) -> Self {
+        Self {
+            kind: if unusable.is_some() { SpawnErrorKind::NotExecutable } else { SpawnErrorKind::NotFound },
+            // Go quotes the name with its own escapes; for names that anybody uses they are Rust's.
+            tried: format!("exec: {program:?}"),
+            words: "executable file not found in $PATH".to_owned(),
+            hint: unusable.map(|file| format!("{} is not executable", file.display())),
+        }
+    }
+
+    /// Fork or exec of this file failed.
+    pub(super) fn exec(file: &Path, errno: Errno) -> Self {
+        let mut error = Self::call(&format!("fork/exec {}", file.display()), errno);
+        match errno {
+            Errno::ENOENT | Errno::EACCES if look_up::judge(file).is_ok() => {
+                if let Some(fault) = interpreter::fault(file) {
+                    error.hint = Some(fault.to_string());
+                    error.kind = SpawnErrorKind::BadInterpreter { interpreter: fault.interpreter };
+                }
+            }
+            Errno::ENOEXEC => error.hint = interpreter::why_no_program(file).map(str::to_owned),
+            _ => {}
+        }
+        error
+    }
+
+    /// A system call of ours failed on the way.
+    pub(super) fn call(what: &str, errno: Errno) -> Self {
+        let kind = match errno {
+            Errno::ENOENT => SpawnErrorKind::NotFound,
+            Errno::EACCES => SpawnErrorKind::NotExecutable,
+            Errno::ENOEXEC => SpawnErrorKind::BadFormat,
+            Errno::E2BIG => SpawnErrorKind::TooBig,
+            Errno::ETXTBSY => SpawnErrorKind::Busy,
+            Errno::ENOTDIR => SpawnErrorKind::NotADirectory,
+            Errno::EAGAIN => SpawnErrorKind::OutOfProcesses,
+            Errno::ENOMEM => SpawnErrorKind::OutOfMemory,
+            Errno::EMFILE | Errno::ENFILE => SpawnErrorKind::OutOfDescriptors,
+            _ => SpawnErrorKind::Other,
+        };
+        Self { kind, tried: what.to_owned(), words: go_words(errno), hint: None }
+    }
+
+    /// Whether trying again soon may help: a limit on processes (row 24).
+    pub fn is_temporary(&self) -> bool {
+        self.kind == SpawnErrorKind::OutOfProcesses
+    }
+
+    /// The status a shell would report: 127 for a program that isn't there, else 126 (design §5).
+    pub fn exit_code(&self) -> i32 {
+        match self.kind {
+            SpawnErrorKind::NotFound | SpawnErrorKind::NotADirectory => 127,
+            _ => 126,
+        }
+    }
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.tried, self.words)?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+/// Go's text of an error number: the C library's in lower case, but for some.
+fn go_words(errno: Errno) -> String {
+    match errno {
+        Errno::EAGAIN => "resource temporarily unavailable".to_owned(),
+        Errno::ENFILE => "too many open files in system".to_owned(),
+        Errno::E2BIG => "argument list too long".to_owned(),
+        Errno::ENOMEM => "cannot allocate memory".to_owned(),
+        Errno::ELOOP => "too many levels of symbolic links".to_owned(),
+        _ => {
+            let text = errno.desc();
+            let mut letters = text.chars();
+            match letters.next() {
+                Some(first) if !text.starts_with("I/O") => first.to_lowercase().chain(letters).collect(),
+                _ => text.to_lowercase(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_of_go() {
+        // From `go doc syscall` (zerrors_linux_amd64.go), the numbers that exec and fork can give.
+        let words = [
+            (Errno::EPERM, "operation not permitted"),
+            (Errno::ENOENT, "no such file or directory"),
+            (Errno::EIO, "input/output error"),
+            (Errno::E2BIG, "argument list too long"),
+            (Errno::ENOEXEC, "exec format error"),
+            (Errno::EAGAIN, "resource temporarily unavailable"),
+            (Errno::ENOMEM, "cannot allocate memory"),
+            (Errno::EACCES, "permission denied"),
+            (Errno::ENOTDIR, "not a directory"),
+            (Errno::EISDIR, "is a directory"),
+            (Errno::EINVAL, "invalid argument"),
+            (Errno::ENFILE, "too many open files in system"),
+            (Errno::EMFILE, "too many open files"),
+            (Errno::ETXTBSY, "text file busy"),
+            (Errno::ELOOP, "too many levels of symbolic links"),
+            (Errno::ENAMETOOLONG, "file name too long"),
+        ];
+        for (errno, expected) in words {
+            assert_eq!(go_words(errno), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_limit_on_processes_passes_by_itself() {
+        for errno in [Errno::ENOENT, Errno::EMFILE, Errno::ENOMEM, Errno::ETXTBSY] {
+            assert!(!SpawnError::call("x", errno).is_temporary());
+        }
+        assert!(SpawnError::call("x", Errno::EAGAIN).is_temporary());
+    }
+}

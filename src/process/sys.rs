@@ -1,0 +1,153 @@
+//! The system calls that nix can't express, behind safe functions.
+//!
+//! The only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
+//! on a child that a real-time signal ended, its `kill` knows no real-time signals, its `signal` is unsafe itself,
+//! tokio's registration of a descriptor is unsafe, and epoll is behind a feature that nothing else needs.
+#![expect(unsafe_code, reason = "thin wrappers of system calls; each says why it is sound")]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::core::ExitStatus;
+use crate::plan::Signal;
+
+/// Our process id.
+pub fn own_pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+/// Whether we are the init process of our pid namespace.
+pub fn is_pid_one() -> bool {
+    own_pid() == 1
+}
+
+/// Gives a signal its default meaning, or none.
+pub(super) fn set_disposition(signal: libc::c_int, ignore: bool) -> nix::Result<()> {
+    let meaning = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };
+    // SAFETY: neither meaning runs code of ours.
+    let before = unsafe { libc::signal(signal, meaning) };
+    if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
+}
+
+/// Sends a signal: to a process, to a group (`-pgid`), to everybody (-1). `None` only asks whether one is there.
+pub(super) fn kill(target: i32, signal: Option<Signal>) -> nix::Result<()> {
+    // SAFETY: takes two numbers, touches no memory of ours.
+    Errno::result(unsafe { libc::kill(target, signal.map_or(0, Signal::number)) }).map(drop)
+}
+
+/// What became of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is a zombie.
+    Dead(ExitStatus),
+    /// It is stopped by this signal.
+    Stopped(Signal),
+}
+
+/// A dead child, left unreaped. `ECHILD` when there is no child at all.
+pub(super) fn any_dead() -> nix::Result<Option<(i32, Change)>> {
+    wait(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// A child that was stopped; each stop is told once.
+pub(super) fn any_stopped() -> nix::Result<Option<(i32, Change)>> {
+    wait(libc::P_ALL, 0, libc::WSTOPPED | libc::WNOHANG)
+}
+
+/// Removes this zombie. Its number is free from here on.
+pub(super) fn bury(pid: i32) -> nix::Result<Option<(i32, Change)>> {
+    let id = libc::id_t::try_from(pid).map_err(|_| Errno::ESRCH)?;
+    wait(libc::P_PID, id, libc::WEXITED | libc::WNOHANG)
+}
+
+fn wait(kind: libc::idtype_t, id: libc::id_t, options: libc::c_int) -> nix::Result<Option<(i32, Change)>> {
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: the kernel writes at most one `siginfo_t` there.
+        let result = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), options) };
+        if result == -1 {
+            match Errno::last() {
+                Errno::EINTR => continue,
+                error => return Err(error),
+            }
+        }
+        // SAFETY: plain numbers, zeroed above, so every field is initialised; the accessors read the union's child
+        // part, which waitid fills, or zeroes.
+        let (pid, status, code) = unsafe {
+            let info = info.assume_init();
+            (info.si_pid(), info.si_status(), info.si_code)
+        };
+        if pid == 0 {
+            return Ok(None);
+        }
+        let change = match (code, Signal::from_number(status)) {
+            (libc::CLD_STOPPED, Some(signal)) => Change::Stopped(signal),
+            (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Change::Dead(ExitStatus::Signal(signal)),
+            _ => Change::Dead(ExitStatus::Code(status)),
+        };
+        return Ok(Some((pid, change)));
+    }
+}
+
+/// Marks every descriptor from 3 up to be closed by exec: what we inherited is not for our children (row 29).
+pub(super) fn seal_descriptors() {
+    const CLOEXEC: libc::c_uint = 4; // CLOSE_RANGE_CLOEXEC, Linux 5.11.
+    // SAFETY: only sets a flag of descriptors.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOEXEC) } == 0 {
+        return;
+    }
+    // An old kernel, or a seccomp profile that doesn't know the call (row 84).
+    let listed: Option<Vec<i32>> = std::fs::read_dir("/proc/self/fd").ok().map(|entries| {
+        entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect()
+    });
+    for fd in listed.unwrap_or_else(|| (3..1024).collect()).into_iter().filter(|fd| *fd > 2) {
+        // SAFETY: only sets a flag; a number that isn't open is EBADF.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Puts a descriptor on the runtime, for reading.
+pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` inside the `AsyncFd` stays open and the same as long as that lives.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// One readiness of an epoll.
+pub(super) type Event = libc::epoll_event;
+
+/// A [`Event`] to be overwritten.
+pub(super) const NO_EVENT: Event = Event { events: 0, u64: 0 };
+
+/// A new epoll, closed by exec.
+pub(super) fn epoll_create() -> nix::Result<OwnedFd> {
+    // SAFETY: no memory involved.
+    let fd = Errno::result(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Waits for `fd` to be readable; its events carry `token`. It leaves the epoll by being closed.
+pub(super) fn epoll_add(epoll: &OwnedFd, fd: &OwnedFd, token: u64) -> nix::Result<()> {
+    let mut event = Event { events: libc::EPOLLIN.cast_unsigned(), u64: token };
+    // SAFETY: both descriptors are open, the event is only read during the call.
+    let result = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event) };
+    Errno::result(result).map(drop)
+}
+
+/// Fills `events` with what is ready now and says how many.
+pub(super) fn epoll_now(epoll: &OwnedFd, events: &mut [Event]) -> nix::Result<usize> {
+    let room = libc::c_int::try_from(events.len()).unwrap_or(libc::c_int::MAX);
+    loop {
+        // SAFETY: the kernel writes at most `room` events, which is at most what the slice has.
+        let result = unsafe { libc::epoll_wait(epoll.as_raw_fd(), events.as_mut_ptr(), room, 0) };
+        match Errno::result(result) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(|n| usize::try_from(n).unwrap_or(0)),
+        }
+    }
+}
