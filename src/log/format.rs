@@ -1,0 +1,289 @@
+//! From a record to bytes: the formats of v3 §17, byte for byte but for design §4 row 14.
+//!
+//! ```text
+//! default  2026-11-22T06:52:00.53670561Z web 4869 hi there
+//! text     time="2026-11-22T06:52:00Z" level=info msg="hi there" job=web pid=4869 ⏎   (a space before the newline)
+//! json     {"job":"web","level":"info","msg":"hi there","pid":4869,"time":"2026-11-22T06:52:00.53670561Z"}
+//! text on a terminal
+//!          INFO[0003] hi there                                      job=web pid=4869
+//! ```
+//!
+//! `default` and the terminal pass every byte on, newlines included. `text` escapes inside quotes as Go does: quote,
+//! backslash, control characters and bytes that are no UTF-8, so that a record is one line and can be read back.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
+
+use super::record::{Record, Value};
+use super::time::{Stamper, Zone};
+use crate::plan::{Level, LogFormat};
+
+/// Gives records their shape.
+#[derive(Debug, Clone)]
+pub struct Formatter {
+    format: LogFormat,
+    /// Since when seconds are counted, if the lines go to a terminal.
+    terminal: Option<SystemTime>,
+    stamper: Stamper,
+}
+
+impl Formatter {
+    /// A formatter. `terminal` is the start of the program if the output is a terminal that wants colour: it changes
+    /// the text format only, whose lines then begin with the seconds since.
+    pub fn new(format: LogFormat, terminal: Option<SystemTime>, zone: Zone) -> Self {
+        Self { format, terminal, stamper: Stamper::new(zone) }
+    }
+
+    /// From now on writes another format.
+    pub(super) fn change(&mut self, format: LogFormat, terminal: Option<SystemTime>) {
+        self.format = format;
+        self.terminal = terminal;
+    }
+
+    /// Appends the record with its newline.
+    pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        match (self.format, self.terminal) {
+            (LogFormat::Default, _) => self.default(record, out),
+            (LogFormat::Json, _) => self.json(record, out),
+            (LogFormat::Text, None) => self.text(record, out),
+            (LogFormat::Text, Some(start)) => coloured(record, start, out),
+        }
+        out.push(b'\n');
+    }
+
+    fn default(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        self.stamper.nanos(record.time, out);
+        out.push(b' ');
+        if let Some(("job", name)) = record.origin.field() {
+            out.extend_from_slice(name.as_bytes());
+            out.push(b' ');
+        }
+        if let Some(pid) = record.pid {
+            number(pid, out);
+            out.push(b' ');
+        }
+        out.extend_from_slice(record.message);
+    }
+
+    fn text(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"time=\"");
+        self.stamper.seconds(record.time, out);
+        out.extend_from_slice(b"\" level=");
+        out.extend_from_slice(level_name(record.level).as_bytes());
+        out.push(b' ');
+        if !record.message.is_empty() {
+            out.extend_from_slice(b"msg=");
+            text_value(Datum::Bytes(record.message), out);
+            out.push(b' ');
+        }
+        for (key, datum) in data(record) {
+            out.extend_from_slice(key.as_bytes());
+            out.push(b'=');
+            text_value(datum, out);
+            out.push(b' ');
+        }
+    }
+
+    fn json(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let mut data = data(record);
+        let level = Datum::Bytes(level_name(record.level).as_bytes());
+        let fixed = [("level", level), ("msg", Datum::Bytes(record.message)), ("time", Datum::Time)];
+        data.extend(fixed.map(|(key, datum)| (Cow::Borrowed(key), datum)));
+        data.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut before = b'{';
+        for (key, datum) in data {
+            out.push(before);
+            before = b',';
+            json_string(key.as_bytes(), out);
+            out.push(b':');
+            match datum {
+                Datum::Value(Value::Int(n)) => number(n, out),
+                Datum::Value(Value::Uint(n)) => number(n, out),
+                Datum::Value(Value::Float(n)) if n.is_finite() => number(n, out),
+                Datum::Value(Value::Bool(b)) => number(b, out),
+                Datum::Value(Value::Text(text)) => json_string(text.as_bytes(), out),
+                Datum::Value(Value::Float(n)) => json_string(n.to_string().as_bytes(), out),
+                Datum::Bytes(bytes) => json_string(bytes, out),
+                Datum::Time => {
+                    out.push(b'"');
+                    self.stamper.nanos(record.time, out);
+                    out.push(b'"');
+                }
+            }
+        }
+        out.push(b'}');
+    }
+}
+
+/// What stands behind a key.
+#[derive(Clone, Copy)]
+enum Datum<'a> {
+    Bytes(&'a [u8]),
+    Value(Value<'a>),
+    /// The record's time, in the format's own precision.
+    Time,
+}
+
+/// Everything that a record says beside its message, level and time, sorted by key. A field that is called like one
+/// of those gets `fields.` before its name, as in the original's logger.
+fn data<'a>(record: &Record<'a>) -> Vec<(Cow<'a, str>, Datum<'a>)> {
+    let mut data = Vec::with_capacity(record.fields.len() + 5);
+    data.extend(record.origin.field().map(|(key, name)| (Cow::Borrowed(key), Datum::Bytes(name.as_bytes()))));
+    data.extend(record.pid.map(|pid| (Cow::Borrowed("pid"), Datum::Value(Value::Int(pid.into())))));
+    for &(key, value) in record.fields {
+        let key = match key {
+            "time" | "level" | "msg" => Cow::Owned(format!("fields.{key}")),
+            _ => Cow::Borrowed(key),
+        };
+        data.push((key, Datum::Value(value)));
+    }
+    if !record.fields.is_empty() {
+        data.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    data
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warning",
+        Level::Error => "error",
+        Level::Fatal => "fatal",
+        Level::Panic => "panic",
+    }
+}
+
+/// Prints a number; writing to a `Vec` can't fail.
+fn number(number: impl std::fmt::Display, out: &mut Vec<u8>) {
+    let _ = write!(out, "{number}");
+}
+
+/// One line for people at a terminal, as the original's logger paints it. The message's own colours are left alone.
+fn coloured(record: &Record<'_>, start: SystemTime, out: &mut Vec<u8>) {
+    let (colour, word) = match record.level {
+        Level::Debug => (37, "DEBU"),
+        Level::Info => (36, "INFO"),
+        Level::Warn => (33, "WARN"),
+        Level::Error => (31, "ERRO"),
+        Level::Fatal => (31, "FATA"),
+        Level::Panic => (31, "PANI"),
+    };
+    let seconds = record.time.duration_since(start).unwrap_or(Duration::ZERO).as_secs();
+    let _ = write!(out, "\x1b[{colour}m{word}\x1b[0m[{seconds:04}] ");
+    out.extend_from_slice(record.message);
+    // Fields begin in one column, as long as messages are short.
+    let width = String::from_utf8_lossy(record.message).chars().count();
+    out.resize(out.len() + 44_usize.saturating_sub(width), b' ');
+    out.push(b' ');
+    for (key, datum) in data(record) {
+        let _ = write!(out, " \x1b[{colour}m{key}\x1b[0m=");
+        text_value(datum, out);
+    }
+}
+
+/// A value of the text format: bare if it is of letters, digits, `-` and `.` only, else quoted.
+fn text_value(datum: Datum<'_>, out: &mut Vec<u8>) {
+    let bytes = match datum {
+        Datum::Bytes(bytes) => bytes,
+        Datum::Value(Value::Text(text)) => text.as_bytes(),
+        Datum::Value(Value::Int(n)) => return number(n, out),
+        Datum::Value(Value::Uint(n)) => return number(n, out),
+        Datum::Value(Value::Float(n)) => return number(n, out),
+        Datum::Value(Value::Bool(b)) => return number(b, out),
+        Datum::Time => return, // Written before, by the format itself.
+    };
+    if bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    out.push(b'"');
+    let special = |c: char| matches!(c, '"' | '\\') || c.is_control();
+    escaped(bytes, out, special, quote_character, |byte, out| {
+        let _ = write!(out, "\\x{byte:02x}");
+    });
+    out.push(b'"');
+}
+
+/// A character inside quotes in Go's spelling.
+fn quote_character(c: char, out: &mut Vec<u8>) {
+    let short = match c {
+        '"' => "\\\"",
+        '\\' => "\\\\",
+        '\x07' => "\\a",
+        '\x08' => "\\b",
+        '\x0c' => "\\f",
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        '\x0b' => "\\v",
+        _ => {
+            let code = u32::from(c);
+            let _ = if code < 0x80 { write!(out, "\\x{code:02x}") } else { write!(out, "\\u{code:04x}") };
+            return;
+        }
+    };
+    out.extend_from_slice(short.as_bytes());
+}
+
+fn json_string(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    json_escaped(bytes, out);
+    out.push(b'"');
+}
+
+/// The inside of a JSON string in the spelling of Go's encoder, which is safe inside HTML and JavaScript; every byte
+/// that is no UTF-8 becomes U+FFFD.
+fn json_escaped(bytes: &[u8], out: &mut Vec<u8>) {
+    let special = |c: char| matches!(c, '\0'..='\x1f' | '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+    let escape = |c: char, out: &mut Vec<u8>| {
+        let short = match c {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            _ => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+                return;
+            }
+        };
+        out.extend_from_slice(short.as_bytes());
+    };
+    escaped(bytes, out, special, escape, |_, out| out.extend_from_slice(b"\\ufffd"));
+}
+
+/// Copies text; special characters and the bytes that are no UTF-8 in another spelling.
+fn escaped(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    special: impl Fn(char) -> bool + Copy,
+    escape: impl Fn(char, &mut Vec<u8>),
+    invalid: impl Fn(u8, &mut Vec<u8>),
+) {
+    let copy = |text: &str, out: &mut Vec<u8>| {
+        for piece in text.split_inclusive(special) {
+            match piece.char_indices().next_back() {
+                Some((at, last)) if special(last) => {
+                    out.extend_from_slice(piece.get(..at).unwrap_or_default().as_bytes());
+                    escape(last, out);
+                }
+                _ => out.extend_from_slice(piece.as_bytes()),
+            }
+        }
+    };
+    // Chunks are slower to find than that there is only one.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => copy(text, out),
+        Err(_) => {
+            for chunk in bytes.utf8_chunks() {
+                copy(chunk.valid(), out);
+                chunk.invalid().iter().for_each(|&byte| invalid(byte, out));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
