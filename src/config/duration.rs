@@ -42,7 +42,6 @@ impl fmt::Display for GoDuration {
                 }
             }
         };
-        // `pad` would count the sign wrongly only if a width were asked for without it.
         f.pad(&format!("{sign}{text}"))
     }
 }
@@ -210,19 +209,52 @@ fn invalid(text: &str) -> DurationError {
     }
 }
 
-/// Go's quoting in messages about time: bytes outside printable ASCII in hexadecimal.
+/// Go's quoting in messages about time: bytes outside ASCII and control characters in hexadecimal.
 fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => {
-                quoted.push('\\');
-                quoted.push(char::from(byte));
+    let quoted: String = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(byte)),
+            b' '..=0x7f => char::from(byte).to_string(),
+            _ => format!("\\x{byte:02x}"),
+        })
+        .collect();
+    format!("\"{quoted}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_jobs_take_nothing_and_bare_seconds() {
+        assert_eq!(parse_job_duration(""), Ok(None));
+        assert_eq!(parse_job_duration("90"), Ok(Some(GoDuration(90_000_000_000))));
+        assert_eq!(parse_go_duration("").unwrap_err().class, DurationErrorClass::InvalidDuration);
+        assert_eq!(parse_go_duration("90").unwrap_err().class, DurationErrorClass::MissingUnit);
+    }
+
+    #[test]
+    fn a_negative_duration_is_used_as_zero() {
+        assert_eq!(GoDuration(-5).to_std(), Duration::ZERO);
+        assert!(GoDuration(-5).is_negative());
+        assert_eq!(GoDuration(i64::MAX).to_std(), Duration::from_nanos(9_223_372_036_854_775_807));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_back(ns in prop_oneof![any::<i64>(), -2_000_000_000_i64..2_000_000_000]) {
+            prop_assert_eq!(parse_go_duration(&GoDuration(ns).to_string()), Ok(GoDuration(ns)));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>(), digits in "[-+.0-9]{0,30}[smhnuµ ]{0,3}[.0-9]{0,3}") {
+            for text in [text, digits] {
+                let (job, pure) = (parse_job_duration(&text), parse_go_duration(&text));
+                prop_assert!(pure.is_err() || pure.ok() == job.ok().flatten());
             }
-            b' '..=b'~' | 0x7f => quoted.push(char::from(byte)),
-            _ => quoted.push_str(&format!("\\x{byte:02x}")),
         }
     }
-    quoted.push('"');
-    quoted
 }

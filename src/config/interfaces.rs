@@ -18,7 +18,7 @@ pub struct Address {
 const DEFAULT_SPECS: [&str; 2] = ["eth0:inet", "inet"];
 
 /// Orders by the interface's name, then by the address in its 16-byte form (`::1` before `127.0.0.1` before `2001:…`).
-pub fn sort(addresses: &mut Vec<Address>) {
+pub fn sort(addresses: &mut [Address]) {
     addresses.sort_by(|a, b| (&a.interface, sixteen(a.ip)).cmp(&(&b.interface, sixteen(b.ip))));
 }
 
@@ -86,9 +86,15 @@ pub fn of_this_host() -> Vec<Address> {
             } else {
                 IpAddr::V6(address.as_sockaddr_in6()?.ip()).to_canonical()
             };
-            Some(Address { interface: entry.interface_name, ip })
+            Some(Address { interface: device(&entry.interface_name).to_owned(), ip })
         })
         .collect()
+}
+
+/// The device that an address belongs to. The C library gives an address's label where it has one (`eth0:1`), the
+/// original the device's name, which the kernel keeps free of colons.
+fn device(label: &str) -> &str {
+    label.split_once(':').map_or(label, |(device, _)| device)
 }
 
 /// One specification, with its text as the user wrote it.
@@ -141,13 +147,14 @@ fn parse_spec(text: &str) -> Result<Spec<'_>, String> {
         "inet" => Rule::Any { v6: false },
         "inet6" => Rule::Any { v6: true },
         _ => {
-            if let Some(rule) = named(text)? {
-                rule
-            } else if let Some(rest) = static_ip(text) {
+            // Before names, or `static:inet` would be an interface.
+            if let Some(rest) = static_ip(text) {
                 let Ok(ip) = rest.parse::<IpAddr>() else {
                     return Err(format!("Unable to parse static ip static: in {text}"));
                 };
                 Rule::Static(ip.to_canonical())
+            } else if let Some(rule) = named(text)? {
+                rule
             } else if let Some((network, prefix)) = network(text) {
                 Rule::Network { network, prefix }
             } else {
@@ -183,7 +190,7 @@ fn named(text: &str) -> Result<Option<Rule<'_>>, String> {
 /// What follows `static:`. A bare integer is no address to the original, but some other specification.
 fn static_ip(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("static:")?;
-    let is_integer = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+    let is_integer = rest.parse::<i64>().is_ok();
     (!is_integer).then_some(rest)
 }
 
@@ -226,6 +233,23 @@ mod tests {
     #[test]
     fn this_host_has_a_loopback_address() {
         assert!(of_this_host().iter().any(|address| address.ip.is_loopback()));
+    }
+
+    #[test]
+    fn a_labelled_address_is_its_device_s() {
+        assert_eq!(device("eth0:1"), "eth0");
+        assert_eq!(device("veth1@if2"), "veth1@if2");
+    }
+
+    #[test]
+    fn static_is_no_interface_but_for_a_bare_integer() {
+        for (spec, error) in [
+            ("static:inet", "Unable to parse static ip static: in static:inet"),
+            ("static:99999999999999999999", "Unable to parse static ip static: in static:99999999999999999999"),
+            ("static:-5", "Unable to parse interface spec: static:-5"),
+        ] {
+            assert_eq!(choose(&[spec.to_owned()], &[]), Err(error.to_owned()));
+        }
     }
 
     #[test]

@@ -1,5 +1,4 @@
 //! Text in, [`Plan`](crate::plan::Plan) or diagnostics out.
-
 pub mod diagnostic;
 pub mod duration;
 pub mod exec_string;

@@ -1,0 +1,31 @@
+//! From a record to bytes on a descriptor.
+//!
+//! ```text
+//!  tracing events ─ layer ─► own()      ┌──────────── queue ────────────┐
+//!  app, driver ─────────────► own()  ──►│ formatted bytes, bounded      │──► writer thread ──► fd 1, fd 2 or a file
+//!  lines of jobs ───────────► job_line()└───────────────────────────────┘
+//! ```
+//!
+//! Nothing here ever makes the loop wait. A record gets its shape on the caller's thread, straight into the queue; the
+//! writer thread takes the whole queue at once and is the only one that may block. If it does, for as long as it
+//! does, our own lines are dropped and counted when the queue is full, and jobs' lines are refused, so that the
+//! caller stops reading that job's pipe (reliability row 78). What is lost is said as soon as a line gets through.
+//!
+//! Invariants: lines leave in the order in which they came; a line that was accepted is written or counted in
+//! [`Log::lost`]; `O_NONBLOCK` is never set on a descriptor that somebody else shares; no wake-ups when idle.
+//!
+//! Not here: how a job's output is cut into lines (`process`), which messages there are.
+
+mod batch;
+mod format;
+mod layer;
+mod output;
+mod record;
+mod time;
+mod writer;
+
+pub use format::Formatter;
+pub use layer::LogLayer;
+pub use record::{Origin, Record, Value};
+pub use time::Zone;
+pub use writer::{Full, Log, LogError, LogGuard};

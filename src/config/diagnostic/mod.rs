@@ -1,0 +1,51 @@
+//! One problem of a configuration, told so that it can be mended without the manual.
+//!
+//! Excerpts come from the source as written and never from the rendered text, which may hold secrets out of the
+//! environment: who makes a [`Diagnostic`] maps its span back first.
+
+mod nearest;
+mod render;
+
+pub use nearest::nearest;
+pub use render::{line_col, render, to_json};
+
+use serde::Serialize;
+
+/// A range of bytes in the *source* of the configuration, before the template was rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// Whether a problem refuses the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The file is refused.
+    Error,
+    /// The file is taken; somebody should know.
+    Warning,
+}
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Whether it refuses the file.
+    pub severity: Severity,
+    /// The key's path (`jobs[1].health.ttl`), empty for the file as a whole.
+    pub path: String,
+    /// Where, if it has a place.
+    pub span: Option<Span>,
+    /// What is wrong, what was found, what is accepted; a lower-case sentence that names the key's path.
+    pub message: String,
+    /// Said at the marked place (`did you mean …?`), may be empty.
+    pub label: String,
+    /// The way out, may be empty.
+    pub help: String,
+    /// The exact words of ContainerPilot 3.8, where scripts may look for them; for golden comparison. Not printed.
+    #[serde(skip)]
+    pub original: Option<String>,
+}

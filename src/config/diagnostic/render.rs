@@ -1,0 +1,226 @@
+//! Diagnostics as people and machines read them.
+
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+use super::{Diagnostic, Severity, Span};
+
+/// Widest line of an excerpt, in columns; longer ones are cut around the marked place.
+const WIDTH: usize = 120;
+/// Characters kept of a line on either side of the marked place's start, so that a file of one endless line costs
+/// no more than others. More than [`WIDTH`], so that the cut is always shown.
+const REACH: usize = 160;
+/// Longest message, label or help in characters: they may repeat what the file says.
+const LONGEST: usize = 1_000;
+
+/// All diagnostics as text, in file order, with excerpts, and a last line that counts them. No colour.
+///
+/// `source` is the file as written. Lines end in `\n`; of a place over several lines only the first is shown; control
+/// characters are shown as symbols or escapes.
+pub fn render(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String {
+    let lines = Lines::new(source);
+    let origin = clean(origin, false);
+    let renderer = Renderer::plain().term_width(WIDTH);
+    let mut text = String::new();
+    for diagnostic in in_file_order(diagnostics) {
+        text.push_str(&one(&renderer, diagnostic, &origin, &lines));
+        text.push('\n');
+    }
+    let (errors, warnings) = count(diagnostics);
+    let mut parts = Vec::new();
+    if errors > 0 {
+        parts.push(format!("{errors} error{}", plural(errors)));
+    }
+    if warnings > 0 {
+        parts.push(format!("{warnings} warning{}", plural(warnings)));
+    }
+    let summary = if parts.is_empty() { "no problems".to_owned() } else { parts.join(", ") };
+    text + &origin + ": " + &summary + "\n"
+}
+
+fn one(renderer: &Renderer, diagnostic: &Diagnostic, origin: &str, lines: &Lines<'_>) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let excerpt = diagnostic.span.map(|span| lines.excerpt(span));
+    let mut elements: Vec<Element<'_>> = Vec::new();
+    match &excerpt {
+        Some(excerpt) => {
+            let marked = AnnotationKind::Primary.span(excerpt.start..excerpt.end);
+            let label = clean(&diagnostic.label, false);
+            let marked = if label.is_empty() { marked } else { marked.label(label) };
+            let snippet = Snippet::source(excerpt.text).path(origin).line_start(excerpt.line).annotation(marked);
+            elements.push(snippet.into());
+        }
+        None => elements.push(Origin::path(origin).into()),
+    }
+    if !diagnostic.help.is_empty() {
+        elements.push(Level::HELP.message(clean(&diagnostic.help, true)).into());
+    }
+    let title = level.primary_title(clean(&diagnostic.message, false));
+    let text = renderer.render(&[title.elements(elements)]);
+    match excerpt {
+        Some(Excerpt { line, column, shown_column, .. }) if column != shown_column => {
+            // The renderer counts in what it was given, which is a piece of the line.
+            let place = |column| format!("--> {origin}:{line}:{column}\n");
+            text.replacen(&place(shown_column), &place(column), 1)
+        }
+        // As far to the right as where there is an excerpt.
+        None => text.replacen("\n--> ", "\n --> ", 1),
+        _ => text,
+    }
+}
+
+/// One object for machines: `file`, how many `errors` and `warnings`, and `diagnostics` in file order, each with
+/// `severity`, `path`, `line` and `column` (from 1, in characters; `null` without a place), `message`, `label`, `help`.
+pub fn to_json(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String {
+    #[derive(Serialize)]
+    struct Report<'a> {
+        file: &'a str,
+        errors: usize,
+        warnings: usize,
+        diagnostics: Vec<Entry<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        severity: Severity,
+        path: &'a str,
+        line: Option<usize>,
+        column: Option<usize>,
+        message: &'a str,
+        label: &'a str,
+        help: &'a str,
+    }
+    let lines = Lines::new(source);
+    let entries = in_file_order(diagnostics)
+        .into_iter()
+        .map(|diagnostic| {
+            let place = diagnostic.span.map(|span| lines.line_col(span.start));
+            Entry {
+                severity: diagnostic.severity,
+                path: &diagnostic.path,
+                line: place.map(|(line, _)| line),
+                column: place.map(|(_, column)| column),
+                message: &diagnostic.message,
+                label: &diagnostic.label,
+                help: &diagnostic.help,
+            }
+        })
+        .collect();
+    let (errors, warnings) = count(diagnostics);
+    let report = Report { file: origin, errors, warnings, diagnostics: entries };
+    // Nothing in it can fail to serialise: text, numbers and lists.
+    serde_json::to_string(&report).unwrap_or_default()
+}
+
+/// Line and column of a byte, both from 1, the column in characters. An offset beyond the end is the end; one within
+/// a character is the character's.
+pub fn line_col(source: &str, offset: usize) -> (usize, usize) {
+    Lines::new(source).line_col(offset)
+}
+
+/// In file order; what concerns the file as a whole comes first.
+fn in_file_order(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by_key(|diagnostic| diagnostic.span);
+    sorted
+}
+
+fn count(diagnostics: &[Diagnostic]) -> (usize, usize) {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    (errors, diagnostics.len() - errors)
+}
+
+const fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// What terminals could take for a command, as an escape; what is too long, cut.
+fn clean(text: &str, keep_line_breaks: bool) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for (index, c) in text.chars().enumerate() {
+        if index == LONGEST {
+            cleaned.push('…');
+            break;
+        }
+        let harmless = !c.is_control() && !is_reordering(c);
+        if harmless || (keep_line_breaks && c == '\n') {
+            cleaned.push(c);
+        } else {
+            cleaned.extend(c.escape_default());
+        }
+    }
+    cleaned
+}
+
+/// Characters that make the text around them appear in another order than it has, and line separators.
+const fn is_reordering(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A source with the starts of its lines, for many look-ups.
+struct Lines<'a> {
+    source: &'a str,
+    starts: Vec<usize>,
+}
+
+/// The line of a marked place, cut if it is very long.
+struct Excerpt<'a> {
+    text: &'a str,
+    /// The marked bytes of `text`.
+    start: usize,
+    end: usize,
+    line: usize,
+    column: usize,
+    /// The column in `text`.
+    shown_column: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(source: &'a str) -> Self {
+        let newlines = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self { source, starts: std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect() }
+    }
+
+    /// Index and start of the line with this byte.
+    fn line_of(&self, offset: usize) -> (usize, usize) {
+        let index = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
+        (index, self.starts.get(index).copied().unwrap_or(0))
+    }
+
+    fn line_col(&self, offset: usize) -> (usize, usize) {
+        let offset = self.source.floor_char_boundary(offset);
+        let (index, start) = self.line_of(offset);
+        let before = self.source.get(start..offset).unwrap_or_default();
+        (index + 1, before.chars().count() + 1)
+    }
+
+    fn excerpt(&self, span: Span) -> Excerpt<'a> {
+        let start = self.source.floor_char_boundary(span.start);
+        let (index, line_start) = self.line_of(start);
+        let rest = self.source.get(line_start..).unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default();
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let (_, column) = self.line_col(start);
+
+        // A place at the line break itself is marked behind the line's last character.
+        let start = (start - line_start).min(line.len());
+        let end = self.source.ceil_char_boundary(span.end).saturating_sub(line_start).min(line.len()).max(start);
+        let (before, after) = line.split_at_checked(start).unwrap_or((line, ""));
+        let cut_start = before.char_indices().rev().nth(REACH).map_or(0, |(at, _)| at);
+        let cut_end = after.char_indices().nth(REACH).map_or(line.len(), |(at, _)| start + at);
+        let shown_before = line.get(cut_start..start).unwrap_or_default();
+        Excerpt {
+            text: line.get(cut_start..cut_end).unwrap_or_default(),
+            start: start - cut_start,
+            end: end.min(cut_end) - cut_start,
+            line: index + 1,
+            column,
+            shown_column: shown_before.chars().count() + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
