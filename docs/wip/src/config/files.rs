@@ -1,0 +1,111 @@
+//! The few looks at the file system that judging a configuration needs: is what it names there?
+//!
+//! Nothing is created or changed, and nothing here blocks: only directories and regular files are opened.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+/// An error of the system as Go words it: `no such file or directory`.
+pub(super) fn go_words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => nix::errno::Errno::from_raw(code).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
+/// Opens a regular file without ever waiting, for a FIFO or a device. `Ok(None)` is anything but a regular file.
+pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    // Looked at first, because merely opening some devices does something.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    // And again, because it may have been exchanged meanwhile.
+    Ok(if file.metadata()?.is_file() { Some(file) } else { None })
+}
+
+/// The longest certificate file that is looked into, in bytes.
+const LONGEST_PEM: u64 = 1 << 20;
+
+/// Why a PEM file can't be used, if it can't. `kind` is what its block must be called (`CERTIFICATE`).
+pub(super) fn pem_problem(path: &str, kind: &str) -> Option<PemProblem> {
+    let unreadable = |error: &io::Error| Some(PemProblem::Unreadable(format!("open {path}: {}", go_words(error))));
+    let file = match open_regular(Path::new(path)) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Some(PemProblem::Unreadable(format!("read {path}: is a directory"))),
+        Err(error) => return unreadable(&error),
+    };
+    let mut bytes = Vec::new();
+    if let Err(error) = file.take(LONGEST_PEM).read_to_end(&mut bytes) {
+        return unreadable(&error);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let found = text.lines().any(|line| line.starts_with("-----BEGIN ") && line.contains(kind));
+    if found { None } else { Some(PemProblem::NoBlock) }
+}
+
+/// What is wrong with a PEM file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PemProblem {
+    /// It can't be read, in Go's words.
+    Unreadable(String),
+    /// It holds nothing of the kind.
+    NoBlock,
+}
+
+/// Why a directory of certificates can't be used, in Go's words.
+pub(super) fn directory_problem(path: &str) -> Option<String> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => None,
+        Err(error) => Some(format!("lstat {path}: {}", go_words(&error))),
+    }
+}
+
+/// Why a log file could not be opened, in Go's words: only what can be seen without creating it.
+pub(super) fn log_problem(path: &str) -> Option<String> {
+    let file = Path::new(path);
+    let words = match fs::metadata(file) {
+        Ok(found) if found.is_dir() => "is a directory".to_owned(),
+        Ok(_) => return None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match fs::metadata(parent) {
+                Ok(found) if found.is_dir() => return None,
+                Ok(_) => "not a directory".to_owned(),
+                Err(error) => go_words(&error),
+            }
+        }
+        Err(error) => go_words(&error),
+    };
+    Some(format!("open {path}: {words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_file_needs_a_directory_and_is_not_created() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        assert_eq!(log_problem(&at("new.log")), None);
+        assert!(!dir.path().join("new.log").exists());
+        assert_eq!(log_problem(&at("")), Some(format!("open {}: is a directory", at(""))));
+        let inside = at("none/x.log");
+        assert_eq!(log_problem(&inside), Some(format!("open {inside}: no such file or directory")));
+    }
+
+    #[test]
+    fn a_pem_file_needs_a_block_of_its_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem").to_str().unwrap().to_owned();
+        fs::write(&path, "no certificate").unwrap();
+        assert_eq!(pem_problem(&path, "CERTIFICATE"), Some(PemProblem::NoBlock));
+        fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert_eq!(pem_problem(&path, "CERTIFICATE"), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! Everything that can happen to the world.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChildId, ExitStatus, JobId};
+use crate::plan::Signal;
+
+/// One thing that happened outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input {
+    /// Everything is ready: jobs may start.
+    Start,
+    /// We got a signal.
+    Signal(Signal),
+    /// A child is dead and its output is delivered. Told exactly once for each spawn that succeeded.
+    Exited {
+        /// Which run.
+        child: ChildId,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A spawn did not succeed; there is no child.
+    SpawnFailed {
+        /// Which run.
+        child: ChildId,
+        /// Why.
+        failure: SpawnFailure,
+    },
+    /// A timer that was armed is due.
+    Timer(Timer),
+    /// After [`Effect::Sweep`](super::Effect::Sweep): no process is left but us.
+    NothingLeft,
+}
+
+/// Why a command could not be started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpawnFailure {
+    /// For people, in the original's words.
+    pub reason: String,
+    /// The exit status that stands for it: 127 missing, 126 not to be run.
+    pub exit_code: i32,
+    /// Whether it may well succeed a moment later (no process slot, no memory).
+    pub temporary: bool,
+}
+
+/// What a timer is for. A timer of a run carries its [`ChildId`], so one that outlived its run is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Timer {
+    /// The next period of a periodic job.
+    Interval(JobId),
+    /// The next health check.
+    Heartbeat(JobId),
+    /// The end of `when.timeout`.
+    Wait(JobId),
+    /// The end of the pause before a restart.
+    Restart(JobId),
+    /// The end of the wait from `stopping` to the first signal, or of a post-stop job's time.
+    Stop(JobId),
+    /// The end of the time that a run may take.
+    Timeout(ChildId),
+    /// The next try of a spawn that failed for lack of something.
+    Retry(ChildId),
+    /// The end of the grace after SIGTERM.
+    Grace(ChildId),
+    /// The end of our patience after SIGKILL.
+    GiveUp(ChildId),
+    /// The end of the grace, and then of the patience, for what no job owns.
+    Sweep,
+}
