@@ -79,7 +79,10 @@ mod tests {
     fn an_empty_entry_is_the_current_directory() {
         // Cargo runs tests in the package's root, which has no executable of this name.
         for path in ["", ":", "/no/such:", "."] {
-            assert_eq!(find("Cargo.toml", &env(path)).unwrap_err().to_string().contains("not executable"), path != "");
+            assert_eq!(
+                find("Cargo.toml", &env(path)).unwrap_err().to_string().contains("not executable"),
+                !path.is_empty()
+            );
         }
     }
 

@@ -132,13 +132,11 @@ fn go_words(errno: Errno) -> String {
         Errno::E2BIG => "argument list too long".to_owned(),
         Errno::ENOMEM => "cannot allocate memory".to_owned(),
         Errno::ELOOP => "too many levels of symbolic links".to_owned(),
+        Errno::EIO => "input/output error".to_owned(),
+        Errno::EBADF => "bad file descriptor".to_owned(),
         _ => {
-            let text = errno.desc();
-            let mut letters = text.chars();
-            match letters.next() {
-                Some(first) if !text.starts_with("I/O") => first.to_lowercase().chain(letters).collect(),
-                _ => text.to_lowercase(),
-            }
+            let mut letters = errno.desc().chars();
+            letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
         }
     }
 }
