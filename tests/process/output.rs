@@ -211,13 +211,14 @@ fn one_that_floods_does_not_starve_the_others() {
             assert!(start.elapsed() < Duration::from_secs(30), "heard {heard}");
             // Less than one read for each that floods: every pump leaves some for the next.
             runtime.block_on(room.outputs.ready()).unwrap();
-            room.outputs.pump(20_000, &mut |id, line| {
+            let pumped = room.outputs.pump(20_000, &mut |id, line| {
                 match floods.iter().position(|flood| *flood == id) {
                     Some(at) => per_flood[at] += line.bytes.len(),
                     None => heard += usize::from(line.bytes == b"here"),
                 }
                 Flow::Taken
             });
+            assert!(pumped.bytes <= 20_000 + 16 * 1024, "a budget is exceeded by one read at most");
         }
         let (least, most) = (per_flood.iter().min().unwrap(), per_flood.iter().max().unwrap());
         assert!(most < &(3 * least), "{per_flood:?}");
