@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 use super::look_up;
 use super::output::{OutputPipe, Stream};
 use super::spawn_error::SpawnError;
+use super::sys;
 use crate::env::Environment;
 use crate::plan::CommandSpec;
 
@@ -38,7 +39,7 @@ impl Spawner {
         let mut attributes = PosixSpawnAttr::init()?;
         attributes.set_pgroup(Pid::from_raw(0))?;
         attributes.set_sigmask(&SigSet::empty())?;
-        attributes.set_sigdefault(&SigSet::all())?;
+        attributes.set_sigdefault(&sys::every_signal())?;
         attributes.set_flags(
             PosixSpawnFlags::POSIX_SPAWN_SETPGROUP
                 | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::sys::signal::SigSet;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -32,6 +33,18 @@ pub(super) fn set_disposition(signal: libc::c_int, ignore: bool) -> nix::Result<
     // SAFETY: neither meaning runs code of ours.
     let before = unsafe { libc::signal(signal, meaning) };
     if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
+}
+
+/// Every signal there is, those two that the C library keeps for itself included: without them glibc's `posix_spawn`
+/// makes children ignore 32 and 33.
+pub(super) fn every_signal() -> SigSet {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: a `sigset_t` is nothing but bits, and all of it is written. The C library's own functions would refuse
+    // two of them, its `posix_spawn` only tests them one by one.
+    unsafe {
+        set.as_mut_ptr().write_bytes(0xff, 1);
+        SigSet::from_sigset_t_unchecked(set.assume_init())
+    }
 }
 
 /// Sends a signal: to a process, to a group (`-pgid`), to everybody (-1). `None` only asks whether one is there.
