@@ -91,7 +91,7 @@ impl Output {
 
     /// Writes all lines, however long that takes. `tell` prints what has to be said before them. Gives the number of
     /// lines that are lost.
-    pub(super) fn write(&mut self, batch: &Batch, now: Instant, mut tell: impl FnMut(Notice) -> Vec<u8>) -> u64 {
+    pub(super) fn write(&mut self, batch: &Batch, now: Instant, mut tell: impl FnMut(&Notice) -> Vec<u8>) -> u64 {
         if let Target::File(followed) = &mut self.target
             && followed.follow(now)
         {
@@ -120,10 +120,10 @@ impl Output {
     }
 
     /// Says what is missing, or wrong with the file.
-    fn say(&mut self, tell: &mut impl FnMut(Notice) -> Vec<u8>) -> Result<(), Errno> {
+    fn say(&mut self, tell: &mut impl FnMut(&Notice) -> Vec<u8>) -> Result<(), Errno> {
         if let Some(failing) = &mut self.failing {
             let fd = self.target.fd()?;
-            let mut line = tell(Notice::Lost(failing.lines, failing.why));
+            let mut line = tell(&Notice::Lost(failing.lines, failing.why));
             if failing.torn {
                 line.insert(0, b'\n');
             }
@@ -137,7 +137,7 @@ impl Output {
             && followed.stale
         {
             followed.stale = false;
-            let line = tell(Notice::NotReopened(followed.path.clone(), followed.why));
+            let line = tell(&Notice::NotReopened(followed.path.clone(), followed.why));
             put(self.target.fd()?, &line).map_err(|(_, why)| why)?;
         }
         Ok(())

@@ -300,7 +300,7 @@ impl Shared {
                 let mut spare = None;
                 match work {
                     Work::Write(mut batch) => {
-                        let lost = output.write(&batch, now(), |notice| self.notice(&notice));
+                        let lost = output.write(&batch, now(), |notice| self.notice(notice));
                         self.lost.fetch_add(lost, Ordering::Relaxed);
                         batch.clear(usize::MAX);
                         spare = Some(batch);

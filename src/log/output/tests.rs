@@ -17,7 +17,7 @@ fn batch(lines: &[&str]) -> Batch {
     batch
 }
 
-fn tell(notice: Notice) -> Vec<u8> {
+fn tell(notice: &Notice) -> Vec<u8> {
     match notice {
         Notice::Lost(lines, why) => format!("[{lines} {why:?}]\n"),
         Notice::NotReopened(_, why) => format!("[stale {why:?}]\n"),

@@ -68,7 +68,7 @@ fn a_blocked_output_costs_our_lines_counted_and_said_and_never_time() {
     assert!((1..29_000).contains(&lost), "{lost}");
     assert!(slowest < Duration::from_millis(200), "{slowest:?}");
     let (done, took) = timed(|| log.flush(Duration::from_millis(100)));
-    assert!(!done && took < Duration::from_millis(1000), "{took:?}");
+    assert!(!done && took < Duration::from_secs(1), "{took:?}");
 
     let notice = format!("{lost} log lines were lost: the log output was blocked");
     let lines = read_until(&mut reader, &notice);
@@ -213,8 +213,7 @@ fn reopening_and_switching_happen_between_the_lines_before_and_after() {
     let read = |path| std::fs::read_to_string(path).unwrap();
     assert!(read(&moved).lines().map(|line| line.split_once(' ').unwrap().1).eq(["1", "2"]));
     assert!(read(&a).ends_with(" 3\n") && read(&a).lines().count() == 1);
-    let time = &read(&b)[read(&b).rfind("1970").unwrap()..];
-    assert!(read(&b).starts_with("{\"level\":\"fatal\",\"msg\":\"4\",\"time\":\"1970"), "{time}");
+    assert!(read(&b).starts_with("{\"level\":\"fatal\",\"msg\":\"4\",\"time\":\"1970"));
     assert!(read(&b).contains("\n{\"level\":\"warning\",\"msg\":\"5\""));
     assert_eq!(read(&b).lines().count(), 2);
 }
@@ -236,4 +235,28 @@ fn a_new_file_has_the_mode_that_the_umask_leaves() {
     let (_log, _guard) = Log::start(&logging(path.clone())).unwrap();
     let mode = std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode, reference.metadata().unwrap().permissions().mode());
+}
+
+#[test]
+fn a_terminal_gets_colour_and_may_hang_up() {
+    use nix::fcntl::OFlag;
+    use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+    let mut master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let mut logging = logging(ptsname_r(&master).unwrap().into());
+    logging.format = LogFormat::Text;
+    let (log, guard) = Log::start(&logging).unwrap();
+    say(&log, "hello");
+    assert!(log.flush(Duration::from_secs(5)));
+    let mut bytes = [0; 200];
+    let n = master.read(&mut bytes).unwrap();
+    let wanted = format!("\x1b[36mINFO\x1b[0m[0000] hello{} \r\n", " ".repeat(39));
+    assert_eq!(String::from_utf8_lossy(&bytes[..n]), wanted);
+    drop(master);
+    say(&log, "nobody sees this");
+    assert_eq!(job_says(&log, "nor this"), Ok(()));
+    assert!(log.flush(Duration::from_secs(5)));
+    assert_eq!(log.lost(), 2);
+    drop(guard);
 }
