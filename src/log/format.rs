@@ -258,31 +258,32 @@ fn json_escaped(bytes: &[u8], out: &mut Vec<u8>) {
 fn escaped(
     bytes: &[u8],
     out: &mut Vec<u8>,
-    special: impl Fn(char) -> bool + Copy,
+    special: impl Fn(char) -> bool,
     escape: impl Fn(char, &mut Vec<u8>),
     invalid: impl Fn(u8, &mut Vec<u8>),
 ) {
-    let copy = |text: &str, out: &mut Vec<u8>| {
-        for piece in text.split_inclusive(special) {
-            match piece.char_indices().next_back() {
-                Some((at, last)) if special(last) => {
-                    out.extend_from_slice(piece.get(..at).unwrap_or_default().as_bytes());
-                    escape(last, out);
+    let mut rest = bytes;
+    // Most text is ASCII without anything special: long runs are copied as they are.
+    while let Some(at) = rest.iter().position(|&b| !b.is_ascii() || special(char::from(b)))
+        && let Some((clean, tail)) = rest.split_at_checked(at)
+    {
+        out.extend_from_slice(clean);
+        // No ASCII byte is ever part of another character.
+        let foreign = tail.iter().take_while(|b| !b.is_ascii()).count();
+        let (piece, after) = tail.split_at_checked(foreign.max(1)).unwrap_or((tail, &[]));
+        for chunk in piece.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if special(c) {
+                    escape(c, out);
+                } else {
+                    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
-                _ => out.extend_from_slice(piece.as_bytes()),
             }
+            chunk.invalid().iter().for_each(|&byte| invalid(byte, out));
         }
-    };
-    // Chunks are slower to find than that there is only one.
-    match std::str::from_utf8(bytes) {
-        Ok(text) => copy(text, out),
-        Err(_) => {
-            for chunk in bytes.utf8_chunks() {
-                copy(chunk.valid(), out);
-                chunk.invalid().iter().for_each(|&byte| invalid(byte, out));
-            }
-        }
+        rest = after;
     }
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]

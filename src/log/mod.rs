@@ -16,10 +16,16 @@
 //!
 //! Not here: how a job's output is cut into lines (`process`), which messages there are.
 
+mod batch;
 mod format;
+mod layer;
+mod output;
 mod record;
 mod time;
+mod writer;
 
 pub use format::Formatter;
+pub use layer::LogLayer;
 pub use record::{Origin, Record, Value};
 pub use time::Zone;
+pub use writer::{Full, Log, LogError, LogGuard};

@@ -1,0 +1,105 @@
+//! Formatted lines in one piece of memory.
+
+use super::format::Formatter;
+use super::record::Record;
+
+/// Lines one after the other, and where each ends.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// Appends a record.
+    pub(super) fn push(&mut self, formatter: &mut Formatter, record: &Record<'_>) {
+        formatter.write(record, &mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The bytes of all lines.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many lines.
+    pub(super) fn lines(&self) -> u64 {
+        self.ends.len() as u64
+    }
+
+    /// How many lines are complete within the first `written` bytes, and whether one more has begun.
+    pub(super) fn complete_within(&self, written: usize) -> (u64, bool) {
+        let complete = self.ends.partition_point(|end| *end <= written);
+        let end = complete.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+        (complete as u64, written > end)
+    }
+
+    /// All bytes, cut between lines so that a piece has at most `most` bytes; a longer line is a piece of its own.
+    pub(super) fn chunks(&self, most: usize) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0_usize;
+        let mut next = 0_usize;
+        std::iter::from_fn(move || {
+            let first = *self.ends.get(next)?;
+            let limit = start.saturating_add(most);
+            let rest = self.ends.get(next..)?;
+            let fitting = rest.partition_point(|end| *end <= limit);
+            let end = fitting.checked_sub(1).and_then(|last| rest.get(last)).copied().unwrap_or(first);
+            next += fitting.max(1);
+            let chunk = self.bytes.get(start..end);
+            start = end;
+            chunk
+        })
+    }
+
+    /// Makes it empty; keeps at most `keep` bytes of memory.
+    pub(super) fn clear(&mut self, keep: usize) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.bytes.shrink_to(keep);
+        self.ends.shrink_to(keep / 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::log::{Origin, Zone};
+    use crate::plan::LogFormat;
+
+    fn batch(lines: &[usize]) -> Batch {
+        let mut formatter = Formatter::new(LogFormat::Default, None, Zone::utc());
+        let mut batch = Batch::default();
+        for length in lines {
+            batch.push(&mut formatter, &Record::line(UNIX_EPOCH, Origin::Own, None, &vec![b'x'; *length]));
+        }
+        batch
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_are_all_the_bytes_cut_between_lines(lines in prop::collection::vec(0_usize..200, 0..40), most in 1_usize..600) {
+            let batch = batch(&lines);
+            let chunks: Vec<&[u8]> = batch.chunks(most).collect();
+            prop_assert_eq!(chunks.concat(), batch.bytes.clone());
+            for chunk in chunks {
+                prop_assert!(chunk.ends_with(b"\n"));
+                let lines = chunk.split_inclusive(|b| *b == b'\n').count();
+                prop_assert!(chunk.len() <= most || lines == 1);
+            }
+        }
+
+        #[test]
+        fn what_is_complete_is_counted(lines in prop::collection::vec(0_usize..50, 0..20), written in 0_usize..2000) {
+            let batch = batch(&lines);
+            let written = written.min(batch.len());
+            let (complete, torn) = batch.complete_within(written);
+            let bytes = batch.bytes.get(..written).unwrap();
+            prop_assert_eq!(complete, bytes.split(|b| *b == b'\n').skip(1).count() as u64);
+            prop_assert_eq!(torn, !bytes.is_empty() && !bytes.ends_with(b"\n"));
+        }
+    }
+}

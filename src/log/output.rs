@@ -1,0 +1,282 @@
+//! Where the writer thread puts bytes: a standard descriptor, or a file that follows its own rotation.
+//!
+//! An output never gives up. What can't be written is counted, and the first lines that can be written again say how
+//! many are missing and why (reliability row 79).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
+
+use super::batch::Batch;
+use crate::plan::LogOutput;
+
+/// How often at most a file's path is compared with what is open.
+const FOLLOW: Duration = Duration::from_secs(1);
+/// How long after a failure a file is opened again, if there are lines for it.
+const RETRY: Duration = Duration::from_secs(5);
+/// The kernel never mixes a write of so many bytes into a pipe with another's (`PIPE_BUF`).
+const ATOMIC: usize = 4096;
+
+/// A destination of log lines, and what is wrong with it.
+#[derive(Debug)]
+pub(super) struct Output {
+    target: Target,
+    /// Whether it is a pipe, which others (raw jobs, their children) may write into too.
+    pipe: bool,
+    /// What has failed since the last line that got through.
+    failing: Option<Failing>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Stdout(io::Stdout),
+    Stderr(io::Stderr),
+    File(Followed),
+}
+
+/// Lines lost in a row, and the first reason.
+#[derive(Debug)]
+struct Failing {
+    lines: u64,
+    why: Errno,
+    /// The output ends in the middle of a line.
+    torn: bool,
+}
+
+/// What has to be said in the log itself before its next line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// So many lines are missing here, because of this error.
+    Lost(u64, Errno),
+    /// The file of this path can't be opened any more; lines still go to the one that was renamed.
+    NotReopened(PathBuf, Errno),
+}
+
+impl Output {
+    /// Opens the output. Never creates a directory. A named pipe that nobody reads yet is no error.
+    pub(super) fn open(output: &LogOutput) -> io::Result<Self> {
+        let target = match output {
+            LogOutput::Stdout => Target::Stdout(io::stdout()),
+            LogOutput::Stderr => Target::Stderr(io::stderr()),
+            LogOutput::File(path) => Target::File(Followed::open(path)?),
+        };
+        let pipe = is_pipe(&target);
+        Ok(Self { target, pipe, failing: None })
+    }
+
+    /// Whether people look at it.
+    pub(super) fn is_terminal(&self) -> bool {
+        match &self.target {
+            Target::Stdout(stdout) => stdout.is_terminal(),
+            Target::Stderr(stderr) => stderr.is_terminal(),
+            Target::File(followed) => followed.file.as_ref().is_some_and(File::is_terminal),
+        }
+    }
+
+    /// Closes a file and opens its path again, whatever is there now.
+    pub(super) fn reopen(&mut self, now: Instant) {
+        if let Target::File(followed) = &mut self.target {
+            followed.reopen(now);
+            self.moved();
+        }
+    }
+
+    /// Writes all lines, however long that takes. `tell` prints what has to be said before them. Gives the number of
+    /// lines that are lost.
+    pub(super) fn write(&mut self, batch: &Batch, now: Instant, mut tell: impl FnMut(&Notice) -> Vec<u8>) -> u64 {
+        if let Target::File(followed) = &mut self.target
+            && followed.follow(now)
+        {
+            self.moved();
+        }
+        let result = self.say(&mut tell).map_err(|why| (0, why)).and_then(|()| {
+            let fd = self.target.fd().map_err(|why| (0, why))?;
+            let mut done = 0;
+            for chunk in batch.chunks(if self.pipe { ATOMIC } else { usize::MAX }) {
+                put(fd, chunk).map_err(|(n, why)| (done + n, why))?;
+                done += chunk.len();
+            }
+            Ok(())
+        });
+        let Err((written, why)) = result else {
+            return 0;
+        };
+        let (complete, torn) = batch.complete_within(written);
+        let lost = batch.lines() - complete;
+        match &mut self.failing {
+            // Still: not even the notice got through.
+            Some(failing) => failing.lines += lost,
+            failing @ None => *failing = Some(Failing { lines: lost, why, torn }),
+        }
+        lost
+    }
+
+    /// Says what is missing, or wrong with the file.
+    fn say(&mut self, tell: &mut impl FnMut(&Notice) -> Vec<u8>) -> Result<(), Errno> {
+        if let Some(failing) = &mut self.failing {
+            let fd = self.target.fd()?;
+            let mut line = tell(&Notice::Lost(failing.lines, failing.why));
+            if failing.torn {
+                line.insert(0, b'\n');
+            }
+            put(fd, &line).map_err(|(written, why)| {
+                failing.torn |= written > 0;
+                why
+            })?;
+            self.failing = None;
+        }
+        if let Target::File(followed) = &mut self.target
+            && followed.stale
+        {
+            followed.stale = false;
+            let line = tell(&Notice::NotReopened(followed.path.clone(), followed.why));
+            put(self.target.fd()?, &line).map_err(|(_, why)| why)?;
+        }
+        Ok(())
+    }
+
+    /// After a file has been opened again.
+    fn moved(&mut self) {
+        self.pipe = is_pipe(&self.target);
+        if let Some(failing) = &mut self.failing {
+            failing.torn = false;
+        }
+    }
+}
+
+impl Target {
+    fn fd(&self) -> Result<BorrowedFd<'_>, Errno> {
+        match self {
+            Self::Stdout(stdout) => Ok(stdout.as_fd()),
+            Self::Stderr(stderr) => Ok(stderr.as_fd()),
+            Self::File(followed) => followed.file.as_ref().map(File::as_fd).ok_or(followed.why),
+        }
+    }
+}
+
+fn is_pipe(target: &Target) -> bool {
+    let mode = target.fd().and_then(fstat).map(|stat| SFlag::from_bits_truncate(stat.st_mode));
+    mode.is_ok_and(|mode| mode & SFlag::S_IFMT == SFlag::S_IFIFO)
+}
+
+/// Writes all bytes. On an error tells how many were written before it.
+///
+/// Descriptors are left as they are: they are shared with our children, and with whoever started us. If one of those
+/// has set `O_NONBLOCK`, we wait for room by poll.
+fn put(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), (usize, Errno)> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..)
+        && !rest.is_empty()
+    {
+        match nix::unistd::write(fd, rest) {
+            Ok(0) => return Err((done, Errno::EIO)),
+            Ok(n) => done += n,
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                // Whatever it answers, the next write tells.
+                let _ = poll(&mut [PollFd::new(fd, PollFlags::POLLOUT)], PollTimeout::NONE);
+            }
+            Err(why) => return Err((done, why)),
+        }
+    }
+    Ok(())
+}
+
+/// A file that is appended to, under a path that may come to mean another file.
+#[derive(Debug)]
+struct Followed {
+    path: PathBuf,
+    /// `None` while it can't be opened.
+    file: Option<File>,
+    /// Why it can't be opened; `UnknownErrno` while it can.
+    why: Errno,
+    /// The path can't be opened any more, the renamed file can still be written, and nobody knows yet.
+    stale: bool,
+    /// When the path is looked at next, if there is a line to write then.
+    next: Option<Instant>,
+}
+
+impl Followed {
+    fn open(path: &Path) -> io::Result<Self> {
+        let (file, why) = match open_file(path) {
+            Ok(file) => (Some(file), Errno::UnknownErrno),
+            Err(error) if waits_for_a_reader(path, &error) => (None, Errno::ENXIO),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { path: path.to_owned(), file, why, stale: false, next: None })
+    }
+
+    /// Opens the file anew if its path means another file now. At most once a second, as long as that works; it costs
+    /// one `stat`. Tells whether it did.
+    fn follow(&mut self, now: Instant) -> bool {
+        if self.next.is_some_and(|next| now < next) {
+            return false;
+        }
+        let same = self.file.as_ref().is_some_and(|file| is_at(file, &self.path));
+        if same {
+            self.next = Some(now + FOLLOW);
+            return false;
+        }
+        self.reopen(now);
+        true
+    }
+
+    fn reopen(&mut self, now: Instant) {
+        match open_file(&self.path) {
+            Ok(file) => {
+                self.file = Some(file);
+                self.why = Errno::UnknownErrno;
+                self.stale = false;
+                self.next = Some(now + FOLLOW);
+            }
+            Err(error) => {
+                let why = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                // Said once for each reason.
+                self.stale = self.why != why;
+                self.why = why;
+                self.next = Some(now + RETRY);
+                // A file that was only renamed still takes lines, one without a name would swallow them.
+                if self.file.as_ref().is_none_or(|file| file.metadata().is_ok_and(|m| m.nlink() == 0)) {
+                    self.file = None;
+                    self.stale = false;
+                }
+            }
+        }
+    }
+}
+
+/// Whether this open file is what the path means.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(open), Ok(there)) => (open.dev(), open.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+/// Opens for appending, with mode 0666 less the umask if it must be created (v3 §17).
+fn open_file(path: &Path) -> io::Result<File> {
+    // Without O_NONBLOCK a named pipe that nobody reads would stop PID 1 for good. The open file is ours alone, so
+    // it can be taken back.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().append(true).create(true).custom_flags(flags.bits()).open(path)?;
+    let status = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(status - OFlag::O_NONBLOCK))?;
+    Ok(file)
+}
+
+/// Whether the only thing wrong with a path is that it is a named pipe without a reader.
+fn waits_for_a_reader(path: &Path, error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::ENXIO as i32)
+        && std::fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo())
+}
+
+#[cfg(test)]
+mod tests;

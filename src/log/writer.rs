@@ -1,0 +1,405 @@
+//! The queue between everybody and the writer thread, and the thread.
+//!
+//! The queue holds formatted bytes, so the thread takes all of it at once and writes it in few calls. A record is
+//! accepted as long as the queue is below a limit; jobs' lines have a lower one, so that there is room for our own
+//! words while a job floods us.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use super::batch::Batch;
+use super::format::Formatter;
+use super::output::{Notice, Output};
+use super::record::Record;
+use super::time::Zone;
+use crate::plan::{Level, LogOutput, Logging};
+
+/// Jobs' lines are refused when so many bytes wait. One line may go beyond it: 64 KiB, up to six times that in JSON.
+const JOBS_LIMIT: usize = 512 * 1024;
+/// Our own lines are dropped when so many bytes wait.
+const OWN_LIMIT: usize = 1024 * 1024;
+/// So much memory an idle queue keeps.
+const IDLE_MEMORY: usize = 16 * 1024;
+/// The writer thread formats a line now and then and calls `write`; its stack is never deep.
+const STACK: usize = 128 * 1024;
+/// How long the last lines may take to leave when the program ends.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
+
+/// Why there is no log.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The file can't be opened; in the original's words.
+    #[error("Error initializing log file '{path}': open {path}: {why}")]
+    File {
+        /// The configured path.
+        path: String,
+        /// The reason, as Go spells it: `no such file or directory`.
+        why: String,
+    },
+    /// No thread can be had (a limit on the number of processes, mostly).
+    #[error("failed to start the log's writer thread: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// The queue is full: the line was not taken. Try again after [`Log::room`]; until then leave the pipe alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the log's queue is full")]
+pub struct Full;
+
+/// The way into the log. Clones lead to the same place.
+#[derive(Debug, Clone)]
+pub struct Log(Arc<Shared>);
+
+/// Keeps the writer thread. When it is dropped, what was accepted gets one more second to be written; afterwards
+/// every line is lost and counted.
+#[derive(Debug)]
+#[must_use = "dropping it ends the log"]
+pub struct LogGuard(Log);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// For the writer: there is work.
+    work: Condvar,
+    /// For `flush`: something was done.
+    progress: Condvar,
+    /// For those whose line was refused.
+    room: Notify,
+    lost: AtomicU64,
+    /// The configured level, so that records below it cost next to nothing.
+    level: AtomicU8,
+    /// Terminals count seconds from here.
+    start: SystemTime,
+}
+
+#[derive(Debug)]
+struct State {
+    formatter: Formatter,
+    queue: Vec<Work>,
+    /// Bytes of lines in the queue.
+    bytes: usize,
+    /// An empty batch with memory in it.
+    spare: Batch,
+    /// Our own lines dropped since the queue was taken last.
+    dropped: u64,
+    /// A job's line was refused since the queue was taken last.
+    refused: bool,
+    /// The writer sleeps: it must be woken.
+    idle: bool,
+    closed: bool,
+    /// Pieces of work ever queued, and ever done.
+    queued: u64,
+    done: u64,
+    /// Threads inside `flush`.
+    flushing: usize,
+}
+
+/// One thing for the writer to do, in order.
+#[derive(Debug)]
+enum Work {
+    Write(Batch),
+    Switch(Output),
+    Reopen,
+}
+
+impl Log {
+    /// Opens the output and starts the writer thread.
+    pub fn start(logging: &Logging) -> Result<(Self, LogGuard), LogError> {
+        let start = SystemTime::now();
+        let output = open(&logging.output)?;
+        let formatter = Formatter::new(logging.format, terminal(&output, start), Zone::of_this_process());
+        let log = Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                formatter,
+                queue: Vec::new(),
+                bytes: 0,
+                spare: Batch::default(),
+                dropped: 0,
+                refused: false,
+                idle: false,
+                closed: false,
+                queued: 0,
+                done: 0,
+                flushing: 0,
+            }),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            room: Notify::new(),
+            lost: AtomicU64::new(0),
+            level: AtomicU8::new(logging.level as u8),
+            start,
+        }));
+        let shared = Arc::clone(&log.0);
+        thread::Builder::new()
+            .name("log".to_owned())
+            .stack_size(STACK)
+            .spawn(move || shared.write_all(output))
+            .map_err(LogError::Thread)?;
+        let guard = LogGuard(log.clone());
+        Ok((log, guard))
+    }
+
+    /// Whether a record of this level would be written.
+    pub fn enabled(&self, level: Level) -> bool {
+        level as u8 >= self.0.level.load(Ordering::Relaxed)
+    }
+
+    /// Logs a line of our own. Never waits: when the queue is full the line is dropped and counted, and the log says
+    /// later how many those were.
+    pub fn own(&self, record: &Record<'_>) {
+        if !self.enabled(record.level) {
+            return;
+        }
+        let mut state = self.0.lock();
+        if state.closed || state.bytes >= OWN_LIMIT {
+            state.dropped += 1;
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        state.push(record);
+        self.0.wake(state);
+    }
+
+    /// Logs a line that a job or health check has written. Never waits and never drops.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if it was not taken.
+    pub fn job_line(&self, record: &Record<'_>) -> Result<(), Full> {
+        if !self.enabled(record.level) {
+            return Ok(());
+        }
+        let mut state = self.0.lock();
+        if state.closed {
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        if state.bytes >= JOBS_LIMIT {
+            state.refused = true;
+            return Err(Full);
+        }
+        state.push(record);
+        self.0.wake(state);
+        Ok(())
+    }
+
+    /// Waits until a refused line may be tried again. It may be refused again: others waited too.
+    pub async fn room(&self) {
+        let mut notified = std::pin::pin!(self.0.room.notified());
+        // Listen before looking, or the writer's word could fall between the two.
+        notified.as_mut().enable();
+        {
+            let mut state = self.0.lock();
+            if state.closed || state.bytes < JOBS_LIMIT {
+                return;
+            }
+            state.refused = true;
+        }
+        notified.await;
+    }
+
+    /// Closes a log file and opens it again, after the lines that came before this call. Does nothing to a standard
+    /// descriptor. If it fails it is tried again as for a file that was moved away.
+    pub fn reopen(&self) {
+        let mut state = self.0.lock();
+        state.add(Work::Reopen);
+        self.0.wake(state);
+    }
+
+    /// From the next line on logs as this says. The lines before go where they were to go.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be opened; then nothing changes.
+    pub fn reconfigure(&self, logging: &Logging) -> Result<(), LogError> {
+        let output = open(&logging.output)?;
+        let terminal = terminal(&output, self.0.start);
+        let mut state = self.0.lock();
+        state.add(Work::Switch(output));
+        state.formatter.change(logging.format, terminal);
+        self.0.level.store(logging.level as u8, Ordering::Relaxed);
+        self.0.wake(state);
+        // What callsites know of the level is remembered by tracing.
+        tracing::callsite::rebuild_interest_cache();
+        Ok(())
+    }
+
+    /// How many lines were lost so far, for whatever reason.
+    pub fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all lines that were accepted have been written, or lost by an error, at most so long. Blocks the
+    /// calling thread: this is for the end of the program. Tells whether it is done.
+    pub fn flush(&self, at_most: Duration) -> bool {
+        let mut state = self.0.lock();
+        let goal = state.queued;
+        state.flushing += 1;
+        let waited = self.0.progress.wait_timeout_while(state, at_most, |state| state.done < goal);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.flushing -= 1;
+        state.done >= goal
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        self.0.flush(LAST_FLUSH);
+        let shared = &self.0.0;
+        let mut state = shared.lock();
+        state.closed = true;
+        shared.wake(state);
+        shared.room.notify_waiters();
+        // The thread is not waited for: it may be inside a `write` that never ends.
+    }
+}
+
+impl State {
+    fn push(&mut self, record: &Record<'_>) {
+        if !matches!(self.queue.last(), Some(Work::Write(_))) {
+            let spare = std::mem::take(&mut self.spare);
+            self.add(Work::Write(spare));
+        }
+        if let Some(Work::Write(batch)) = self.queue.last_mut() {
+            let before = batch.len();
+            batch.push(&mut self.formatter, record);
+            self.bytes += batch.len() - before;
+        }
+    }
+
+    fn add(&mut self, work: Work) {
+        self.queue.push(work);
+        self.queued += 1;
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock is held leaves at worst half a line.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the writer run if it sleeps.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        if idle {
+            self.work.notify_one();
+        }
+    }
+
+    /// The writer thread.
+    fn write_all(&self, mut output: Output) {
+        while let Some(queue) = self.take() {
+            for work in queue {
+                let mut spare = None;
+                match work {
+                    Work::Write(mut batch) => {
+                        let lost = output.write(&batch, now(), |notice| self.notice(notice));
+                        self.lost.fetch_add(lost, Ordering::Relaxed);
+                        batch.clear(usize::MAX);
+                        spare = Some(batch);
+                    }
+                    Work::Switch(new) => output = new,
+                    Work::Reopen => output.reopen(now()),
+                }
+                let mut state = self.lock();
+                state.done += 1;
+                if let Some(spare) = spare {
+                    state.spare = spare;
+                }
+                if state.flushing > 0 {
+                    drop(state);
+                    self.progress.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Waits for work and takes all there is. `None` at the end.
+    fn take(&self) -> Option<Vec<Work>> {
+        let mut state = self.lock();
+        while state.queue.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state.spare.clear(IDLE_MEMORY);
+            state.idle = true;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.idle = false;
+        let dropped = std::mem::take(&mut state.dropped);
+        if dropped > 0 {
+            // Nothing was accepted after the first one that was dropped: this is their place.
+            let message = lines_were_lost(dropped, "the log output was blocked");
+            state.push(&Record::own(SystemTime::now(), Level::Warn, &message));
+        }
+        state.bytes = 0;
+        let queue = std::mem::take(&mut state.queue);
+        if std::mem::take(&mut state.refused) {
+            drop(state);
+            self.room.notify_waiters();
+        }
+        Some(queue)
+    }
+
+    /// Prints what the output has to say about itself.
+    fn notice(&self, notice: &Notice) -> Vec<u8> {
+        let (level, message) = match notice {
+            Notice::Lost(lines, why) => {
+                (Level::Warn, lines_were_lost(*lines, &format!("writing failed: {}", lower(why.desc()))))
+            }
+            Notice::NotReopened(path, why) => {
+                let (path, why) = (path.display(), lower(why.desc()));
+                (Level::Error, format!("failed to open log file '{path}' again: {why}; lines still go to the old file"))
+            }
+        };
+        let mut line = Vec::new();
+        self.lock().formatter.write(&Record::own(SystemTime::now(), level, &message), &mut line);
+        line
+    }
+}
+
+fn lines_were_lost(lines: u64, why: &str) -> String {
+    match lines {
+        1 => format!("1 log line was lost: {why}"),
+        _ => format!("{lines} log lines were lost: {why}"),
+    }
+}
+
+/// An error's text as Go spells it.
+fn lower(text: &str) -> String {
+    text.to_lowercase()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn open(output: &LogOutput) -> Result<Output, LogError> {
+    Output::open(output).map_err(|error| {
+        let path = match output {
+            LogOutput::Stdout => "/dev/stdout".into(),
+            LogOutput::Stderr => "/dev/stderr".into(),
+            LogOutput::File(path) => path.to_string_lossy().into_owned(),
+        };
+        let text = lower(&error.to_string());
+        let why = text.split(" (os error").next().unwrap_or_default().to_owned();
+        LogError::File { path, why }
+    })
+}
+
+/// The moment from which a terminal's seconds are counted, if the output is one and colour is welcome.
+fn terminal(output: &Output, start: SystemTime) -> Option<SystemTime> {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    (output.is_terminal() && !refused).then_some(start)
+}
+
+#[cfg(test)]
+mod tests;

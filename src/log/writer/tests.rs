@@ -1,0 +1,262 @@
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+
+use nix::unistd::pipe;
+
+use super::*;
+use crate::log::Origin;
+use crate::plan::LogFormat;
+
+const LINE: &str = "a line of an ordinary length, as a web server writes one for each request that it answers";
+
+fn logging(output: PathBuf) -> Logging {
+    Logging { level: Level::Info, format: LogFormat::Default, output: LogOutput::File(output) }
+}
+
+/// A log into a pipe, and the reader's end. The writer's comes with the guard, and must live as long: the log knows
+/// the pipe by its number, which else would come to mean another test's file.
+fn piped() -> (Log, (LogGuard, OwnedFd), File) {
+    let (reader, writer): (OwnedFd, OwnedFd) = pipe().unwrap();
+    let path = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
+    let (log, guard) = Log::start(&logging(path)).unwrap();
+    (log, (guard, writer), reader.into())
+}
+
+fn say(log: &Log, message: &str) {
+    log.own(&Record::own(SystemTime::now(), Level::Info, message));
+}
+
+fn job_says(log: &Log, line: &str) -> Result<(), Full> {
+    log.job_line(&Record::line(SystemTime::now(), Origin::Job("web"), Some(7), line.as_bytes()))
+}
+
+/// Runs this and tells how long it took.
+fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
+    let before = SystemTime::now();
+    let result = run();
+    (result, before.elapsed().unwrap())
+}
+
+/// Reads lines, without their time, until this one comes.
+fn read_until(reader: &mut File, last: &str) -> Vec<String> {
+    let mut text = Vec::new();
+    let mut bytes = vec![0; 65_536];
+    while !text.ends_with(format!("{last}\n").as_bytes()) {
+        let n = reader.read(&mut bytes).unwrap();
+        assert!(n > 0, "the end came before {last}");
+        text.extend_from_slice(&bytes[..n]);
+    }
+    let text = String::from_utf8(text).unwrap();
+    text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+}
+
+fn within<T>(future: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(10), future).await.ok() })
+}
+
+#[test]
+fn a_blocked_output_costs_our_lines_counted_and_said_and_never_time() {
+    let (log, guard, mut reader) = piped();
+    let mut slowest = Duration::ZERO;
+    for n in 0..30_000 {
+        slowest = slowest.max(timed(|| say(&log, &format!("{n} {LINE}"))).1);
+    }
+    let lost = log.lost();
+    assert!((1..29_000).contains(&lost), "{lost}");
+    assert!(slowest < Duration::from_millis(200), "{slowest:?}");
+    let (done, took) = timed(|| log.flush(Duration::from_millis(100)));
+    assert!(!done && took < Duration::from_secs(1), "{took:?}");
+
+    let notice = format!("{lost} log lines were lost: the log output was blocked");
+    let lines = read_until(&mut reader, &notice);
+    // All that was accepted, in order, and the notice where the others are missing.
+    let (_, lines) = lines.split_last().unwrap();
+    assert_eq!(lines.len() as u64, 30_000 - lost);
+    for (n, line) in lines.iter().enumerate() {
+        assert_eq!(*line, format!("{n} {LINE}"));
+    }
+    say(&log, "and on");
+    assert_eq!(read_until(&mut reader, "and on"), ["and on"]);
+    assert_eq!(log.lost(), lost);
+    assert!(log.flush(Duration::from_secs(5)));
+    drop(guard);
+}
+
+#[test]
+fn a_blocked_output_pushes_jobs_back_and_leaves_room_for_us() {
+    let (log, _guard, mut reader) = piped();
+    let mut accepted = 0;
+    while job_says(&log, &format!("{accepted} {LINE}")) == Ok(()) {
+        accepted += 1;
+        assert!(accepted < 100_000, "never refused");
+    }
+    say(&log, "our own word");
+    assert_eq!(job_says(&log, "x"), Err(Full));
+    assert_eq!(log.lost(), 0);
+    let reader = std::thread::spawn(move || read_until(&mut reader, "web 7 again"));
+    assert_eq!(within(log.room()), Some(()));
+    assert_eq!(job_says(&log, "again"), Ok(()));
+    let lines = reader.join().unwrap();
+    assert_eq!(lines.len(), accepted + 2);
+    assert_eq!(lines[accepted..], ["our own word", "web 7 again"]);
+    assert_eq!(log.lost(), 0);
+}
+
+#[test]
+fn room_that_came_before_anybody_waited_is_not_missed() {
+    let (log, _guard, mut reader) = piped();
+    while job_says(&log, LINE) == Ok(()) {}
+    say(&log, "end");
+    read_until(&mut reader, "end");
+    assert_eq!(within(log.room()), Some(()));
+}
+
+#[test]
+fn every_line_of_a_flood_arrives_in_order() {
+    let (log, _guard, mut reader) = piped();
+    let reader = std::thread::spawn(move || read_until(&mut reader, "end"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        for n in 0..50_000 {
+            while job_says(&log, &format!("{n}")) == Err(Full) {
+                log.room().await;
+            }
+        }
+    });
+    say(&log, "end");
+    let lines = reader.join().unwrap();
+    assert_eq!(lines.len(), 50_001);
+    assert!(lines.iter().take(50_000).enumerate().all(|(n, line)| *line == format!("web 7 {n}")));
+    assert_eq!(log.lost(), 0);
+}
+
+#[test]
+fn the_end_waits_a_second_for_a_blocked_output_and_no_longer() {
+    let (log, guard, _reader) = piped();
+    while job_says(&log, LINE) == Ok(()) {}
+    let ((), took) = timed(|| drop(guard));
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_millis(2500), "{took:?}");
+    // After the end nobody waits for a log that will never be written.
+    assert_eq!(job_says(&log, "late"), Ok(()));
+    say(&log, "late");
+    assert_eq!(log.lost(), 2);
+    assert_eq!(within(log.room()), Some(()));
+}
+
+#[test]
+fn a_closed_pipe_is_survived() {
+    let (log, guard, reader) = piped();
+    drop(reader);
+    for _ in 0..3 {
+        say(&log, "nobody hears this");
+        assert!(log.flush(Duration::from_secs(5)));
+    }
+    assert_eq!(log.lost(), 3);
+    let ((), took) = timed(|| drop(guard));
+    assert!(took < Duration::from_millis(500), "{took:?}");
+}
+
+#[test]
+fn a_full_device_is_survived() {
+    let (log, _guard) = Log::start(&logging("/dev/full".into())).unwrap();
+    say(&log, "one");
+    assert_eq!(job_says(&log, "two"), Ok(()));
+    assert!(log.flush(Duration::from_secs(5)));
+    assert_eq!(log.lost(), 2);
+}
+
+#[test]
+fn a_rotated_file_is_followed_without_being_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
+    let (log, _guard) = Log::start(&logging(path.clone())).unwrap();
+    say(&log, "0");
+    assert!(log.flush(Duration::from_secs(5)));
+    std::fs::rename(&path, &old).unwrap();
+    let deadline = SystemTime::now() + Duration::from_secs(5);
+    let mut written = 1;
+    while !path.exists() {
+        assert!(SystemTime::now() < deadline, "not followed");
+        say(&log, &format!("{written}"));
+        written += 1;
+        assert!(log.flush(Duration::from_secs(5)));
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let both = std::fs::read_to_string(&old).unwrap() + &std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = both.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(lines, (0..written).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn reopening_and_switching_happen_between_the_lines_before_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let [a, moved, b] = ["a", "a.1", "b"].map(|name| dir.path().join(name));
+    let (log, guard) = Log::start(&logging(a.clone())).unwrap();
+    say(&log, "1");
+    assert!(log.flush(Duration::from_secs(5)));
+    std::fs::rename(&a, &moved).unwrap();
+    say(&log, "2");
+    log.reopen();
+    say(&log, "3");
+    let json = Logging { format: LogFormat::Json, output: LogOutput::File(b.clone()), level: Level::Warn };
+    log.reconfigure(&json).unwrap();
+    say(&log, "below the new level");
+    log.own(&Record::own(SystemTime::UNIX_EPOCH, Level::Fatal, "4"));
+    // A bad one changes nothing.
+    let error = log.reconfigure(&logging(dir.path().join("no/log"))).unwrap_err();
+    assert!(matches!(error, LogError::File { .. }));
+    log.own(&Record::own(SystemTime::UNIX_EPOCH, Level::Warn, "5"));
+    drop(guard);
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    assert!(read(&moved).lines().map(|line| line.split_once(' ').unwrap().1).eq(["1", "2"]));
+    assert!(read(&a).ends_with(" 3\n") && read(&a).lines().count() == 1);
+    assert!(read(&b).starts_with("{\"level\":\"fatal\",\"msg\":\"4\",\"time\":\"1970"));
+    assert!(read(&b).contains("\n{\"level\":\"warning\",\"msg\":\"5\""));
+    assert_eq!(read(&b).lines().count(), 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_told_in_the_words_of_the_original() {
+    let error = Log::start(&logging("/nonexistent-directory/x.log".into())).unwrap_err();
+    let wanted = "Error initializing log file '/nonexistent-directory/x.log': open /nonexistent-directory/x.log: no \
+                  such file or directory";
+    assert_eq!(error.to_string(), wanted);
+}
+
+#[test]
+fn a_new_file_has_the_mode_that_the_umask_leaves() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let reference = File::create(dir.path().join("reference")).unwrap();
+    let path = dir.path().join("log");
+    let (_log, _guard) = Log::start(&logging(path.clone())).unwrap();
+    let mode = std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode, reference.metadata().unwrap().permissions().mode());
+}
+
+#[test]
+fn a_terminal_gets_colour_and_may_hang_up() {
+    use nix::fcntl::OFlag;
+    use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+    let mut master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let mut logging = logging(ptsname_r(&master).unwrap().into());
+    logging.format = LogFormat::Text;
+    let (log, guard) = Log::start(&logging).unwrap();
+    say(&log, "hello");
+    assert!(log.flush(Duration::from_secs(5)));
+    let mut bytes = [0; 200];
+    let n = master.read(&mut bytes).unwrap();
+    let wanted = format!("\x1b[36mINFO\x1b[0m[0000] hello{} \r\n", " ".repeat(39));
+    assert_eq!(String::from_utf8_lossy(&bytes[..n]), wanted);
+    drop(master);
+    say(&log, "nobody sees this");
+    assert_eq!(job_says(&log, "nor this"), Ok(()));
+    assert!(log.flush(Duration::from_secs(5)));
+    assert_eq!(log.lost(), 2);
+    drop(guard);
+}
