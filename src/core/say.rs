@@ -82,9 +82,15 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        for (millis, text) in
-            [(0, "0ms"), (250, "250ms"), (1000, "1s"), (1500, "1.5s"), (12_340, "12s"), (90_000, "1m 30s"), (7_200_000, "2h 0m")]
-        {
+        for (millis, text) in [
+            (0, "0ms"),
+            (250, "250ms"),
+            (1000, "1s"),
+            (1500, "1.5s"),
+            (12_340, "12s"),
+            (90_000, "1m 30s"),
+            (7_200_000, "2h 0m"),
+        ] {
             assert_eq!(elapsed(Duration::from_millis(millis)), text);
         }
     }
