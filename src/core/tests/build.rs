@@ -201,7 +201,7 @@ impl JobBuilder {
         self.each_script(|script| script.on_term = None)
     }
     pub fn unkillable(self) -> Self {
-        self.each_script(|script| (script.on_term, script.dies) = (None, false))
+        self.each_script(|script| (script.lasts, script.on_term, script.dies) = (None, None, false))
     }
     pub fn fails_to_start(self, failure: &SpawnFailure, times: usize) -> Self {
         self.each_script(|script| script.failures = vec![failure.clone(); times])
