@@ -28,6 +28,17 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long a process may take to die of SIGKILL before we say that it doesn't (reliability row 20).
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// For how long a tick of this period may be held.
+fn hold(period: Duration) -> Duration {
+    period / 10
+}
+
+/// From when on the time limit of a start counts: from the tick that was held for it. Otherwise every hold would
+/// move the next kill, and the runs of a job whose time is its period would drift until a period is lost.
+pub(super) fn counts_from(held: Option<Moment>, period: Duration, now: Moment) -> Moment {
+    held.filter(|&tick| now.since(tick) <= hold(period)).unwrap_or(now)
+}
+
 /// A live run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Run {
@@ -53,19 +64,20 @@ pub(super) enum Phase {
 }
 
 impl Run {
-    pub fn start(slot: Slot, command: &CommandSpec, turn: &mut Turn<'_>) -> Self {
+    /// Starts it. Its time limit counts from `since`, which is now or, for a start that was held, a moment ago.
+    pub fn start(slot: Slot, command: &CommandSpec, since: Moment, turn: &mut Turn<'_>) -> Self {
         let child = turn.new_child(slot);
         let mut run = Self { child, started: turn.now, phase: Phase::Running, until: None, tries: 0 };
-        run.spawn(slot, command, turn);
+        run.spawn(slot, command, since, turn);
         run
     }
 
-    fn spawn(&mut self, slot: Slot, command: &CommandSpec, turn: &mut Turn<'_>) {
+    fn spawn(&mut self, slot: Slot, command: &CommandSpec, since: Moment, turn: &mut Turn<'_>) {
         self.phase = Phase::Running;
         self.started = turn.now;
         turn.effects.push(Effect::Spawn { child: self.child, slot });
         if let Some(timeout) = command.timeout {
-            let at = turn.now.after(timeout);
+            let at = since.after(timeout);
             self.until = Some(at);
             turn.arm(Timer::Timeout(self.child), at);
         }
@@ -86,7 +98,17 @@ impl Run {
 
     pub fn retry(&mut self, slot: Slot, command: &CommandSpec, turn: &mut Turn<'_>) {
         if self.phase == Phase::Retrying {
-            self.spawn(slot, command, turn);
+            self.spawn(slot, command, turn.now, turn);
+        }
+    }
+
+    /// Whether it is being killed for its time, or will be in a moment: then the tick of a period or of a check is
+    /// held for it, where one that finds a run that goes on is skipped (design §4 row 5).
+    pub fn ends_soon(&self, period: Duration, turn: &Turn<'_>) -> bool {
+        match self.phase {
+            Phase::Killed => true,
+            Phase::Running => self.until.is_some_and(|until| until.since(turn.now) <= hold(period)),
+            Phase::Retrying | Phase::Terminating => false,
         }
     }
 
@@ -101,8 +123,15 @@ impl Run {
 
     /// Asks the group to end, and sees to it that it does.
     pub fn terminate(&mut self, turn: &mut Turn<'_>) {
-        if self.phase != Phase::Running {
-            return;
+        match self.phase {
+            Phase::Running => {}
+            Phase::Killed => {
+                // It was killed for its time and we may have run out of patience long ago: start that anew.
+                turn.effects.push(Effect::Signal { child: self.child, signal: Signal::KILL });
+                turn.arm(Timer::GiveUp(self.child), turn.now.after(PATIENCE));
+                return;
+            }
+            Phase::Retrying | Phase::Terminating => return,
         }
         self.phase = Phase::Terminating;
         self.until = None;

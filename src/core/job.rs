@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Streak;
-use super::exec::{Phase, Run};
+use super::exec::{Phase, Run, counts_from};
 use super::say::{elapsed, exit_status};
 use super::turn::{Queued, Turn};
 use super::{Event, ExitStatus, GLOBAL, JobId, Moment, Slot, SpawnFailure, Timer};
@@ -108,7 +108,7 @@ pub struct Job {
     /// Starts by events are spaced like restarts: the job is part of a cycle (reliability row 37).
     pub(super) spaced: bool,
     /// `when.timeout` is armed.
-    waits: bool,
+    wait_armed: bool,
     pub(super) started: bool,
     pub(super) runs: u64,
     pub(super) last: Option<LastRun>,
@@ -116,18 +116,24 @@ pub struct Job {
     pub(super) keeps: bool,
     /// Those whose end we wait for before the first signal.
     pub(super) waiting_for: Vec<JobId>,
-    next_tick: Moment,
+    /// When the next period begins, once the program has started.
+    next_tick: Option<Moment>,
+    /// The tick that waits for the end of a run that is being killed.
+    held_tick: Option<Moment>,
     skipped_ticks: u64,
-    pub(super) next_check: Moment,
+    lost_starts: u64,
+    /// When the next check is due, once the job has been started.
+    pub(super) next_check: Option<Moment>,
+    /// Like `held_tick`, for the check.
+    pub(super) held_check: Option<Moment>,
     pub(super) skipped_checks: u64,
 }
 
 impl Job {
     pub(super) fn new(id: JobId, spec: Arc<JobSpec>) -> Self {
         let (armed, starts_left) = match &spec.when {
-            When::Startup | When::Every(_) | When::Once(_) | When::Each(_) | When::Signal(_) => {
-                (true, matches!(spec.when, When::Each(_) | When::Signal(_)))
-            }
+            When::Startup | When::Every(_) | When::Once(_) => (true, false),
+            When::Each(_) | When::Signal(_) => (true, true),
             When::Never(_) => (false, false),
         };
         let restarts_left = match spec.restarts {
@@ -151,15 +157,18 @@ impl Job {
             not_before: Moment::default(),
             streak: Streak::default(),
             spaced: false,
-            waits: false,
+            wait_armed: false,
             started: false,
             runs: 0,
             last: None,
             keeps: false,
             waiting_for: Vec::new(),
-            next_tick: Moment::default(),
+            next_tick: None,
+            held_tick: None,
             skipped_ticks: 0,
-            next_check: Moment::default(),
+            lost_starts: 0,
+            next_check: None,
+            held_check: None,
             skipped_checks: 0,
         }
     }
@@ -188,14 +197,25 @@ impl Job {
         &self.spec.name
     }
 
+    /// Whose events start it, or stop it with everything else.
+    pub(super) fn source(&self) -> Option<String> {
+        match &self.spec.when {
+            When::Once(trigger) | When::Each(trigger) => Some(trigger.source.clone()),
+            When::Signal(signal) => Some(signal.name()),
+            // Global events reach every job.
+            When::Startup | When::Every(_) | When::Never(_) => None,
+        }
+    }
+
     /// The loop of the original begins: timers that do not wait for a start.
     pub(super) fn begin(&mut self, turn: &mut Turn<'_>) {
         if let When::Every(period) = self.spec.when {
-            self.next_tick = turn.now.after(period);
-            turn.arm(Timer::Interval(self.id), self.next_tick);
+            let first = turn.now.after(period);
+            self.next_tick = Some(first);
+            turn.arm(Timer::Interval(self.id), first);
         }
         if let Some(timeout) = self.spec.wait_timeout {
-            self.waits = true;
+            self.wait_armed = true;
             turn.arm(Timer::Wait(self.id), turn.now.after(timeout));
         }
     }
@@ -208,7 +228,7 @@ impl Job {
         let is_exit = matches!(event.code, EventCode::ExitSuccess | EventCode::ExitFailed);
         match own {
             Some(Slot::Check(_)) if is_exit => {
-                self.on_check_result(event.code == EventCode::ExitSuccess, turn);
+                self.on_check_exit(event.code == EventCode::ExitSuccess, turn);
                 return Verdict::GoOn;
             }
             Some(Slot::Exec(_)) if is_exit => return self.on_own_exit(turn),
@@ -216,7 +236,7 @@ impl Job {
         }
         if &*event.source == GLOBAL {
             match event.code {
-                EventCode::Shutdown => return self.on_quit(self.keeps),
+                EventCode::Shutdown => return self.on_quit(self.keeps, turn),
                 EventCode::EnterMaintenance => self.set_status(Status::Maintenance),
                 EventCode::ExitMaintenance => {
                     self.set_status(if self.started { Status::Unknown } else { Status::Idle });
@@ -238,8 +258,8 @@ impl Job {
 
     /// Rule 2: `when.timeout` is over before the first start.
     pub(super) fn on_wait_over(&mut self, turn: &mut Turn<'_>) {
-        if self.waits && self.stage == Stage::Live {
-            self.waits = false;
+        if self.wait_armed && self.stage == Stage::Live {
+            self.wait_armed = false;
             turn.publish(Event::new(EventCode::TimerExpired, self.name()), None);
             turn.ledger.queue.push_back(Queued::Quit(self.id));
         }
@@ -248,11 +268,10 @@ impl Job {
     /// Rule 3: a period is over.
     pub(super) fn on_tick(&mut self, turn: &mut Turn<'_>) -> Verdict {
         let When::Every(period) = self.spec.when else { return Verdict::GoOn };
-        if self.stage != Stage::Live {
-            return Verdict::GoOn;
-        }
-        self.next_tick = next_period(self.next_tick, period, turn, &self.spec.name, "period");
-        turn.arm(Timer::Interval(self.id), self.next_tick);
+        let Some(tick) = self.next_tick.filter(|_| self.stage == Stage::Live) else { return Verdict::GoOn };
+        let next = next_period(tick, period, turn, &self.spec.name, "period");
+        self.next_tick = Some(next);
+        turn.arm(Timer::Interval(self.id), next);
         if !self.restart_permitted() {
             turn.log(Level::Debug, format!("interval expired but restart not permitted: {}", self.name()));
             return Verdict::Stop;
@@ -262,36 +281,43 @@ impl Job {
             self.request_start(turn);
             return Verdict::GoOn;
         };
-        // A run that is about to be killed for its time makes room in a moment: the period waits for that. A run
-        // that goes on makes the period skip (design §4 row 5).
-        let ends_soon = run.phase == Phase::Killed
-            || run.until.is_some_and(|until| until.since(turn.now) <= period / 10 && run.phase == Phase::Running);
-        if ends_soon {
-            if self.due == 0 {
-                self.use_restart();
-                self.due = 1;
-            }
+        if self.due == 0 && run.ends_soon(period, turn) {
+            self.use_restart();
+            self.due = 1;
+            self.held_tick = Some(turn.now);
         } else {
             self.skipped_ticks += 1;
             if self.skipped_ticks.is_power_of_two() {
                 let (name, skipped) = (self.name(), self.skipped_ticks);
-                turn.log(Level::Warn, format!("{name} still runs when its next period begins: {skipped} skipped"));
+                turn.log(
+                    Level::Warn,
+                    format!("{name} still runs when its next period begins: {skipped} skipped so far"),
+                );
             }
         }
         Verdict::GoOn
     }
 
     /// Rule 6: quit after `when.timeout`, or the shutdown. `keep` lets a stop or post-stop job live until it ran.
-    pub(super) fn on_quit(&mut self, keep: bool) -> Verdict {
+    pub(super) fn on_quit(&mut self, keep: bool, turn: &mut Turn<'_>) -> Verdict {
         if self.stage != Stage::Live {
             return Verdict::GoOn;
         }
         self.restarts_over = true;
-        if keep {
-            self.starts_left = false;
-            return Verdict::GoOn;
+        if !keep {
+            return Verdict::Stop;
         }
-        Verdict::Stop
+        // It acts on one more event. Starts that were asked for before have no place in the stop, and a run that is
+        // in the way of that event is bounded like the one that it will bring.
+        self.starts_left = false;
+        self.due = 0;
+        if std::mem::take(&mut self.pausing) {
+            turn.disarm(Timer::Restart(self.id));
+        }
+        if self.keeps && self.run.is_some() {
+            turn.arm(Timer::Stop(self.id), turn.now.after(self.spec.stop_timeout));
+        }
+        Verdict::GoOn
     }
 
     /// Whether it still waits for another job to stop, with something to run then.
@@ -331,27 +357,33 @@ impl Job {
         if !self.starts_left {
             self.armed = false;
         }
-        let most = if matches!(self.spec.when, When::Signal(_)) { 1 } else { MOST_DUE };
-        if self.due >= most {
-            if most == MOST_DUE {
-                let name = self.name();
-                turn.log(
-                    Level::Warn,
-                    format!("{name} has {MOST_DUE} starts waiting for the end of its run: one is lost"),
-                );
+        match self.spec.when {
+            // One signal that waits stands for all that come meanwhile.
+            When::Signal(_) if self.due >= 1 && self.run.is_some() => return Verdict::GoOn,
+            _ if self.due >= MOST_DUE => {
+                self.lost_starts += 1;
+                if self.lost_starts.is_power_of_two() {
+                    let (name, lost) = (self.name(), self.lost_starts);
+                    let message =
+                        format!("{name} has {MOST_DUE} starts waiting for the end of its run: {lost} lost so far");
+                    turn.log(Level::Warn, message);
+                }
+                return Verdict::GoOn;
             }
-            return Verdict::GoOn;
+            _ => {}
         }
         self.request_start(turn);
         Verdict::GoOn
     }
 
-    /// A start for a reason other than an exit: at once, unless a run is in the way.
+    /// A start for a reason other than an exit: at once, unless a run is in the way. A restart that only waits for
+    /// the end of its pause is brought forward.
     fn request_start(&mut self, turn: &mut Turn<'_>) {
-        self.due = self.due.saturating_add(1);
         if self.pausing && !self.spaced {
             self.pausing = false;
             turn.disarm(Timer::Restart(self.id));
+        } else {
+            self.due = self.due.saturating_add(1);
         }
         if self.run.is_none() && !self.spaced {
             self.not_before = turn.now;
@@ -381,7 +413,7 @@ impl Job {
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) {
-        if std::mem::take(&mut self.waits) {
+        if std::mem::take(&mut self.wait_armed) {
             turn.disarm(Timer::Wait(self.id));
         }
         self.started = true;
@@ -390,7 +422,11 @@ impl Job {
         self.arm_check(turn);
         if let Some(command) = &self.spec.exec {
             self.runs += 1;
-            self.run = Some(Run::start(Slot::Exec(self.id), command, turn));
+            let since = match self.spec.when {
+                When::Every(period) => counts_from(self.held_tick.take(), period, turn.now),
+                When::Startup | When::Once(_) | When::Each(_) | When::Signal(_) | When::Never(_) => turn.now,
+            };
+            self.run = Some(Run::start(Slot::Exec(self.id), command, since, turn));
             if self.keeps {
                 // A post-stop job holds the shutdown up: bound it (design §4 row 3).
                 turn.arm(Timer::Stop(self.id), turn.now.after(self.spec.stop_timeout));
@@ -425,6 +461,7 @@ impl Job {
         turn.log(Level::Error, format!("unable to start {command}: {}", failure.reason));
         if matches!(slot, Slot::Check(_)) && failure.temporary {
             // A check that could not run says nothing about the job (reliability row 24).
+            self.held_check = None;
             return;
         }
         turn.publish(Event::new(EventCode::ExitFailed, command), Some(slot));
@@ -446,7 +483,9 @@ impl Job {
     fn note_pause(&mut self, lasted: Duration, succeeded: bool, turn: &mut Turn<'_>) {
         self.not_before = turn.now;
         let cycle = self.spaced.then(Backoff::default);
-        let unlimited = self.spec.backoff.as_ref().filter(|_| self.spec.restarts == Restarts::Unlimited);
+        // A period is a pace of its own.
+        let unlimited = self.spec.restarts == Restarts::Unlimited && !matches!(self.spec.when, When::Every(_));
+        let unlimited = self.spec.backoff.as_ref().filter(|_| unlimited);
         let Some(backoff) = unlimited.or(cycle.as_ref()) else { return };
         let pause = self.streak.after_run(backoff, lasted, succeeded, u64::from(self.id.0));
         if pause.is_zero() || self.restarts_over || self.stage != Stage::Live {

@@ -12,7 +12,7 @@
 //! | `stop` | how one job stops (v3 §12.1) |
 //! | `shutdown` | how everything stops, and the exit status (design §5) |
 //! | `exec` | one run of one command: time limit, escalation |
-//! | `backoff` | the pause before a restart |
+//! | `backoff`, `cycle` | the pause before a restart; which jobs wake each other for ever |
 //! | `event`, `input`, `effect` | the vocabulary |
 //!
 //! The event bus is a queue inside the world: an event is handed to every job in file order before the next one
@@ -23,6 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod backoff;
+mod cycle;
 mod effect;
 mod event;
 mod exec;

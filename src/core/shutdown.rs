@@ -1,5 +1,7 @@
 //! How everything stops, and with which exit status (v3 §12.3 and §12.4, design §5).
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::exec::PATIENCE;
@@ -28,13 +30,19 @@ pub(super) enum Phase {
 impl World {
     /// Begins the stop of everything, or, when it has begun, cuts its grace.
     pub(super) fn shut_down(&mut self, reason: &str, requested: bool, now: Moment, effects: &mut Vec<Effect>) {
-        if self.ledger.stopping {
+        if requested && std::mem::replace(&mut self.asked, true) {
             self.hurry(reason, now, effects);
             return;
         }
-        let jobs = self.jobs().filter(|job| job.stage != Stage::Complete).count();
-        let most = elapsed(self.ledger.stop_timeout);
-        let message = format!("stopping on {reason}: {}, at most {most} each", count(jobs, "job"));
+        if self.ledger.stopping || self.phase != Phase::Running {
+            // We were ending by ourselves. That one request comes meanwhile is usual and no reason to hurry.
+            let message = format!("{reason}: already stopping; once more kills what is left");
+            effects.push(Effect::Log { level: Level::Info, message });
+            return;
+        }
+        let jobs = count(self.jobs().filter(|job| job.stage != Stage::Complete).count(), "job");
+        let grace = elapsed(self.ledger.stop_timeout);
+        let message = format!("stopping on {reason}: {jobs}, SIGKILL {grace} after each one's SIGTERM");
         effects.push(Effect::Log { level: Level::Info, message });
         self.requested = requested;
         let keepers = self.keepers();
@@ -64,29 +72,28 @@ impl World {
 
     /// The stop and post-stop jobs whose turn will come in this shutdown: those whose source is going to stop,
     /// directly or because it is such a job itself. All others would wait for ever (v3 §20.1 item 3).
-    fn keepers(&self) -> Vec<JobId> {
+    fn keepers(&self) -> BTreeSet<JobId> {
         if self.ledger.origin.is_none() {
             // Nothing was started, so nothing stops and nobody has to act on it (reliability row 1).
-            return Vec::new();
+            return BTreeSet::new();
         }
-        let waiting = |job: &&Job| job.stage == Stage::Live && job.waits_for_a_stop().is_some();
-        let mut will_publish: Vec<JobId> = self.jobs().filter(|job| !waiting(job)).map(|job| job.id).collect();
-        let mut keepers = Vec::new();
-        loop {
-            let next = self.jobs().filter(waiting).filter(|job| !keepers.contains(&job.id)).find(|job| {
-                let Some((source, event)) = job.waits_for_a_stop() else { return false };
-                will_publish.iter().filter_map(|&id| self.job(id)).any(|other| {
-                    other.name() == source
-                        && match event {
-                            EventCode::Stopping => other.stage == Stage::Live,
-                            _ => other.stage != Stage::Complete,
-                        }
-                })
-            });
-            let Some(job) = next else { return keepers };
-            keepers.push(job.id);
-            will_publish.push(job.id);
+        let waiting = |job: &Job| job.stage == Stage::Live && job.waits_for_a_stop().is_some();
+        let mut will_stop: Vec<&Job> = self.jobs().filter(|job| !waiting(job)).collect();
+        let mut keepers = BTreeSet::new();
+        while let Some(job) = will_stop.pop() {
+            let followers = self.followers(job.name()).iter().filter_map(|&id| self.job(id));
+            for follower in followers.filter(|follower| waiting(follower)) {
+                let still_to_come = match follower.waits_for_a_stop() {
+                    Some((_, EventCode::Stopping)) => job.stage == Stage::Live,
+                    Some(_) => job.stage != Stage::Complete,
+                    None => false,
+                };
+                if still_to_come && keepers.insert(follower.id) {
+                    will_stop.push(follower);
+                }
+            }
         }
+        keepers
     }
 
     /// After every step: when the last job is complete, what no job owns is next, and then we are.
@@ -176,7 +183,9 @@ impl World {
                 let last = job.last.as_ref();
                 let killed = last.is_some_and(|last| last.killed);
                 let code = last.map_or(0, |last| last.code);
-                if killed {
+                if killed && self.ledger.urgent {
+                    format!("{} (killed)", job.name())
+                } else if killed {
                     format!("{} (killed: it did not end on SIGTERM)", job.name())
                 } else {
                     format!("{} ({code})", job.name())

@@ -1,11 +1,11 @@
 //! How one job stops (v3 §12.1, design §3 and §4 rows 3 and 4): tell, wait for those who act on it, ask, insist.
 
-use super::exec::Phase;
+use super::exec::{PATIENCE, Phase};
 use super::job::{Job, Stage, Status};
 use super::say::elapsed;
 use super::turn::Turn;
 use super::world::World;
-use super::{Effect, Event, JobId, Moment, Timer};
+use super::{Effect, Event, JobId, Moment, Slot, Timer};
 use crate::plan::{EventCode, Level};
 
 impl Job {
@@ -16,6 +16,7 @@ impl Job {
         self.starts_left = false;
         self.due = 0;
         self.pausing = false;
+        self.held_check = None;
         for timer in [Timer::Interval, Timer::Heartbeat, Timer::Wait, Timer::Restart, Timer::Stop] {
             turn.disarm(timer(self.id));
         }
@@ -56,20 +57,32 @@ impl Job {
         }
     }
 
-    /// A process does not even die of SIGKILL (reliability row 20). A job that stops is given up on.
-    pub(super) fn give_up(&mut self, turn: &mut Turn<'_>) -> bool {
-        let name = self.name().to_owned();
-        turn.log(
-            Level::Error,
-            format!("{name} is still there {} after SIGKILL: the kernel holds it", elapsed(super::exec::PATIENCE)),
-        );
-        if self.stage != Stage::Terminating {
+    /// A process does not even die of SIGKILL (reliability row 20). A job that stops goes on without its end, which
+    /// is said with `true`; any other waits for it.
+    pub(super) fn give_up(&mut self, slot: Slot, turn: &mut Turn<'_>) -> bool {
+        let leaves = self.stage == Stage::Terminating;
+        let (run, command) = match slot {
+            Slot::Exec(_) => (&mut self.run, self.spec.exec.as_ref()),
+            Slot::Check(_) => (&mut self.check, self.spec.check()),
+        };
+        let (Some(stuck), Some(command)) = (run.as_ref(), command) else { return false };
+        if stuck.phase != Phase::Killed {
             return false;
         }
-        for slot in [&mut self.run, &mut self.check] {
-            if let Some(run) = slot.take() {
-                run.ended(turn);
-            }
+        let (name, patience) = (&command.name, elapsed(PATIENCE));
+        let what_now = if leaves { "leaving it behind" } else { "it can't be started again until it ends" };
+        turn.log(
+            Level::Error,
+            format!("{name} is still there {patience} after SIGKILL, the kernel holds it: {what_now}"),
+        );
+        if !leaves {
+            return false;
+        }
+        stuck.ended(turn);
+        *run = None;
+        if matches!(slot, Slot::Exec(_)) {
+            // How its last run ends nobody will know.
+            self.last = None;
         }
         self.finish(turn);
         true
@@ -79,40 +92,47 @@ impl Job {
 impl World {
     /// Stops one job: `stopping` now, the first signal once its dependents are done.
     pub(super) fn stop_job(&mut self, id: JobId, now: Moment, effects: &mut Vec<Effect>) {
-        let waiting_for = self.dependents(id);
-        let Some((job, mut turn)) = self.job_turn(id, now, effects) else { return };
-        if job.stage != Stage::Live {
+        let Some(job) = self.job(id).filter(|job| job.stage == Stage::Live) else { return };
+        if job.spec.main && !self.is_stopping() {
+            // The container's application ends: so does everything else, itself included.
+            let reason = format!("the end of {}", job.name());
+            self.shut_down(&reason, false, now, effects);
             return;
         }
+        let waiting_for = self.dependents(job);
+        let Some((job, mut turn)) = self.job_turn(id, now, effects) else { return };
         job.leave(&mut turn);
         if waiting_for.is_empty() || turn.ledger.urgent {
             job.terminate(&mut turn);
         } else {
             job.waiting_for = waiting_for;
             turn.arm(Timer::Stop(id), now.after(job.spec.stop_timeout));
+            self.leaving.push(id);
         }
     }
 
     /// The jobs that act on this job's `stopping` and can still do so.
-    fn dependents(&self, id: JobId) -> Vec<JobId> {
-        let Some(job) = self.job(id) else { return Vec::new() };
+    fn dependents(&self, job: &Job) -> Vec<JobId> {
         let acts = |other: &&Job| {
-            other.id != id
+            other.id != job.id
                 && other.stage == Stage::Live
                 && other.waits_for_a_stop() == Some((job.name(), EventCode::Stopping))
         };
-        self.jobs().filter(acts).map(|other| other.id).collect()
+        let followers = self.followers(job.name()).iter().filter_map(|&other| self.job(other));
+        followers.filter(acts).map(|other| other.id).collect()
     }
 
     /// Lets those jobs go on stopping whose dependents are done. Called when the queue is empty, so a dependent
     /// that is settled has seen the event. Says whether anything moved.
     pub(super) fn release(&mut self, now: Moment, effects: &mut Vec<Effect>) -> bool {
-        let free: Vec<JobId> = self
-            .jobs()
-            .filter(|job| job.stage == Stage::Leaving)
-            .filter(|job| job.waiting_for.iter().all(|&other| self.job(other).is_none_or(Job::is_settled)))
-            .map(|job| job.id)
-            .collect();
+        let mut leaving = std::mem::take(&mut self.leaving);
+        leaving.retain(|&id| self.job(id).is_some_and(|job| job.stage == Stage::Leaving));
+        let waits = |id: &JobId| {
+            self.job(*id)
+                .is_some_and(|job| job.waiting_for.iter().any(|&other| !self.job(other).is_none_or(Job::is_settled)))
+        };
+        let (wait, free): (Vec<JobId>, Vec<JobId>) = leaving.into_iter().partition(waits);
+        self.leaving = wait;
         for &id in &free {
             if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
                 job.terminate(&mut turn);
@@ -138,21 +158,21 @@ impl World {
             Stage::Leaving => {
                 turn.log(
                     Level::Warn,
-                    format!("{name} has waited its stopTimeout of {bound} for {names}: stopping both now"),
+                    format!("{name} has waited its stopTimeout of {bound} for {names}: stopping all of them now"),
                 );
                 job.terminate(&mut turn);
                 for other in unsettled {
                     self.stop_job(other, now, effects);
                 }
             }
-            Stage::Live => {
+            Stage::Live if job.keeps => {
                 turn.log(
                     Level::Warn,
                     format!("{name} has run for its stopTimeout of {bound} during the stop: it is cut short"),
                 );
                 self.stop_job(id, now, effects);
             }
-            Stage::Terminating | Stage::Complete => {}
+            Stage::Live | Stage::Terminating | Stage::Complete => {}
         }
     }
 

@@ -1,15 +1,17 @@
 //! All jobs, the event queue, and the function that everything is about.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::cycle::in_cycle;
+use super::exec;
 use super::job::{Job, Verdict};
 use super::shutdown::Phase;
 use super::turn::{Ledger, Queued, Turn};
-use super::{ChildId, Effect, Event, ExitStatus, Input, JobId, Moment, Slot, SpawnFailure, Timer};
-use crate::plan::{CommandSpec, EventCode, ExitCodeRule, JobSpec, Level, Plan, Signal, SignalAction, SignalMap, When};
+use super::{ChildId, Effect, Event, ExitStatus, GLOBAL, Input, JobId, Moment, Slot, SpawnFailure, Timer};
+use crate::plan::{CommandSpec, EventCode, ExitCodeRule, Level, Plan, Signal, SignalAction, SignalMap};
 
 /// One step publishes no more events than this; a configuration that wants more is a cycle (design §1).
 const MOST_EVENTS: usize = 10_000;
@@ -18,12 +20,18 @@ const MOST_EVENTS: usize = 10_000;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
     jobs: Vec<Job>,
+    /// Which jobs wait for events of a source, in file order: an event costs as much as it has listeners.
+    followers: BTreeMap<String, Vec<JobId>>,
+    /// The jobs that wait for their dependents before their first signal.
+    pub(super) leaving: Vec<JobId>,
     signals: SignalMap,
     pub(super) ledger: Ledger,
     pub(super) phase: Phase,
     pub(super) exit_code: ExitCodeRule,
     /// The stop was asked for, rather than caused by the end of the main job.
     pub(super) requested: bool,
+    /// Somebody has asked for a stop; the second time is urgent.
+    pub(super) asked: bool,
     /// Something did not die of SIGKILL.
     pub(super) stuck: bool,
 }
@@ -36,12 +44,20 @@ impl World {
         for (job, spaced) in jobs.iter_mut().zip(in_cycle(&plan.jobs)) {
             job.spaced = spaced;
         }
+        let mut followers: BTreeMap<String, Vec<JobId>> = BTreeMap::new();
+        for job in &jobs {
+            if let Some(source) = job.source() {
+                followers.entry(source).or_default().push(job.id);
+            }
+        }
         Self {
             jobs,
+            followers,
+            leaving: Vec::new(),
             signals: plan.signals.clone(),
             ledger: Ledger {
                 queue: VecDeque::new(),
-                slots: std::collections::BTreeMap::new(),
+                slots: BTreeMap::new(),
                 next_child: 1,
                 stop_timeout: plan.stop_timeout,
                 origin: None,
@@ -52,6 +68,7 @@ impl World {
             phase: Phase::Running,
             exit_code: plan.exit_code,
             requested: false,
+            asked: false,
             stuck: false,
         }
     }
@@ -107,8 +124,14 @@ impl World {
         self.ledger.maintenance
     }
 
-    pub(super) fn ids(&self) -> Vec<JobId> {
-        self.jobs.iter().map(|job| job.id).collect()
+    /// All jobs' ids in file order, without a hold on the jobs.
+    pub(super) fn ids(&self) -> impl Iterator<Item = JobId> + use<> {
+        (0..self.jobs.len()).filter_map(|index| u32::try_from(index).ok()).map(JobId)
+    }
+
+    /// The jobs that wait for events of this source, in file order.
+    pub(super) fn followers(&self, source: &str) -> &[JobId] {
+        self.followers.get(source).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn turn<'a>(&'a mut self, now: Moment, effects: &'a mut Vec<Effect>) -> Turn<'a> {
@@ -135,6 +158,9 @@ impl World {
             job.begin(&mut turn);
         }
         turn.publish(Event::global(EventCode::Startup), None);
+        if turn.ledger.maintenance {
+            turn.publish(Event::global(EventCode::EnterMaintenance), None);
+        }
     }
 
     fn on_signal(&mut self, signal: Signal, now: Moment, effects: &mut Vec<Effect>) {
@@ -142,9 +168,12 @@ impl World {
             SignalAction::Terminate => self.shut_down(&signal.name(), true, now, effects),
             SignalAction::ToggleMaintenance => self.set_maintenance(!self.ledger.maintenance, now, effects),
             SignalAction::ReopenLogs => effects.push(Effect::ReopenLogs),
+            // Before the start nobody listens yet.
+            SignalAction::Event if self.ledger.origin.is_none() => {}
             SignalAction::Event => self.turn(now, effects).publish(Event::new(EventCode::Signal, signal.name()), None),
             SignalAction::Pass { job, signal } => {
-                let running = self.jobs.iter().filter(|other| other.name() == job).filter_map(|job| job.run.as_ref());
+                let runs = self.jobs.iter().filter(|other| other.name() == job).filter_map(|job| job.run.as_ref());
+                let running = runs.filter(|run| run.phase != exec::Phase::Retrying);
                 effects.extend(running.map(|run| Effect::Signal { child: run.child, signal }));
             }
             SignalAction::Ignore => {}
@@ -163,7 +192,10 @@ impl World {
         };
         let mut turn = self.turn(now, effects);
         turn.log(Level::Info, message.to_owned());
-        turn.publish(Event::global(code), None);
+        // Before the start no job may run: what is on by then is told with the start.
+        if turn.ledger.origin.is_some() {
+            turn.publish(Event::global(code), None);
+        }
     }
 
     fn on_exited(&mut self, child: ChildId, status: ExitStatus, now: Moment, effects: &mut Vec<Effect>) {
@@ -231,11 +263,17 @@ impl World {
             Timer::Timeout(_) => run.timed_out(command, &mut turn),
             Timer::Retry(_) => run.retry(slot, command, &mut turn),
             Timer::Grace(_) => run.grace_over(&command.name, &mut turn),
-            _ => {
-                if job.give_up(&mut turn) {
+            Timer::GiveUp(_) => {
+                if job.give_up(slot, &mut turn) {
                     self.stuck = true;
                 }
             }
+            Timer::Interval(_)
+            | Timer::Heartbeat(_)
+            | Timer::Wait(_)
+            | Timer::Restart(_)
+            | Timer::Stop(_)
+            | Timer::Sweep => {}
         }
     }
 
@@ -248,15 +286,15 @@ impl World {
                 handed_out += 1;
                 if handed_out > most {
                     handed_out = 0;
-                    self.cut_cycle(&queued, now, effects);
+                    self.cut_cycle(queued, now, effects);
                     break;
                 }
                 match queued {
                     Queued::Event { event, from } => self.deliver(&event, from, now, effects),
                     Queued::Quit(id) => {
-                        let verdict = self.job_turn(id, now, effects).map(|(job, _)| {
+                        let verdict = self.job_turn(id, now, effects).map(|(job, mut turn)| {
                             let keep = job.waits_for_a_stop().is_some();
-                            job.on_quit(keep)
+                            job.on_quit(keep, &mut turn)
                         });
                         self.carry_out(id, verdict.unwrap_or(Verdict::GoOn), now, effects);
                     }
@@ -268,8 +306,20 @@ impl World {
         }
     }
 
+    /// Hands an event to all whom it may concern, in file order: what is global to everybody, the rest to those who
+    /// wait for that source and to the job whose run it tells about.
     fn deliver(&mut self, event: &Event, from: Option<Slot>, now: Moment, effects: &mut Vec<Effect>) {
-        for id in self.ids() {
+        let concerned = if &*event.source == GLOBAL {
+            self.ids().collect()
+        } else {
+            let mut followers = self.followers(&event.source).to_vec();
+            let own = from.map(Slot::job);
+            if let Some((own, Err(place))) = own.map(|own| (own, followers.binary_search(&own))) {
+                followers.insert(place, own);
+            }
+            followers
+        };
+        for id in concerned {
             let own = from.filter(|slot| slot.job() == id);
             let verdict = self.job_turn(id, now, effects).map(|(job, mut turn)| job.on_event(event, own, &mut turn));
             self.carry_out(id, verdict.unwrap_or(Verdict::GoOn), now, effects);
@@ -279,60 +329,35 @@ impl World {
     fn carry_out(&mut self, id: JobId, verdict: Verdict, now: Moment, effects: &mut Vec<Effect>) {
         match verdict {
             Verdict::GoOn => {}
-            Verdict::Stop => {
-                // The container's application has ended: so does everything else, itself included.
-                let main = self.job(id).filter(|job| job.spec.main && !self.ledger.stopping);
-                if let Some(reason) = main.map(|main| format!("the end of {}", main.name())) {
-                    self.shut_down(&reason, false, now, effects);
-                } else {
-                    self.stop_job(id, now, effects);
-                }
-            }
+            Verdict::Stop => self.stop_job(id, now, effects),
         }
     }
 
-    /// Too many events in one step: the rest is dropped and the job that acts on them is stopped.
-    fn cut_cycle(&mut self, last: &Queued, now: Moment, effects: &mut Vec<Effect>) {
-        self.ledger.queue.clear();
-        let Queued::Event { event, .. } = last else { return };
-        let source = event.source.to_string();
-        let message = format!("more than {MOST_EVENTS} events at once, the last is {event}: stopping {source}");
-        effects.push(Effect::Log { level: Level::Error, message });
-        let at_fault: Vec<JobId> = self.jobs.iter().filter(|job| job.name() == source).map(|job| job.id).collect();
+    /// Too many events in one step: news that can repeat are dropped, and the job that they are of is stopped. The
+    /// ends of runs and of jobs can't repeat without a process that runs between, and must not be lost.
+    fn cut_cycle(&mut self, last: Queued, now: Moment, effects: &mut Vec<Effect>) {
+        let source = match &last {
+            Queued::Event { event, .. } => {
+                let source = event.source.to_string();
+                let message = format!(
+                    "more than {MOST_EVENTS} events at once, the last is {event}: dropping the rest, stopping {source}"
+                );
+                effects.push(Effect::Log { level: Level::Error, message });
+                Some(source)
+            }
+            Queued::Quit(_) => None,
+        };
+        self.ledger.queue.push_front(last);
+        self.ledger.queue.retain(|queued| match queued {
+            Queued::Quit(_) => true,
+            Queued::Event { event, from } => {
+                from.is_some() || matches!(event.code, EventCode::Stopping | EventCode::Stopped | EventCode::Shutdown)
+            }
+        });
+        let at_fault: Vec<JobId> =
+            self.jobs.iter().filter(|job| source.as_deref() == Some(job.name())).map(|job| job.id).collect();
         for id in at_fault {
             self.stop_job(id, now, effects);
         }
     }
-}
-
-/// Which jobs are part of a cycle of `each` triggers: their starts are spaced (reliability row 37).
-fn in_cycle(jobs: &[JobSpec]) -> Vec<bool> {
-    let wakes = |by: &JobSpec, woken: &JobSpec| match &woken.when {
-        When::Each(trigger) => trigger.source == by.name,
-        _ => false,
-    };
-    let mut spaced = vec![false; jobs.len()];
-    if !jobs.iter().any(|job| matches!(job.when, When::Each(_))) {
-        return spaced;
-    }
-    for (start, flag) in spaced.iter_mut().enumerate() {
-        let mut seen = vec![false; jobs.len()];
-        let mut next = vec![start];
-        while let Some(at) = next.pop() {
-            let Some(by) = jobs.get(at) else { continue };
-            for (to, woken) in jobs.iter().enumerate() {
-                if !wakes(by, woken) {
-                    continue;
-                }
-                if to == start && at != start {
-                    *flag = true;
-                }
-                if let Some(first @ false) = seen.get_mut(to) {
-                    *first = true;
-                    next.push(to);
-                }
-            }
-        }
-    }
-    spaced
 }

@@ -1,7 +1,7 @@
 //! How the original turned one scalar into another, byte for byte (v3 §6): Go's `ParseInt`, `ParseBool` and the
 //! conversion of floats on amd64.
 
-use super::go_value::go_quote;
+use super::template::go_quote;
 
 /// A text as Go's `ParseInt(text, 0, 64)` of Go 1.19: base by prefix (`0x`, `0o`, `0b`, `0`), underscores between digits
 /// where there is a prefix.

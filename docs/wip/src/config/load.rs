@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::files::{go_words, open_regular};
+use super::json5::decode_text;
 
 /// The longest configuration, in bytes (design §4 row 26). Rendered, it may be as long again.
 pub const LONGEST: usize = 1 << 20;
@@ -103,7 +104,7 @@ pub fn read(path: &str) -> Result<Source, LoadError> {
     if let Some(offset) = bytes.iter().position(|b| *b == 0) {
         return Err(LoadError::Binary { path: named(), offset });
     }
-    Ok(Source { origin: named(), text: String::from_utf8_lossy(&bytes).into_owned() })
+    Ok(Source { origin: named(), text: decode_text(&bytes).into_owned() })
 }
 
 #[cfg(test)]

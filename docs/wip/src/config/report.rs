@@ -154,17 +154,24 @@ pub(super) struct Report<'a> {
     rendered: &'a str,
     map: &'a SourceMap,
     problems: Vec<Problem>,
+    /// Refusals of the original that are none of ours.
+    lifted: Vec<(Rank, String)>,
 }
 
 impl<'a> Report<'a> {
     /// Nothing is wrong yet with a file and what its template made.
     pub(super) fn new(source: &'a str, rendered: &'a str, map: &'a SourceMap) -> Self {
-        Self { source, rendered, map, problems: Vec::new() }
+        Self { source, rendered, map, problems: Vec::new(), lifted: Vec::new() }
     }
 
     /// Notes a problem.
     pub(super) fn add(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Notes that the original would have refused what we take.
+    pub(super) fn lifted(&mut self, rank: Rank, original: &str) {
+        self.lifted.push((rank, original.to_owned()));
     }
 
     /// Whether anything refuses the file.
@@ -189,6 +196,11 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// As [`found`](Self::found), for a scalar of which only the place is at hand.
+    pub(super) fn found_at(&self, span: Span) -> String {
+        self.literal(span).map_or_else(|| "a value made by the template".to_owned(), shortened)
+    }
+
     /// A name between backquotes, or words for it where it may not be repeated.
     pub(super) fn named(&self, node: &Node) -> String {
         match (&node.value, self.literal(node.span)) {
@@ -200,12 +212,9 @@ impl<'a> Report<'a> {
 
     /// Ends the report: diagnostics in file order (what has no place first), and what the original would have said.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, Option<String>) {
-        let original = self
-            .problems
-            .iter()
-            .filter(|p| p.original.is_some())
-            .min_by_key(|p| p.rank)
-            .and_then(|p| p.original.clone());
+        let refusals = self.problems.iter().filter_map(|p| Some((p.rank, p.original.as_ref()?)));
+        let lifted = self.lifted.iter().map(|(rank, original)| (*rank, original));
+        let original = refusals.chain(lifted).min_by_key(|(rank, _)| *rank).map(|(_, original)| original.clone());
         let mut diagnostics: Vec<Diagnostic> = self.problems.drain(..).map(|p| diagnostic(p, self.map)).collect();
         diagnostics.sort_by_key(|d| d.span);
         (diagnostics, original)

@@ -1,0 +1,112 @@
+//! From a [`Source`] to an [`Outcome`].
+
+use super::context::Context;
+use super::diagnostic::{Diagnostic, Severity};
+use super::load::Source;
+use super::report::Report;
+use super::template::{Rendered, TemplateError};
+use super::{json5, template, validate};
+use crate::plan::Plan;
+
+/// What became of a configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What was decided; there if and only if no diagnostic is an error.
+    pub plan: Option<Plan>,
+    /// Everything that was found, in file order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The one message with which ContainerPilot 3.8 would have refused the file, if it would have. For comparison only:
+    /// it may hold text that a template made, so it is never printed.
+    pub original: Option<String>,
+}
+
+/// Renders, parses and validates a configuration (v3 §3). `strict` is for `config check`: then a `when.source` that
+/// nothing is called refuses the file (design §4 row 20).
+///
+/// Besides its arguments it looks at the files that the configuration names (certificates, the log's directory).
+pub fn compile(source: &Source, context: &Context, strict: bool) -> Outcome {
+    let rendered = match template::render(&source.text, &context.env) {
+        Ok(rendered) => rendered,
+        Err(error) => return refused(template_problem(&source.text, &error)),
+    };
+    let tree = match json5::parse(&rendered.text) {
+        Ok(tree) => tree,
+        Err(error) => return refused(syntax_problem(&source.text, &rendered, &error)),
+    };
+    let mut report = Report::new(&source.text, &rendered.text, &rendered.map);
+    let plan = validate::plan(&tree, context, strict, &mut report).filter(|_| !report.refused());
+    let (diagnostics, original) = report.finish();
+    Outcome { plan, diagnostics, original }
+}
+
+fn refused(diagnostic: Diagnostic) -> Outcome {
+    Outcome { plan: None, original: diagnostic.original.clone(), diagnostics: vec![diagnostic] }
+}
+
+fn template_problem(source: &str, error: &TemplateError) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        path: String::new(),
+        span: Some(error.span),
+        message: format!("the template can't be rendered: {}", without_values(&error.reason, source)),
+        label: String::new(),
+        help: String::new(),
+        original: Some(format!("could not apply template to config: {}", error.message)),
+    }
+}
+
+/// What Go says about a failed function quotes its arguments, which may come from the environment: whatever stands in
+/// quotes is kept only if it stands in the file, too.
+fn without_values(reason: &str, source: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = reason;
+    while let Some(open) = rest.find(['"', '`']) {
+        let (before, quoted) = rest.split_at_checked(open).unwrap_or((rest, ""));
+        let mark = if quoted.starts_with('"') { '"' } else { '`' };
+        let inside = quoted.get(1..).unwrap_or("");
+        let Some(close) = closing(inside, mark) else {
+            // An open quote: nobody can say where the value ends.
+            kept.push_str(before);
+            kept.push('…');
+            return kept;
+        };
+        let value = inside.get(..close).unwrap_or("");
+        kept.push_str(before);
+        kept.push(mark);
+        kept.push_str(if source.contains(value) { value } else { "…" });
+        kept.push(mark);
+        rest = inside.get(close.saturating_add(1)..).unwrap_or("");
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// Where a quoted text ends; a backslash guards the next character within `"`.
+fn closing(text: &str, mark: char) -> Option<usize> {
+    let mut guarded = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if guarded => guarded = false,
+            '\\' if mark == '"' => guarded = true,
+            c if c == mark => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What is no JSON5, at its place in the source. What stands at the place is only told if it stands in the file so.
+fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError) -> Diagnostic {
+    let mut diagnostic = json5::diagnostic(&rendered.text, error);
+    let place = diagnostic.span.unwrap_or_default();
+    let span = rendered.map.source_span(place.start..place.end);
+    diagnostic.span = Some(span);
+    if rendered.text.trim().is_empty() {
+        "a configuration is an object, `{…}`, found nothing at all".clone_into(&mut diagnostic.message);
+    } else if source.get(span.start..span.end) != rendered.text.get(place.start..place.end) {
+        diagnostic.message = format!("syntax error: expected {}, found what the template makes here", error.expected);
+        "made by the template".clone_into(&mut diagnostic.label);
+        diagnostic.help = String::new();
+    }
+    diagnostic
+}

@@ -1,0 +1,285 @@
+//! The `consul` section and the environment's `CONSUL_…` variables (v3 §13.1; design §4 rows 10, 17, 27).
+
+use std::path::PathBuf;
+
+use crate::config::context::Context;
+use crate::config::decode::{Decoder, Field};
+use crate::config::diagnostic::Span;
+use crate::config::files::{PemProblem, directory_problem, pem_problem};
+use crate::config::json5::{Node, Value};
+use crate::config::raw::{self, Text};
+use crate::config::report::{Place, Problem, Rank, Report, Step};
+use crate::env::Environment;
+use crate::plan::{Consul, ConsulScheme, ConsulTls, Secret};
+
+/// Where an agent usually is.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
+
+/// What the original said to a file without a usable `consul`.
+pub(super) const NO_BACKEND: &str = "no discovery backend defined";
+
+/// What a file says of Consul.
+pub(super) enum Decided {
+    /// Nothing.
+    Absent,
+    /// `consul: false`: there is none, and that is meant.
+    Off,
+    /// Something wrong, which has been said.
+    Bad,
+    /// An agent.
+    Agent(Consul),
+}
+
+impl Decided {
+    /// For the plan.
+    pub(super) fn into_plan(self) -> Option<Consul> {
+        if let Self::Agent(consul) = self { Some(consul) } else { None }
+    }
+}
+
+/// Reads the section. Certificates are looked at, but not yet used.
+pub(super) fn consul(node: Option<&Node>, context: &Context, report: &mut Report) -> Decided {
+    let rank = Rank::decoding(Step::Consul);
+    let Some(node) = node else {
+        report.lifted(rank, NO_BACKEND);
+        return Decided::Absent;
+    };
+    let raw = match &node.value {
+        Value::Bool(false) => {
+            report.lifted(rank, NO_BACKEND);
+            return Decided::Off;
+        }
+        Value::String(text) => from_text(text, node),
+        Value::Object(_) => {
+            let mut decoder = Decoder::new(report, rank);
+            let raw = raw::consul(&mut decoder, node, &Place::section("consul"));
+            match (decoder.finish(""), raw) {
+                (true, Some(raw)) => raw,
+                _ => return Decided::Bad,
+            }
+        }
+        _ => {
+            let found = report.found(node);
+            let message = format!("consul: expected an address, an object or false, found {found}");
+            report.add(Problem::error(rank, "consul", node.span, message).original(NO_BACKEND));
+            return Decided::Bad;
+        }
+    };
+    Agent { env: &context.env, report, section: node.span }.decide(&raw)
+}
+
+/// The text form: a scheme in front decides how the agent is spoken to, and nothing else is.
+fn from_text<'n>(text: &str, node: &'n Node) -> raw::Consul<'n> {
+    let (scheme, address) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+        (Some(rest), _) => ("http", rest),
+        (_, Some(rest)) => ("https", rest),
+        _ => ("http", text),
+    };
+    raw::Consul {
+        address: Text { field: Field::Given(address.to_owned(), node.span), node: Some(node) },
+        scheme: Field::Given(scheme.to_owned(), node.span),
+        ..raw::Consul::default()
+    }
+}
+
+struct Agent<'j, 'a> {
+    env: &'j Environment,
+    report: &'j mut Report<'a>,
+    section: Span,
+}
+
+impl Agent<'_, '_> {
+    fn decide(&mut self, raw: &raw::Consul) -> Decided {
+        let tls = self.tls(raw.tls.as_ref());
+        let from_env = raw.address.text().is_empty().then(|| self.variable("CONSUL_HTTP_ADDR")).flatten();
+        let named_by_env = from_env.is_some();
+        let address = match raw.address.text() {
+            "" => from_env.unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()),
+            text => text.to_owned(),
+        };
+        let scheme = match raw.scheme.text() {
+            "" if self.is_on("CONSUL_HTTP_SSL") => ConsulScheme::Https,
+            "" | "http" => ConsulScheme::Http,
+            "https" => ConsulScheme::Https,
+            other => ConsulScheme::Other(other.to_owned()),
+        };
+        // A second scheme, left in the address, wins over the first.
+        let (scheme, address) = match address.split_once("://") {
+            None => (scheme, address),
+            Some(("http", rest)) => (ConsulScheme::Http, rest.to_owned()),
+            Some(("https", rest)) => (ConsulScheme::Https, rest.to_owned()),
+            Some(("unix", rest)) => (ConsulScheme::Unix, rest.to_owned()),
+            Some((unknown, _)) => {
+                self.unknown_scheme(raw, unknown, named_by_env);
+                return Decided::Bad;
+            }
+        };
+        if let (ConsulScheme::Other(_), Some(span)) = (&scheme, raw.scheme.span()) {
+            let message = "consul.scheme: neither \"http\" nor \"https\": every request will fail";
+            self.report.add(Problem::warning("consul.scheme", span, message));
+        }
+        if scheme == ConsulScheme::Https && tls.verify == Some(false) {
+            self.warn_of_no_verification(raw);
+        }
+        let token = self.variable("CONSUL_HTTP_TOKEN").or_else(|| raw.token.value().cloned());
+        let token = token.filter(|token| !token.is_empty()).map(Secret::new);
+        Decided::Agent(Consul { address, scheme, token, tls })
+    }
+
+    /// A variable that is set to something.
+    fn variable(&self, name: &str) -> Option<String> {
+        self.env.get_text(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that is a switch, where anything unreadable is off.
+    fn is_on(&self, name: &str) -> bool {
+        self.variable(name).and_then(|value| switch(&value)).unwrap_or(false)
+    }
+
+    fn unknown_scheme(&mut self, raw: &raw::Consul, unknown: &str, named_by_env: bool) {
+        let original = format!("Unknown protocol scheme: {unknown}");
+        let rank = Rank(Step::Consul, 1, 2);
+        let problem = match raw.address.node.filter(|_| !named_by_env) {
+            Some(node) => {
+                let found = self.report.found(node);
+                let message = format!("consul: expected an address with http://, https://, unix:// or none, found {found}");
+                Problem::error(rank, "consul", node.span, message)
+            }
+            None => {
+                let message = "CONSUL_HTTP_ADDR in the environment has a scheme that is not http, https or unix";
+                Problem::error(rank, "consul", self.section, message).nowhere()
+            }
+        };
+        self.report.add(problem.original(original));
+    }
+
+    fn warn_of_no_verification(&mut self, raw: &raw::Consul) {
+        let span = raw.tls.as_ref().and_then(|tls| tls.verify.span());
+        let risk = "anybody on the way can pretend to be Consul";
+        let problem = match span.filter(|_| self.variable("CONSUL_HTTP_SSL_VERIFY").is_none()) {
+            Some(span) => {
+                let message = format!("consul.tls.verify: the agent's certificate is not verified: {risk}");
+                Problem::warning("consul.tls.verify", span, message)
+            }
+            None => {
+                let message = format!("CONSUL_HTTP_SSL_VERIFY turns off that the agent's certificate is verified: {risk}");
+                Problem::warning("consul", self.section, message).nowhere()
+            }
+        };
+        self.report.add(problem);
+    }
+
+    /// The TLS settings: the file's, and the environment's over them.
+    fn tls(&mut self, raw: Option<&raw::Tls>) -> ConsulTls {
+        let field = |pick: fn(&raw::Tls) -> &Field<String>| raw.map_or("", |raw| pick(raw).text()).to_owned();
+        let mut named = |variable: &str, file: String| {
+            let value = self.variable(variable).unwrap_or(file);
+            (!value.is_empty()).then_some(value)
+        };
+        let ca_file = named("CONSUL_CACERT", field(|tls| &tls.ca_file.field));
+        let ca_path = named("CONSUL_CAPATH", field(|tls| &tls.ca_path.field));
+        let client_cert = named("CONSUL_CLIENT_CERT", field(|tls| &tls.client_cert.field));
+        let client_key = named("CONSUL_CLIENT_KEY", field(|tls| &tls.client_key.field));
+        let server_name = named("CONSUL_TLS_SERVER_NAME", field(|tls| &tls.server_name));
+
+        if let (Some(cert), Some(key)) = (&client_cert, &client_key) {
+            let problem = pem_problem(cert, "CERTIFICATE").map(|why| (why, "CONSUL_CLIENT_CERT", "clientcert"));
+            let problem = problem.or_else(|| pem_problem(key, "KEY").map(|why| (why, "CONSUL_CLIENT_KEY", "clientkey")));
+            if let Some((why, variable, key)) = problem {
+                let node = raw.and_then(|raw| if key == "clientkey" { raw.client_key.node } else { raw.client_cert.node });
+                let original = match &why {
+                    PemProblem::Unreadable(text) => text.clone(),
+                    PemProblem::NoBlock => "tls: failed to find any PEM data in certificate input".to_owned(),
+                };
+                self.bad_file(variable, key, node, &said(&why), original);
+            }
+        }
+        if let Some(file) = &ca_file {
+            if let Some(why) = pem_problem(file, "CERTIFICATE") {
+                let original = match &why {
+                    PemProblem::Unreadable(text) => format!("Error loading CA File: {text}"),
+                    PemProblem::NoBlock => format!("Error loading CA File: Couldn't parse PEM in: {file}"),
+                };
+                let node = raw.and_then(|raw| raw.ca_file.node);
+                self.bad_file("CONSUL_CACERT", "cafile", node, &said(&why), original);
+            }
+        } else if let Some(why) = ca_path.as_deref().and_then(directory_problem) {
+            let node = raw.and_then(|raw| raw.ca_path.node);
+            let reason = why.rsplit(": ").next().unwrap_or("").to_owned();
+            self.bad_file("CONSUL_CAPATH", "capath", node, &reason, why);
+        }
+        ConsulTls {
+            ca_file: ca_file.map(PathBuf::from),
+            ca_path: ca_path.map(PathBuf::from),
+            client_cert: client_cert.map(PathBuf::from),
+            client_key: client_key.map(PathBuf::from),
+            server_name: server_name.as_deref().map(without_port),
+            verify: self.verify(raw),
+        }
+    }
+
+    fn verify(&mut self, raw: Option<&raw::Tls>) -> Option<bool> {
+        let Some(value) = self.variable("CONSUL_HTTP_SSL_VERIFY") else {
+            return raw.and_then(|raw| raw.verify.value().copied());
+        };
+        let verify = switch(&value);
+        if verify.is_none() {
+            let message = "CONSUL_HTTP_SSL_VERIFY in the environment is neither true, false, 1 nor 0";
+            let problem = Problem::error(Rank::OURS, "consul", self.section, message).nowhere();
+            self.report.add(problem.help("correct it, or unset it: certificates are verified by default"));
+        }
+        verify
+    }
+
+    /// A file that can't be used; where the environment names it, the file's own word does not matter.
+    fn bad_file(&mut self, variable: &str, key: &str, node: Option<&Node>, why: &str, original: String) {
+        let rank = Rank(Step::Consul, 1, 1);
+        let path = format!("consul.tls.{key}");
+        let problem = match node.filter(|_| self.variable(variable).is_none()) {
+            Some(node) => {
+                let found = self.report.found(node);
+                Problem::error(rank, &path, node.span, format!("{path}: can't use {found}: {why}"))
+            }
+            None => {
+                let message = format!("{variable} in the environment names a file that can't be used: {why}");
+                Problem::error(rank, &path, self.section, message).nowhere()
+            }
+        };
+        self.report.add(problem.original(original));
+    }
+}
+
+/// Why a file can't be used, without its name.
+fn said(problem: &PemProblem) -> String {
+    match problem {
+        PemProblem::Unreadable(text) => text.rsplit(": ").next().unwrap_or("").to_owned(),
+        PemProblem::NoBlock => "no PEM block of the right kind in it".to_owned(),
+    }
+}
+
+fn switch(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" => Some(true),
+        "0" | "f" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// The host of `host:port`; an IPv6 address may stand in brackets.
+fn without_port(name: &str) -> String {
+    let bracketed = name.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(host, _)| host);
+    let plain = || name.rsplit_once(':').filter(|(host, _)| !host.contains(':')).map(|(host, _)| host);
+    bracketed.or_else(plain).unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_port;
+
+    #[test]
+    fn a_server_name_loses_its_port() {
+        for (given, want) in [("s", "s"), ("s:8501", "s"), ("::1", "::1"), ("[::1]:8501", "::1"), ("[::1]", "::1")] {
+            assert_eq!(without_port(given), want);
+        }
+    }
+}

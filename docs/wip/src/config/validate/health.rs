@@ -1,0 +1,60 @@
+//! Health checks (v3 §8.1 rule 2).
+
+use std::time::Duration;
+
+use super::command::{Manner, command};
+use super::judge::{Judge, Length};
+use crate::config::decode::Field;
+use crate::config::diagnostic::Span;
+use crate::config::duration::GoDuration;
+use crate::config::raw;
+use crate::plan::HealthSpec;
+
+/// A job's health check: interval, time to live, timeout, command.
+pub(super) fn health(raw: &raw::Health, section: Span, job: &str, judge: &mut Judge) -> HealthSpec {
+    let interval = positive(judge, 20, ("health.interval", job), (&raw.interval, section));
+    let ttl = positive(judge, 21, ("health.ttl", job), (&raw.ttl, section));
+    let timeout = judge.length(22, "health.timeout", &raw.timeout, |e| {
+        format!("could not parse job[{job}].health.timeout '{}': {e}", raw.timeout.text())
+    });
+    if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span()) {
+        if ttl < interval.saturating_mul(2) {
+            let message = "less than twice `health.interval`: one late heartbeat, and Consul calls the job critical";
+            let problem = judge.warning("health.ttl", span, message);
+            judge.add(problem);
+        }
+    }
+    let interval = interval.unwrap_or(Duration::from_secs(1));
+    let timeout = match timeout {
+        // Zero and less is no limit at all.
+        Length::Is(GoDuration(ns)) if ns <= 0 => None,
+        Length::Is(duration) => Some(duration.to_std()),
+        Length::Unset | Length::Bad => Some(interval),
+    };
+    let manner = Manner { name: format!("check.{job}"), timeout, raw: raw.raw_output };
+    let exec = command(judge, 23, ("health.exec", &format!("job[{job}].health.exec")), raw.exec, manner);
+    HealthSpec { exec, interval, ttl: ttl.unwrap_or(interval) }
+}
+
+/// Whole seconds from 1 up. `names` are the field's path and the job's name; a missing field is told at the section.
+fn positive(judge: &mut Judge, rule: u8, names: (&str, &str), field: (&Field<i64>, Span)) -> Option<Duration> {
+    let ((key, job), (field, section)) = (names, field);
+    let (seconds, span) = match field {
+        Field::Bad => return None,
+        Field::Absent => (0, None),
+        Field::Given(seconds, span) => (*seconds, Some(*span)),
+    };
+    if let Some(seconds) = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0) {
+        return Some(Duration::from_secs(seconds));
+    }
+    let original = format!("job[{job}].{key} must be > 0");
+    let problem = match span {
+        Some(span) => {
+            let found = judge.report.found_at(span);
+            judge.error(rule, key, span, format!("expected whole seconds from 1 up, found {found}"), original)
+        }
+        None => judge.error(rule, key, section, "missing: expected whole seconds from 1 up", original),
+    };
+    judge.add(problem);
+    None
+}

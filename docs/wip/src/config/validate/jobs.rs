@@ -1,0 +1,158 @@
+//! Jobs, by the rules of v3 §8.1 in their order; the numbers of rules below are its.
+
+use std::time::Duration;
+
+use super::command::{Manner, command};
+use super::judge::{Judge, Length};
+use super::service::Part;
+use super::{health, restarts, service, when};
+use crate::config::context::Context;
+use crate::config::decode::{Decoder, Field};
+use crate::config::diagnostic::Span;
+use crate::config::json5::{Node, Value};
+use crate::config::raw::{self, Job, Text};
+use crate::config::report::{Place, Problem, Rank, Report, Step};
+use crate::plan::{JobSpec, SignalMap, TELEMETRY_JOB};
+
+/// How long a stopping job waits for its dependents unless it says otherwise (design §4 row 3).
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A decoded element of a list, with its index in the file.
+pub(super) struct Element<T> {
+    /// Counts `null`s.
+    pub(super) index: usize,
+    /// Nothing, if it is no object.
+    pub(super) raw: Option<T>,
+}
+
+/// The elements of `jobs` or `watches`. What is no list is ignored, and so are `null`s (v3 §3).
+pub(super) fn elements<'n>(key: &str, node: Option<&'n Node>, report: &mut Report) -> Vec<(usize, &'n Node)> {
+    let Some(node) = node else { return Vec::new() };
+    let Value::Array(nodes) = &node.value else {
+        let message = format!("{key} is ignored: expected a list, `[…]`, found {}", report.found(node));
+        report.add(Problem::warning(key, node.span, message));
+        return Vec::new();
+    };
+    nodes.iter().enumerate().filter(|(_, node)| node.value != Value::Null).collect()
+}
+
+/// The `jobs` section, not yet judged.
+pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Element<Job<'n>>> {
+    let nodes = elements("jobs", node, report);
+    let mut decoder = Decoder::new(report, Rank::decoding(Step::Jobs));
+    let place = Place::section("jobs");
+    let decoded = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
+        index,
+        raw: raw::job(&mut decoder, node, &place.index(index, theirs)),
+    });
+    let decoded = decoded.collect();
+    decoder.finish("unable to parse jobs: job configuration error: ");
+    decoded
+}
+
+/// All jobs that are objects.
+pub(super) fn jobs(raw: &[Element<Job>], context: &Context, signals: &SignalMap, report: &mut Report) -> Vec<JobSpec> {
+    let mut specs = Vec::new();
+    for (item, element) in raw.iter().enumerate() {
+        if let Some(raw) = &element.raw {
+            let mut judge = Judge {
+                report,
+                path: format!("jobs[{}]", element.index),
+                step: Step::Jobs,
+                item: item.saturating_add(1),
+                prefix: "unable to parse jobs: ",
+            };
+            specs.push(job(raw, context, signals, &mut judge));
+        }
+    }
+    only_one_main(raw, report);
+    specs
+}
+
+fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> JobSpec {
+    let name = raw.name.text();
+    let advertised = raw.port.number() != 0;
+
+    // Rule 1.
+    if let (true, Field::Absent, Some(span)) = (advertised && name != TELEMETRY_JOB, &raw.health, raw.port.span()) {
+        let message = "missing: a job with a `port` needs a health check";
+        let original = format!("job[{name}].health must be set if 'port' is set");
+        let problem = judge.error(10, "health", span, message, original);
+        judge.add(problem.help("health: { exec: \"/bin/check\", interval: 5, ttl: 10 }"));
+    }
+    // Rule 2.
+    let health = if let Field::Given(health, span) = &raw.health {
+        Some(health::health(health, *span, name, judge))
+    } else {
+        None
+    };
+    // Rules 3 to 6.
+    if raw.name.value().is_none_or(String::is_empty) && !raw.name.is_bad() {
+        let span = raw.name.span().unwrap_or(raw.span);
+        let problem = judge.error(50, "name", span, "missing: every job needs a name", "'name' must not be blank");
+        judge.add(problem);
+    }
+    let ttl = health.as_ref().map_or(Duration::ZERO, |h| h.ttl);
+    let service = if advertised { service::service(&Part { raw, context, ttl }, judge) } else { None };
+    // Rule 7.
+    let decided = when::when(&raw.when, name, signals, judge);
+    // Rule 8.
+    let stop_timeout = judge.length(80, "stopTimeout", &raw.stop_timeout, |e| {
+        format!("unable to parse job[{name}].stopTimeout '{}': {e}", raw.stop_timeout.text())
+    });
+    // Rule 9.
+    let restarts = restarts::restarts(raw, &decided, judge);
+    let backoff = restarts::backoff(raw.backoff, restarts, decided.periodic, judge);
+    // Rule 10.
+    let field = format!("job[{name}].timeout");
+    let timeout = judge.length_from_1ms(100, "timeout", &raw.timeout, (&field, &field));
+    let timeout = match timeout {
+        Length::Is(duration) => Some(duration.to_std()),
+        Length::Unset | Length::Bad => decided.interval(),
+    };
+    let manner = Manner { name: name.to_owned(), timeout, raw: raw.raw_output };
+    let exec = command(judge, 101, ("exec", &format!("job[{name}].exec")), raw.exec, manner);
+
+    JobSpec {
+        name: name.to_owned(),
+        exec,
+        when: decided.when,
+        wait_timeout: decided.wait_timeout,
+        restarts,
+        backoff,
+        stop_timeout: if let Length::Is(duration) = stop_timeout { duration.to_std() } else { DEFAULT_STOP_TIMEOUT },
+        health,
+        service,
+        main: raw.main.is_on(),
+        overrides_exit_code: overrides_exit_code(&raw.exit_code, judge),
+    }
+}
+
+fn overrides_exit_code(text: &Text, judge: &mut Judge) -> bool {
+    match (text.text(), text.node) {
+        ("override", _) => true,
+        ("", None) => false,
+        (_, Some(node)) if !text.field.is_bad() => {
+            let message = format!("expected \"override\", {}", judge.found(node));
+            let problem = judge.our_error("exitCode", node.span, message);
+            judge.add(problem);
+            false
+        }
+        _ => false,
+    }
+}
+
+/// There is one application in a container, or none that is marked.
+fn only_one_main(raw: &[Element<Job>], report: &mut Report) {
+    let mains = raw.iter().filter_map(|element| {
+        let job = element.raw.as_ref().filter(|job| job.main.is_on())?;
+        Some((element.index, job.main.span()?))
+    });
+    let mains: Vec<(usize, Span)> = mains.collect();
+    let Some((first, others)) = mains.split_first() else { return };
+    for (index, span) in others {
+        let path = format!("jobs[{index}].main");
+        let message = format!("{path}: only one job can be the main one, and jobs[{}] is", first.0);
+        report.add(Problem::error(Rank::OURS, &path, *span, message));
+    }
+}

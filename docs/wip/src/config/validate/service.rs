@@ -1,0 +1,194 @@
+//! What a job advertises (v3 §8.1 rules 4 to 6).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::judge::{Judge, duration_label};
+use crate::config::context::Context;
+use crate::config::decode::Field;
+use crate::config::diagnostic::Span;
+use crate::config::duration::parse_go_duration;
+use crate::config::interfaces;
+use crate::config::json5::{Node, Value};
+use crate::config::names::{check_service_name, ip_variable};
+use crate::config::raw::Job;
+use crate::plan::{CheckStatus, ServiceSpec};
+
+/// What a service is made of.
+pub(super) struct Part<'p, 'n> {
+    /// The job.
+    pub(super) raw: &'p Job<'n>,
+    /// For the address and the id.
+    pub(super) context: &'p Context,
+    /// The health check's time to live.
+    pub(super) ttl: Duration,
+}
+
+/// The service of a job with a port.
+pub(super) fn service(part: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
+    let Part { raw, context, ttl } = part;
+    let name = raw.name.text();
+    let (port, span) = if let Field::Given(port, span) = raw.port { (port, span) } else { return None };
+    warn_of_odd_port(judge, "port", port, span);
+    let initial_status = initial_status(raw, judge);
+    if let (Some(node), false) = (raw.name_node, name.is_empty()) {
+        check_name(judge, 50, "name", name, node);
+    }
+    let at = Advertised { key: "interfaces", rule: 60 };
+    let address = address(raw.interfaces, raw.port.span().unwrap_or(raw.span), &at, context, judge);
+    let extras = raw.consul.value();
+    let deregister_after = extras.and_then(|_| deregister_after(raw, judge));
+    Some(ServiceSpec {
+        id: format!("{name}-{}", context.hostname),
+        name: name.to_owned(),
+        port,
+        address: address?,
+        tags: raw.tags.value().cloned().unwrap_or_default(),
+        ttl: *ttl,
+        initial_status,
+        enable_tag_override: extras.is_some_and(|extras| extras.enable_tag_override.is_on()),
+        deregister_critical_service_after: deregister_after,
+        ip_variable: ip_variable(name),
+    })
+}
+
+/// Like the original we take any number, and let others judge; but hardly anybody means it.
+pub(super) fn warn_of_odd_port(judge: &mut Judge, key: &str, port: i64, span: Span) {
+    if !(1..=65_535).contains(&port) {
+        let found = judge.report.found_at(span);
+        let problem = judge.warning(key, span, format!("{found} is no port: those are 1 to 65535"));
+        judge.add(problem);
+    }
+}
+
+/// The rule for names that a service discovery will see.
+pub(super) fn check_name(judge: &mut Judge, rule: u8, key: &str, name: &str, node: &Node) {
+    if let Err(original) = check_service_name(name) {
+        let message = format!(
+            "expected a lower-case letter, then letters, digits and dashes, at least two in all, {}",
+            judge.found(node)
+        );
+        let problem = judge.error(rule, key, node.span, message, original);
+        judge.add(problem.help("Consul and DNS must be able to look it up"));
+    }
+}
+
+fn initial_status(raw: &Job, judge: &mut Judge) -> Option<CheckStatus> {
+    let node = raw.initial_status_node?;
+    match raw.initial_status.value()?.as_str() {
+        "" => None,
+        "passing" => Some(CheckStatus::Passing),
+        "warning" => Some(CheckStatus::Warning),
+        "critical" => Some(CheckStatus::Critical),
+        _ => {
+            let message = format!("expected \"passing\", \"warning\" or \"critical\", {}", judge.found(node));
+            let job = raw.name.text();
+            let original = format!("job[{job}].initialStatus must be one of 'passing', 'warning' or 'critical'");
+            let problem = judge.error(40, "initial_status", node.span, message, original);
+            judge.add(problem);
+            None
+        }
+    }
+}
+
+/// Where `interfaces` stands.
+pub(super) struct Advertised {
+    /// Its key.
+    pub(super) key: &'static str,
+    /// Its rule.
+    pub(super) rule: u8,
+}
+
+/// Examples of what `interfaces` accepts.
+const SPECS: &str = "\"eth0\", \"eth0:inet6\", \"eth0[1]\", \"inet\", \"inet6\", \"10.0.0.0/8\" or \"static:10.0.0.5\"";
+
+/// The advertised address. `owner` is the place to mark where the field is absent.
+pub(super) fn address(
+    node: Option<&Node>,
+    owner: Span,
+    at: &Advertised,
+    context: &Context,
+    judge: &mut Judge,
+) -> Option<IpAddr> {
+    let specs = match node.map(interfaces::from_node) {
+        None => Vec::new(),
+        Some(Ok(specs)) => specs,
+        Some(Err(original)) => {
+            let span = node.map_or(owner, |node| node.span);
+            let found = node.map(|node| judge.report.found(node)).unwrap_or_default();
+            let message = format!("expected a text or a list of texts, found {found}");
+            let problem = judge.error(at.rule, at.key, span, message, original);
+            judge.add(problem.help(format!("for example {SPECS}")));
+            return None;
+        }
+    };
+    let original = match interfaces::choose(&specs, &context.addresses) {
+        Ok(address) => return Some(address),
+        Err(original) => original,
+    };
+    let unreadable = unreadable(node, &specs);
+    if unreadable.is_empty() {
+        let span = node.map_or(owner, |node| node.span);
+        let message = match node.map(|node| judge.report.found(node)) {
+            Some(found) => format!("no address of this machine matches {found}"),
+            None => "no address of this machine can be advertised".to_owned(),
+        };
+        let problem = judge.error(at.rule, at.key, span, message, original);
+        judge.add(problem.help(here(context)));
+        return None;
+    }
+    for node in unreadable {
+        let message = format!("no way to name an address, {}", judge.found(node));
+        let problem = judge.error(at.rule, at.key, node.span, message, original.clone());
+        judge.add(problem.help(format!("expected {SPECS}")));
+    }
+    None
+}
+
+/// Those elements that are no specification at all.
+fn unreadable<'n>(node: Option<&'n Node>, specs: &[String]) -> Vec<&'n Node> {
+    let Some(node) = node else { return Vec::new() };
+    let nodes: Vec<&Node> = match &node.value {
+        Value::Array(elements) => elements.iter().collect(),
+        _ => vec![node],
+    };
+    // Against no address at all a specification that can be read matches nothing; one that can't says so first.
+    let cannot_be_read = |spec: &String| {
+        interfaces::choose(std::slice::from_ref(spec), &[]).is_err_and(|why| why.starts_with("Unable to parse"))
+    };
+    nodes.into_iter().zip(specs).filter(|(_, spec)| cannot_be_read(spec)).map(|(node, _)| node).collect()
+}
+
+/// The machine's addresses, for a person who must choose.
+fn here(context: &Context) -> String {
+    let mut addresses = context.addresses.clone();
+    interfaces::sort(&mut addresses);
+    let words: Vec<String> = addresses.iter().map(|a| format!("{} {}", a.interface, a.ip)).collect();
+    if words.is_empty() { "this machine has no address".to_owned() } else { format!("it has: {}", words.join(", ")) }
+}
+
+/// A pure Go duration; an absent one is wrong, too, as in the original.
+fn deregister_after(raw: &Job, judge: &mut Judge) -> Option<String> {
+    let (extras, section) = if let Field::Given(extras, span) = &raw.consul { (extras, *span) } else { return None };
+    let field = &extras.deregister_after;
+    if field.field.is_bad() {
+        return None;
+    }
+    match parse_go_duration(field.text()) {
+        Ok(_) => Some(field.text().to_owned()),
+        Err(error) => {
+            let key = "consul.deregisterCriticalServiceAfter";
+            let name = raw.name.text();
+            let original = format!("unable to parse job[{name}].{key}: {error}");
+            let problem = match field.node {
+                Some(node) => {
+                    let message = format!("expected a duration with a unit like \"90s\" or \"10m\", {}", judge.found(node));
+                    judge.error(61, key, node.span, message, original).label(duration_label(error.class))
+                }
+                None => judge.error(61, key, section, "missing: a `consul` section needs it", original),
+            };
+            judge.add(problem);
+            None
+        }
+    }
+}

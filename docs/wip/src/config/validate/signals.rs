@@ -1,0 +1,145 @@
+//! What signals to us mean, and how our exit status is chosen: `signals` and `exitCode` at the top (design §5, §6).
+
+use crate::config::decode::{Decoder, Field, Names, warn_of_repeated_keys};
+use crate::config::diagnostic::Span;
+use crate::config::json5::{Member, Node, Value};
+use crate::config::report::{Place, Problem, Rank, Report};
+use crate::plan::{ExitCodeRule, Signal, SignalAction, SignalMap};
+
+/// The map, and the jobs that it names.
+#[derive(Default)]
+pub(super) struct Signals<'n> {
+    /// The defaults with the file's words over them.
+    pub(super) map: SignalMap,
+    /// Jobs that signals are passed to: path, place and name.
+    pub(super) jobs: Vec<(String, &'n Node, String)>,
+}
+
+/// The words for what a signal may mean.
+const ACTIONS: [(&str, SignalAction); 5] = [
+    ("terminate", SignalAction::Terminate),
+    ("toggleMaintenance", SignalAction::ToggleMaintenance),
+    ("reopenLogs", SignalAction::ReopenLogs),
+    ("event", SignalAction::Event),
+    ("ignore", SignalAction::Ignore),
+];
+
+/// What a signal may mean, for messages.
+const ACCEPTED: &str =
+    "\"terminate\", \"toggleMaintenance\", \"reopenLogs\", \"event\", \"ignore\" or { job: \"NAME\", signal: \"SIGHUP\" }";
+
+const PASS: Names = Names { fields: &["job", "signal"], private: &[] };
+
+/// Reads `signals`.
+pub(super) fn signals<'n>(node: Option<&'n Node>, report: &mut Report) -> Signals<'n> {
+    let mut signals = Signals::default();
+    let Some(node) = node else { return signals };
+    let Value::Object(members) = &node.value else {
+        let message = format!("signals: expected an object, `{{…}}`, found {}", report.found(node));
+        report.add(Problem::error(Rank::OURS, "signals", node.span, message));
+        return signals;
+    };
+    warn_of_repeated_keys(report, members, &Place::section("signals"));
+    for member in members {
+        let Some(signal) = mappable(member, report) else { continue };
+        if let Some(action) = action(member, &mut signals.jobs, report) {
+            match signals.map.0.iter_mut().find(|(known, _)| *known == signal) {
+                Some((_, meaning)) => *meaning = action,
+                None => signals.map.0.push((signal, action)),
+            }
+        }
+    }
+    signals
+}
+
+/// The signal that a key names, if a program can decide what it means.
+fn mappable(member: &Member, report: &mut Report) -> Option<Signal> {
+    let path = Place::section("signals").key(&member.key).ours;
+    let Some(signal) = Signal::from_name(&member.key) else {
+        let named = if report.literal(member.key_span).is_some() {
+            format!("`{}`", member.key)
+        } else {
+            "a name made by the template".to_owned()
+        };
+        let message = format!("signals: {named} is no signal");
+        let problem = Problem::error(Rank::OURS, "signals", member.key_span, message);
+        report.add(problem.help("names are like SIGHUP, SIGUSR1 or SIGWINCH"));
+        return None;
+    };
+    let why = match signal.name().as_str() {
+        "SIGKILL" | "SIGSTOP" => "no program can decide what it means",
+        "SIGCHLD" => "it tells us of the end of processes",
+        "SIGILL" | "SIGFPE" | "SIGSEGV" | "SIGBUS" | "SIGTRAP" | "SIGSYS" => "it tells of a fault in the program itself",
+        _ => return Some(signal),
+    };
+    report.add(Problem::error(Rank::OURS, &path, member.key_span, format!("{path}: {} can't be mapped: {why}", signal.name())));
+    None
+}
+
+fn action<'n>(
+    member: &'n Member,
+    jobs: &mut Vec<(String, &'n Node, String)>,
+    report: &mut Report,
+) -> Option<SignalAction> {
+    let place = Place::section("signals").key(&member.key);
+    let node = &member.value;
+    match &node.value {
+        Value::Null => None,
+        Value::String(word) if ACTIONS.iter().any(|(known, _)| known == word) => {
+            ACTIONS.iter().find(|(known, _)| known == word).map(|(_, action)| action.clone())
+        }
+        Value::Object(_) => {
+            let mut decoder = Decoder::new(report, Rank::OURS);
+            let fields = decoder.object(node, &place, PASS);
+            let fields = if decoder.finish_ours() { fields? } else { return None };
+            let job = text(fields.get("job"), &place.key("job"), node.span, "the name of a job", report)?;
+            let name = text(fields.get("signal"), &place.key("signal"), node.span, "a signal like \"SIGHUP\"", report)?;
+            jobs.push((place.key("job").ours, fields.get("job")?, job.clone()));
+            match Signal::from_name(&name) {
+                Some(signal) => Some(SignalAction::Pass { job, signal }),
+                None => {
+                    let path = place.key("signal").ours;
+                    let at = fields.get("signal")?;
+                    let message = format!("{path}: expected a signal like \"SIGHUP\", found {}", report.found(at));
+                    report.add(Problem::error(Rank::OURS, &path, at.span, message));
+                    None
+                }
+            }
+        }
+        _ => {
+            let path = &place.ours;
+            let message = format!("{path}: expected {ACCEPTED}, found {}", report.found(node));
+            report.add(Problem::error(Rank::OURS, path, node.span, message));
+            None
+        }
+    }
+}
+
+/// A text that must be there.
+fn text(node: Option<&Node>, place: &Place, section: Span, expected: &str, report: &mut Report) -> Option<String> {
+    let mut decoder = Decoder::new(report, Rank::OURS);
+    let field = decoder.string(node, place);
+    decoder.finish_ours();
+    match field {
+        Field::Given(text, _) if !text.is_empty() => Some(text),
+        Field::Bad => None,
+        Field::Given(..) | Field::Absent => {
+            let span = node.map_or(section, |node| node.span);
+            let message = format!("{}: missing: expected {expected}", place.ours);
+            report.add(Problem::error(Rank::OURS, &place.ours, span, message));
+            None
+        }
+    }
+}
+
+/// Reads `exitCode` at the top.
+pub(super) fn exit_code(node: Option<&Node>, report: &mut Report) -> ExitCodeRule {
+    let Some(node) = node else { return ExitCodeRule::Truthful };
+    if node.value == Value::String("zero".to_owned()) {
+        return ExitCodeRule::Zero;
+    }
+    let message = format!("exitCode: expected \"zero\", found {}", report.found(node));
+    let problem = Problem::error(Rank::OURS, "exitCode", node.span, message);
+    report.add(problem.help("\"zero\" ends with status 0 whatever became of the jobs; without it the jobs decide"));
+    ExitCodeRule::Truthful
+}

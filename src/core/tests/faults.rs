@@ -1,0 +1,169 @@
+//! What goes wrong below us: spawns that fail, processes that don't die, things that happen at the same instant
+//! (reliability rows 20, 24, 38, 39).
+
+use super::build::{Script, daemon, hangs, job, jobs, missing, ms, no_process_slot, passes, secs};
+use super::sim::Happening;
+use crate::core::job::Stage;
+use crate::core::{ChildId, ExitStatus, Input, Timer};
+use crate::plan::EventCode::{Error, ExitFailed, ExitSuccess, Stopped, Stopping};
+use crate::plan::{Level, Signal};
+
+#[test]
+fn f24_a_spawn_that_lacks_something_is_tried_again_five_times() {
+    for (failures, starts, end) in [(1, 2, "ExitSuccess web"), (5, 6, "ExitSuccess web"), (6, 6, "ExitFailed web")] {
+        let sim = jobs([job("web").fails_to_start(&no_process_slot(), failures)]).start().to_the_end();
+        let expected: Vec<u128> = (0..starts).map(|n| n * 200).collect();
+        assert_eq!(sim.runs_of("web"), expected);
+        assert_eq!(sim.events()[1], end);
+        assert_eq!(sim.exit, Some(if end.starts_with("ExitFailed") { 126 } else { 0 }));
+    }
+}
+
+#[test]
+fn f24_the_time_limit_counts_from_the_start_that_succeeds() {
+    let web = job("web").fails_to_start(&no_process_slot(), 3).timeout(ms(500)).lasts(ms(400));
+    assert_eq!(jobs([web]).start().to_the_end().exit, Some(0));
+}
+
+#[test]
+fn f24_a_stop_does_not_wait_for_the_next_try() {
+    let sim = jobs([daemon("web").fails_to_start(&no_process_slot(), 3)]).start().until_ms(300).term().to_the_end();
+    assert_eq!(sim.exit_ms(), 300);
+    assert_eq!(sim.runs_of("web"), [0, 200]);
+    assert!(!sim.course().iter().any(|line| line.starts_with("TERM")), "there is no process");
+}
+
+#[test]
+fn a_program_that_is_missing_is_not_tried_again() {
+    let sim = jobs([job("web").fails_to_start(&missing(), 1)]).start().to_the_end();
+    let reason = "exec: \"nope\": executable file not found in $PATH";
+    assert_eq!(sim.logged(Level::Error), [format!("unable to start web: {reason}")]);
+    assert_eq!((sim.count(ExitFailed, "web"), sim.count(Error, reason)), (1, 1));
+    assert_eq!(sim.exit, Some(127));
+}
+
+#[test]
+fn the_spawn_of_a_stopping_job_that_fails_completes_it() {
+    let mut sim = jobs([daemon("web").fails_to_start(&no_process_slot(), 9)]).build();
+    sim.step(&Input::Start);
+    // TERM comes between the spawn and its failure.
+    let mut world = sim.world.clone();
+    let mut effects = Vec::new();
+    world.step(sim.now, &Input::Signal(Signal::TERM), &mut effects);
+    world.step(sim.now, &Input::SpawnFailed { child: ChildId(1), failure: no_process_slot() }, &mut effects);
+    assert_eq!(world.jobs().map(crate::core::Job::stage).collect::<Vec<_>>(), [Stage::Complete]);
+}
+
+#[test]
+fn signals_are_not_passed_on_to_what_could_not_be_started() {
+    let map = crate::plan::SignalAction::Pass { job: "web".to_owned(), signal: Signal::QUIT };
+    let web = daemon("web").fails_to_start(&no_process_slot(), 1);
+    let sim = jobs([web]).signal(Signal::HUP, map).start().until_ms(100).signal(Signal::HUP).until_ms(300);
+    assert_eq!(sim.course(), ["run web", "run web"]);
+}
+
+#[test]
+fn f20_what_does_not_die_is_given_up_five_seconds_after_sigkill() {
+    let sim = jobs([job("web").unkillable(), daemon("db")]).stop_timeout(secs(2)).start().until(secs(1)).term();
+    let sim = sim.to_the_end();
+    assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 1000 + 2000 + 5000));
+    let error = "web is still there 5s after SIGKILL, the kernel holds it: leaving it behind";
+    assert_eq!(sim.logged(Level::Error), [error]);
+    assert_eq!(sim.count(Stopped, "web"), 1);
+}
+
+#[test]
+fn f20_one_that_was_killed_for_its_time_long_ago_does_not_hang_the_stop() {
+    let sim = jobs([job("web").timeout(secs(1)).unkillable(), daemon("db")]).start().until(secs(100));
+    let error = "web is still there 5s after SIGKILL, the kernel holds it: it can't be started again until it ends";
+    assert_eq!(sim.logged(Level::Error), [error]);
+    let sim = sim.term().to_the_end();
+    assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 105_000));
+}
+
+#[test]
+fn f20_a_check_that_does_not_die_leaves_its_job_its_grace() {
+    let web = daemon("web").exits_on_term(0, secs(8)).checked_every(secs(1)).checks([Script { dies: false, ..hangs() }]);
+    let sim = jobs([web]).stop_timeout(secs(10)).start().until(secs(4)).term().to_the_end();
+    // It was killed at 2 s; its patience ends at 9 s, the job at 12 s.
+    assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 12_000));
+    assert_eq!(sim.count(ExitSuccess, "web"), 1);
+}
+
+#[test]
+fn f20_one_that_dies_after_all_is_waited_for() {
+    let mut sim = jobs([job("web").restarts(1).timeout(secs(1)).unkillable()]).start().until(secs(20));
+    sim.step(&Input::Exited { child: ChildId(1), status: ExitStatus::Signal(Signal::KILL) });
+    assert_eq!(sim.runs_of("web"), [0, 20_000]);
+}
+
+#[test]
+fn f38_exit_and_timeout_at_the_same_instant_are_one_exit() {
+    for lasts in [999, 1000, 1001] {
+        let sim = jobs([job("web").lasts(ms(lasts)).timeout(secs(1))]).start().to_the_end();
+        assert_eq!(sim.count(ExitSuccess, "web") + sim.count(ExitFailed, "web"), 1, "{lasts}");
+    }
+    // Whichever the machine tells first.
+    for timer_first in [true, false] {
+        let mut sim = jobs([job("web").lasts_for_ever().timeout(secs(1))]).start().until_ms(999);
+        let inputs = [
+            Input::Timer(Timer::Timeout(ChildId(1))),
+            Input::Exited { child: ChildId(1), status: ExitStatus::Code(0) },
+        ];
+        if timer_first {
+            inputs.iter().for_each(|input| sim.step(input));
+        } else {
+            inputs.iter().rev().for_each(|input| sim.step(input));
+        }
+        let sim = sim.until_ms(5000);
+        assert_eq!((sim.count(ExitSuccess, "web"), sim.count(ExitFailed, "web"), sim.exit), (1, 0, Some(0)));
+    }
+}
+
+#[test]
+fn f39_a_timer_of_an_older_run_means_nothing() {
+    let mut sim = jobs([job("web").restarts(1).lasts(ms(900)).timeout(secs(1))]).start().until_ms(950);
+    for timer in [Timer::Timeout, Timer::Retry, Timer::Grace, Timer::GiveUp] {
+        sim.step(&Input::Timer(timer(ChildId(1))));
+    }
+    let sim = sim.to_the_end();
+    assert_eq!((sim.exit_ms(), sim.exit), (1800, Some(0)));
+    assert!(!sim.course().iter().any(|line| line.starts_with("KILL")));
+}
+
+#[test]
+fn a_run_is_told_only_once() {
+    let mut sim = jobs([daemon("web"), job("db")]).start().until_ms(10);
+    let trace = sim.trace.len();
+    sim.step(&Input::Exited { child: ChildId(2), status: ExitStatus::Code(1) });
+    assert_eq!(sim.trace.len(), trace);
+}
+
+#[test]
+fn a_time_limit_kills_and_that_is_a_failure() {
+    let web = job("web").runs([hangs()]).timeout(ms(100));
+    let sim = jobs([web, job("b").once("web", ExitFailed)]).start().to_the_end();
+    assert_eq!(sim.course()[..4], ["run web", "KILL web", "end web", "stopping web"]);
+    assert_eq!((sim.count(ExitFailed, "web"), sim.count(Error, "web: signal: killed")), (1, 1));
+    assert!(sim.logged(Level::Warn)[0].starts_with("web timeout after 100"));
+    assert_eq!(sim.exit, Some(137));
+}
+
+#[test]
+fn nothing_is_done_after_the_exit() {
+    let mut sim = jobs([job("web")]).start().to_the_end();
+    for input in [Input::Start, Input::Signal(Signal::TERM), Input::NothingLeft, Input::Timer(Timer::Sweep)] {
+        let mut effects = Vec::new();
+        sim.world.step(sim.now, &input, &mut effects);
+        assert_eq!(effects, []);
+    }
+}
+
+#[test]
+fn a_job_in_its_last_grace_is_not_asked_twice() {
+    let main = daemon("main").exits_on_term(0, secs(3)).checked_every(secs(1)).checks([passes()]);
+    let sim = jobs([main, job("pre").once("main", Stopping)]).start().until_ms(1500).term().to_the_end();
+    let asked = Happening::Signalled(Signal::TERM, "main".to_owned());
+    assert_eq!(sim.when(|what| *what == asked), [1501]);
+    assert_eq!(sim.runs_of("check.main"), [1000]);
+}

@@ -1,0 +1,334 @@
+//! A machine in virtual time: carries out what the world asks for, and writes down what happened.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::build::{PlanBuilder, Script, ms};
+use crate::core::{ChildId, Effect, ExitStatus, Input, Job, Moment, Slot, Timer, World};
+use crate::plan::{EventCode, Level, Signal};
+
+/// How long the kernel takes to end a process that was killed.
+const DEATH: Duration = Duration::from_millis(1);
+
+/// What is left that no job owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strays {
+    None,
+    DieOfTerm(Duration),
+    DieOfKill,
+    Stay,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    Run(String),
+    Signalled(Signal, String),
+    Ended(String),
+    Event(EventCode, String),
+    Log(Level, String),
+    Sweep(Signal),
+    Exit(u8),
+}
+
+struct Child {
+    slot: Slot,
+    name: String,
+    script: Script,
+    /// The key of its end in the agenda.
+    end: Option<(Moment, u64)>,
+}
+
+/// The world, the rest of the machine, and what happened so far.
+pub struct Sim {
+    pub world: World,
+    pub now: Moment,
+    pub trace: Vec<(Moment, Happening)>,
+    /// How many inputs the world has got.
+    pub steps: u64,
+    pub strays: Strays,
+    pub exit: Option<u8>,
+    pub armed: BTreeMap<Timer, (Moment, u64)>,
+    scripts: BTreeMap<Slot, Vec<Script>>,
+    runs: BTreeMap<Slot, usize>,
+    children: BTreeMap<ChildId, Child>,
+    failing: BTreeMap<ChildId, (Script, usize)>,
+    agenda: BTreeMap<(Moment, u64), Input>,
+    sequence: u64,
+}
+
+impl Sim {
+    pub fn new(of: &PlanBuilder) -> Self {
+        Self {
+            world: World::new(&of.plan),
+            now: Moment::default(),
+            trace: Vec::new(),
+            steps: 0,
+            strays: Strays::None,
+            exit: None,
+            armed: BTreeMap::new(),
+            scripts: of.scripts.clone(),
+            runs: BTreeMap::new(),
+            children: BTreeMap::new(),
+            failing: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            sequence: 0,
+        }
+    }
+
+    pub fn start(mut self) -> Self {
+        self.step(&Input::Start);
+        self
+    }
+
+    pub fn strays(mut self, strays: Strays) -> Self {
+        self.strays = strays;
+        self
+    }
+
+    /// A signal to us, now.
+    pub fn signal(mut self, signal: Signal) -> Self {
+        self.step(&Input::Signal(signal));
+        self
+    }
+
+    /// SIGTERM, now.
+    pub fn term(self) -> Self {
+        self.signal(Signal::TERM)
+    }
+
+    /// A signal to us, at its time.
+    pub fn signal_at(mut self, at: Duration, signal: Signal) -> Self {
+        self.plan(Moment(at), Input::Signal(signal));
+        self
+    }
+
+    /// Lets time pass up to this moment, everything that is due at it included.
+    pub fn until(mut self, at: Duration) -> Self {
+        while let Some((moment, input)) = self.next(Moment(at)) {
+            self.now = self.now.max(moment);
+            self.step(&input);
+        }
+        self.now = self.now.max(Moment(at));
+        self
+    }
+
+    pub fn until_ms(self, millis: u64) -> Self {
+        self.until(ms(millis))
+    }
+
+    /// Nothing is looked at for so long, as if the machine was frozen: what became due meanwhile comes in a burst.
+    pub fn freeze(mut self, duration: Duration) -> Self {
+        let end = self.now.after(duration);
+        self.now = end;
+        while let Some((_, input)) = self.next(end) {
+            self.step(&input);
+        }
+        self
+    }
+
+    /// Lets time pass until the program ends.
+    pub fn to_the_end(mut self) -> Self {
+        let deadline = self.now.after(Duration::from_secs(24 * 3600));
+        while self.exit.is_none() {
+            let Some((moment, input)) = self.next(deadline) else { panic!("it does not end:\n{}", self.story()) };
+            self.now = self.now.max(moment);
+            self.step(&input);
+        }
+        self
+    }
+
+    /// What is due first, if it is due by then.
+    fn next(&mut self, by: Moment) -> Option<(Moment, Input)> {
+        let planned = self.agenda.first_key_value().map(|(key, _)| *key);
+        if self.exit.is_some() || planned.is_none_or(|(moment, _)| moment > by) {
+            return None;
+        }
+        let ((moment, _), input) = self.agenda.pop_first()?;
+        if let Input::Timer(timer) = input {
+            self.armed.remove(&timer);
+        }
+        Some((moment, input))
+    }
+
+    fn plan(&mut self, at: Moment, input: Input) -> (Moment, u64) {
+        self.sequence += 1;
+        self.agenda.insert((at, self.sequence), input);
+        (at, self.sequence)
+    }
+
+    fn note(&mut self, what: Happening) {
+        self.trace.push((self.now, what));
+    }
+
+    /// Gives the world one input and carries out what it says.
+    pub fn step(&mut self, input: &Input) {
+        if let Input::Exited { child, .. } = input {
+            if let Some(child) = self.children.remove(child) {
+                self.note(Happening::Ended(child.name));
+            }
+        }
+        self.steps += 1;
+        let mut effects = Vec::new();
+        self.world.step(self.now, input, &mut effects);
+        for effect in effects {
+            assert!(self.exit.is_none(), "{effect:?} after the exit");
+            self.carry_out(effect);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { child, slot } => self.spawn(child, slot),
+            Effect::Signal { child, signal } => self.kill(child, signal),
+            Effect::Arm { timer, at } => {
+                self.disarm(timer);
+                let key = self.plan(at.max(self.now), Input::Timer(timer));
+                self.armed.insert(timer, key);
+            }
+            Effect::Disarm { timer } => self.disarm(timer),
+            Effect::Log { level, message } => self.note(Happening::Log(level, message)),
+            Effect::Published(event) => self.note(Happening::Event(event.code, event.source.to_string())),
+            Effect::Sweep { signal } => self.sweep(signal),
+            Effect::ReopenLogs => {}
+            Effect::Exit { status } => {
+                assert_eq!(self.armed, BTreeMap::new(), "armed at the exit");
+                self.exit = Some(status);
+                self.note(Happening::Exit(status));
+            }
+        }
+    }
+
+    fn disarm(&mut self, timer: Timer) {
+        if let Some(key) = self.armed.remove(&timer) {
+            self.agenda.remove(&key);
+        }
+    }
+
+    fn spawn(&mut self, child: ChildId, slot: Slot) {
+        let name = self.world.command(slot).expect("a command").name.clone();
+        assert!(self.children.values().all(|other| other.slot != slot), "{name} runs twice:\n{}", self.story());
+        let (script, failed) = self.failing.remove(&child).unwrap_or_else(|| {
+            let run = self.runs.entry(slot).or_default();
+            let scripts = &self.scripts[&slot];
+            let script = scripts.get(*run).or(scripts.last()).expect("a script").clone();
+            *run += 1;
+            (script, 0)
+        });
+        self.note(Happening::Run(name.clone()));
+        if let Some(failure) = script.failures.get(failed).cloned() {
+            self.failing.insert(child, (script, failed + 1));
+            self.plan(self.now, Input::SpawnFailed { child, failure });
+            return;
+        }
+        let (lasts, status) = (script.lasts, script.status);
+        self.children.insert(child, Child { slot, name, script, end: None });
+        if let Some(lasts) = lasts {
+            self.ends(child, lasts, status);
+        }
+    }
+
+    /// It ends so much later, unless it ends before that.
+    fn ends(&mut self, id: ChildId, after: Duration, status: ExitStatus) {
+        let at = self.now.after(after);
+        let Some(child) = self.children.get(&id) else { return };
+        if child.end.is_some_and(|(end, _)| end <= at) {
+            return;
+        }
+        if let Some(end) = child.end {
+            self.agenda.remove(&end);
+        }
+        let key = self.plan(at, Input::Exited { child: id, status });
+        if let Some(child) = self.children.get_mut(&id) {
+            child.end = Some(key);
+        }
+    }
+
+    fn kill(&mut self, id: ChildId, signal: Signal) {
+        let Some(child) = self.children.get(&id) else { panic!("{signal:?} for {id:?}, which is dead:\n{}", self.story()) };
+        let (name, script) = (child.name.clone(), child.script.clone());
+        self.note(Happening::Signalled(signal, name));
+        match (signal, script.on_term) {
+            (Signal::KILL, _) if script.dies => self.ends(id, DEATH, ExitStatus::Signal(Signal::KILL)),
+            (Signal::TERM, Some((after, status))) => self.ends(id, after, status),
+            _ => {}
+        }
+    }
+
+    fn sweep(&mut self, signal: Signal) {
+        self.note(Happening::Sweep(signal));
+        let after = match (self.strays, signal) {
+            (Strays::None, _) => Duration::ZERO,
+            (Strays::DieOfTerm(after), _) => after,
+            (Strays::DieOfKill, Signal::KILL) => DEATH,
+            (Strays::DieOfKill | Strays::Stay, _) => return,
+        };
+        self.plan(self.now.after(after), Input::NothingLeft);
+    }
+
+    /// The children that live, by name.
+    pub fn alive(&self) -> Vec<&str> {
+        self.children.values().map(|child| child.name.as_str()).collect()
+    }
+
+    /// When runs of this command began, in milliseconds.
+    pub fn runs_of(&self, name: &str) -> Vec<u128> {
+        self.when(|what| *what == Happening::Run(name.to_owned()))
+    }
+
+    /// When something happened, in milliseconds.
+    pub fn when(&self, matches: impl Fn(&Happening) -> bool) -> Vec<u128> {
+        self.trace.iter().filter(|(_, what)| matches(what)).map(|(at, _)| at.0.as_millis()).collect()
+    }
+
+    /// All events as the original writes them, those of global included.
+    pub fn events(&self) -> Vec<String> {
+        let event = |(_, what): &(Moment, Happening)| match what {
+            Happening::Event(code, source) => Some(format!("{} {source}", code.log_name())),
+            _ => None,
+        };
+        self.trace.iter().filter_map(event).collect()
+    }
+
+    /// How often this event was published.
+    pub fn count(&self, code: EventCode, source: &str) -> usize {
+        self.trace.iter().filter(|(_, what)| *what == Happening::Event(code, source.to_owned())).count()
+    }
+
+    /// Runs, signals but CONT, ends, `stopping`, `stopped` and the exit, in order: `run web`, `TERM web`, `end web`.
+    pub fn course(&self) -> Vec<String> {
+        let line = |(_, what): &(Moment, Happening)| match what {
+            Happening::Run(name) => Some(format!("run {name}")),
+            Happening::Signalled(Signal::CONT, _) | Happening::Log(..) | Happening::Sweep(_) => None,
+            Happening::Signalled(signal, name) => Some(format!("{} {name}", &signal.name()[3..])),
+            Happening::Ended(name) => Some(format!("end {name}")),
+            Happening::Event(EventCode::Stopping, name) => Some(format!("stopping {name}")),
+            Happening::Event(EventCode::Stopped, name) => Some(format!("stopped {name}")),
+            Happening::Event(..) => None,
+            Happening::Exit(status) => Some(format!("exit {status}")),
+        };
+        self.trace.iter().filter_map(line).collect()
+    }
+
+    /// What was logged at this level or above.
+    pub fn logged(&self, at_least: Level) -> Vec<&str> {
+        let line = |(_, what): &'_ (Moment, Happening)| matches!(what, Happening::Log(level, _) if *level >= at_least);
+        let lines = self.trace.iter().filter(|entry| line(entry));
+        lines.filter_map(|(_, what)| if let Happening::Log(_, text) = what { Some(text.as_str()) } else { None }).collect()
+    }
+
+    /// The moment of the exit, in milliseconds.
+    pub fn exit_ms(&self) -> u128 {
+        self.when(|what| matches!(what, Happening::Exit(_))).first().copied().expect("an exit")
+    }
+
+    /// The first job of that name.
+    pub fn job(&self, name: &str) -> &Job {
+        self.world.jobs().find(|job| job.spec().name == name).expect("a job of that name")
+    }
+
+    /// Everything that happened, for a failed assertion.
+    pub fn story(&self) -> String {
+        self.trace.iter().map(|(at, what)| format!("{:>8} {what:?}\n", at.0.as_millis())).collect()
+    }
+}
