@@ -83,7 +83,8 @@ fn f20_one_that_was_killed_for_its_time_long_ago_does_not_hang_the_stop() {
 
 #[test]
 fn f20_a_check_that_does_not_die_leaves_its_job_its_grace() {
-    let web = daemon("web").exits_on_term(0, secs(8)).checked_every(secs(1)).checks([Script { dies: false, ..hangs() }]);
+    let web =
+        daemon("web").exits_on_term(0, secs(8)).checked_every(secs(1)).checks([Script { dies: false, ..hangs() }]);
     let sim = jobs([web]).stop_timeout(secs(10)).start().until(secs(4)).term().to_the_end();
     // It was killed at 2 s; its patience ends at 9 s, the job at 12 s.
     assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 12_000));

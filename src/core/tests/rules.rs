@@ -4,8 +4,8 @@ use super::build::{daemon, fails, hangs, job, jobs, ms, passes, secs};
 use crate::core::job::{Stage, Status};
 use crate::core::{ExitStatus, Input};
 use crate::plan::EventCode::{
-    EnterMaintenance, Error, ExitFailed, ExitMaintenance, ExitSuccess, Shutdown, Startup, StatusHealthy, Stopped, Stopping,
-    TimerExpired,
+    EnterMaintenance, Error, ExitFailed, ExitMaintenance, ExitSuccess, Shutdown, Startup, StatusHealthy, Stopped,
+    Stopping, TimerExpired,
 };
 use crate::plan::{EventCode, Level, Signal, SignalAction, When};
 

@@ -245,7 +245,13 @@ impl Sim {
     }
 
     fn kill(&mut self, id: ChildId, signal: Signal) {
-        let Some(child) = self.children.get(&id) else { panic!("{signal:?} for {id:?}, which is dead:\n{}", self.story()) };
+        // One that could not be started may get a signal before the world has heard of it.
+        if self.failing.contains_key(&id) {
+            return;
+        }
+        let Some(child) = self.children.get(&id) else {
+            panic!("{signal:?} for {id:?}, which is dead:\n{}", self.story())
+        };
         let (name, script) = (child.name.clone(), child.script.clone());
         self.note(Happening::Signalled(signal, name));
         match (signal, script.on_term) {
@@ -314,7 +320,9 @@ impl Sim {
     pub fn logged(&self, at_least: Level) -> Vec<&str> {
         let line = |(_, what): &'_ (Moment, Happening)| matches!(what, Happening::Log(level, _) if *level >= at_least);
         let lines = self.trace.iter().filter(|entry| line(entry));
-        lines.filter_map(|(_, what)| if let Happening::Log(_, text) = what { Some(text.as_str()) } else { None }).collect()
+        lines
+            .filter_map(|(_, what)| if let Happening::Log(_, text) = what { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     /// The moment of the exit, in milliseconds.

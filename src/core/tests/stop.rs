@@ -50,8 +50,20 @@ fn a_pre_stop_job_runs_before_the_first_signal_and_a_post_stop_job_after_the_dea
     for order in [vec![daemon("main"), pre.clone(), post.clone()], vec![post, pre, daemon("main")]] {
         let sim = jobs(order).start().until_ms(700).term().to_the_end();
         let expected = [
-            "run main", "stopping main", "run pre", "end pre", "stopping pre", "stopped pre", "TERM main", "end main",
-            "stopped main", "run post", "end post", "stopping post", "stopped post", "exit 0",
+            "run main",
+            "stopping main",
+            "run pre",
+            "end pre",
+            "stopping pre",
+            "stopped pre",
+            "TERM main",
+            "end main",
+            "stopped main",
+            "run post",
+            "end post",
+            "stopping post",
+            "stopped post",
+            "exit 0",
         ];
         assert_eq!(sim.course(), expected);
         assert_eq!(sim.exit_ms(), 1501);
