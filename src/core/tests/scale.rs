@@ -9,14 +9,14 @@ const MANY: usize = 2000;
 fn two_thousand_jobs_start_and_stop() {
     let sim = jobs((0..MANY).map(|n| daemon(&format!("j{n}")).checked_every(secs(1)))).start().until_ms(1500);
     assert_eq!(sim.alive().len(), MANY);
-    let sim = sim.term().to_the_end();
+    let sim = sim.term().till_the_end();
     assert_eq!(sim.exit, Some(0));
 }
 
 #[test]
 fn a_chain_of_two_thousand_stop_jobs_unwinds() {
     let post = |n: usize| job(&format!("j{n}")).once(&format!("j{}", n - 1), Stopped);
-    let sim = jobs(std::iter::once(daemon("j0")).chain((1..MANY).map(post))).start().until_ms(10).term().to_the_end();
+    let sim = jobs(std::iter::once(daemon("j0")).chain((1..MANY).map(post))).start().until_ms(10).term().till_the_end();
     assert_eq!(sim.exit_ms(), 10 + MANY as u128);
 }
 
@@ -26,7 +26,7 @@ fn a_thousand_jobs_with_a_pre_stop_job_each() {
         let (main, pre) = (format!("main{n}"), format!("pre{n}"));
         [daemon(&main), job(&pre).once(&main, Stopping).lasts(ms(n as u64 % 50))]
     };
-    let sim = jobs((0..MANY / 2).flat_map(pair)).start().until_ms(100).term().to_the_end();
+    let sim = jobs((0..MANY / 2).flat_map(pair)).start().until_ms(100).term().till_the_end();
     assert_eq!(sim.exit_ms(), 150);
 }
 
@@ -34,7 +34,7 @@ fn a_thousand_jobs_with_a_pre_stop_job_each() {
 fn a_thousand_pre_stop_jobs_of_one_job() {
     let pre = |n: usize| job(&format!("pre{n}")).each("main", Stopping).lasts(ms(n as u64 % 50));
     let sim = jobs(std::iter::once(daemon("main")).chain((0..MANY / 2).map(pre))).start().until_ms(100).term();
-    assert_eq!(sim.to_the_end().exit_ms(), 150);
+    assert_eq!(sim.till_the_end().exit_ms(), 150);
 }
 
 #[test]

@@ -128,8 +128,8 @@ impl Sim {
     }
 
     /// Lets time pass until the program ends.
-    pub fn to_the_end(mut self) -> Self {
-        let deadline = self.now.after(Duration::from_secs(24 * 3600));
+    pub fn till_the_end(mut self) -> Self {
+        let deadline = self.now.after(Duration::from_hours(24));
         while self.exit.is_none() {
             let Some((moment, input)) = self.next(deadline) else { panic!("it does not end:\n{}", self.story()) };
             self.now = self.now.max(moment);
@@ -163,10 +163,12 @@ impl Sim {
 
     /// Gives the world one input and carries out what it says.
     pub fn step(&mut self, input: &Input) {
-        if let Input::Exited { child, .. } = input {
-            if let Some(child) = self.children.remove(child) {
-                self.note(Happening::Ended(child.name));
-            }
+        let ended = match input {
+            Input::Exited { child, .. } => self.children.remove(child),
+            Input::Start | Input::Signal(_) | Input::SpawnFailed { .. } | Input::Timer(_) | Input::NothingLeft => None,
+        };
+        if let Some(child) = ended {
+            self.note(Happening::Ended(child.name));
         }
         self.steps += 1;
         let mut effects = Vec::new();
@@ -306,7 +308,7 @@ impl Sim {
         let line = |(_, what): &(Moment, Happening)| match what {
             Happening::Run(name) => Some(format!("run {name}")),
             Happening::Signalled(Signal::CONT, _) | Happening::Log(..) | Happening::Sweep(_) => None,
-            Happening::Signalled(signal, name) => Some(format!("{} {name}", &signal.name()[3..])),
+            Happening::Signalled(signal, name) => Some(format!("{} {name}", signal.name().replace("SIG", ""))),
             Happening::Ended(name) => Some(format!("end {name}")),
             Happening::Event(EventCode::Stopping, name) => Some(format!("stopping {name}")),
             Happening::Event(EventCode::Stopped, name) => Some(format!("stopped {name}")),
@@ -337,6 +339,7 @@ impl Sim {
 
     /// Everything that happened, for a failed assertion.
     pub fn story(&self) -> String {
-        self.trace.iter().map(|(at, what)| format!("{:>8} {what:?}\n", at.0.as_millis())).collect()
+        let lines = self.trace.iter().map(|(at, what)| format!("{:>8} {what:?}", at.0.as_millis()));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }
