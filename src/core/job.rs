@@ -269,13 +269,8 @@ impl Job {
         if !keep {
             return Verdict::Stop;
         }
-        // It acts on one more event. Starts that were asked for before have no place in the stop, and a run that is
-        // in the way of that event is bounded like the one that it will bring.
+        // It acts on one more event. A run that is in the way of that is bounded like the one that it will bring.
         self.starts_left = false;
-        self.due = 0;
-        if std::mem::take(&mut self.pausing) {
-            turn.disarm(Timer::Restart(self.id));
-        }
         if self.keeps && self.run.is_some() {
             turn.arm(Timer::Stop(self.id), turn.now.after(self.spec.stop_timeout));
         }

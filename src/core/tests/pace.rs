@@ -63,6 +63,13 @@ fn a_stop_in_the_pause_is_immediate() {
 }
 
 #[test]
+fn the_run_that_a_stop_ends_is_no_quick_one() {
+    let scripts = [vec![fails(1); 5], vec![hangs()]].concat();
+    let sim = jobs([job("web").unlimited().runs(scripts)]).stop_timeout(ms(100)).start().until_ms(50).term();
+    assert!(!sim.till_the_end().logged(Level::Warn).iter().any(|line| line.contains("quickly")));
+}
+
+#[test]
 fn a_period_is_its_own_pace() {
     let sim = jobs([job("web").every(ms(500)).exits(1)]).start().until(secs(60));
     assert!(gaps(&sim.runs_of("web")).iter().all(|&gap| gap == 500));
@@ -210,6 +217,9 @@ fn a_flood_does_not_drown_the_stop_or_the_ends_of_runs() {
     flooded(&mut sim, StatusHealthy, "db");
     let sim = sim.term().till_the_end();
     assert_eq!(sim.runs_of("post").len(), 1);
+    let mut sim = jobs([job("a").lasts(ms(20)).restarts(1), daemon("db")]).start().until_ms(19);
+    flooded(&mut sim, StatusHealthy, "db");
+    assert_eq!(sim.until_ms(100).runs_of("a"), [0, 20]);
     // The main job that is at fault takes everything with it.
     let mut sim = jobs([daemon("web").main(), daemon("db")]).start().until_ms(10);
     flooded(&mut sim, StatusHealthy, "web");

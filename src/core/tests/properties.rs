@@ -185,8 +185,10 @@ fn runs_are_bounded(sim: &Sim) {
 
 /// How long a stop of this plan may take at most: each wait and each grace, one after the other.
 fn most_of_a_stop(plan: &Plan) -> std::time::Duration {
-    let waits: std::time::Duration =
-        plan.jobs.iter().map(|job| job.stop_timeout * 3 + plan.stop_timeout + secs(6)).sum();
+    // A stop job runs once for each namesake of its source.
+    let runs = u32::try_from(plan.jobs.len()).unwrap() + 1;
+    let most = |job: &JobSpec| job.stop_timeout * runs + plan.stop_timeout + secs(6);
+    let waits: std::time::Duration = plan.jobs.iter().map(most).sum();
     waits + plan.stop_timeout + secs(10)
 }
 

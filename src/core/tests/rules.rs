@@ -295,7 +295,7 @@ fn a_second_start_does_nothing() {
 fn what_nobody_knows_changes_nothing() {
     use crate::core::{ChildId, JobId, Timer};
     let mut sim = jobs([daemon("web")]).start().until_ms(10);
-    let before = serde_json::to_string(&sim.world).unwrap();
+    let (before, said) = (serde_json::to_string(&sim.world).unwrap(), sim.trace.len());
     for input in [
         Input::Exited { child: ChildId(77), status: ExitStatus::Code(1) },
         Input::SpawnFailed { child: ChildId(77), failure: super::build::missing() },
@@ -315,5 +315,6 @@ fn what_nobody_knows_changes_nothing() {
     ] {
         sim.step(&input);
         assert_eq!(serde_json::to_string(&sim.world).unwrap(), before, "{input:?}");
+        assert_eq!(sim.trace.len(), said, "{input:?}");
     }
 }

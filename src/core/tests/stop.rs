@@ -157,9 +157,13 @@ fn a_run_that_is_in_the_way_of_the_last_event_is_bounded_too() {
 fn a_stop_job_that_runs_for_one_namesake_still_acts_on_the_other() {
     let post = job("post").each("a", Stopped).lasts(ms(100));
     let slow = daemon("a").exits_on_term(0, ms(500));
-    let sim = jobs([job("a").lasts(ms(650)), slow, post]).start().until_ms(700).term().till_the_end();
+    let quick = || job("a").lasts(ms(650));
+    let sim = jobs([quick(), slow.clone(), post.clone()]).start().until_ms(700).term().till_the_end();
     assert_eq!(sim.runs_of("post"), [650, 1200]);
     assert_eq!(sim.exit_ms(), 1300);
+    // Nor does it forget the one that waits its turn.
+    let sim = jobs([quick(), quick(), slow, post]).start().until_ms(700).term().till_the_end();
+    assert_eq!(sim.runs_of("post"), [650, 750, 1200]);
 }
 
 #[test]
