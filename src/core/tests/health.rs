@@ -55,6 +55,14 @@ fn a_complete_job_is_not_checked() {
 }
 
 #[test]
+fn a_job_that_has_ended_is_not_healthy_any_more() {
+    let pre = job("pre").once("web", crate::plan::EventCode::Stopping).lasts(secs(1));
+    let sim = jobs([job("web").lasts(ms(1500)).checked_every(secs(1)), pre]).start().until_ms(1400);
+    assert_eq!(status(&sim), Status::Healthy);
+    assert_eq!(status(&sim.until_ms(1600)), Status::Unknown);
+}
+
+#[test]
 fn a_running_check_is_stopped_with_its_job() {
     let web = job("web").lasts(ms(1500)).checked_every(secs(1)).checks([hangs()]).check_timeout(secs(100));
     let sim = jobs([web]).stop_timeout(secs(2)).start().till_the_end();

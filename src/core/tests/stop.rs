@@ -164,6 +164,10 @@ fn a_stop_job_that_runs_for_one_namesake_still_acts_on_the_other() {
     // Nor does it forget the one that waits its turn.
     let sim = jobs([quick(), quick(), slow, post]).start().until_ms(700).term().till_the_end();
     assert_eq!(sim.runs_of("post"), [650, 750, 1200]);
+    // Nor the one that comes during a run.
+    let soon = daemon("a").exits_on_term(0, ms(10));
+    let sim = jobs([quick(), soon, job("post").each("a", Stopped).lasts(ms(100))]).start().until_ms(700).term();
+    assert_eq!(sim.till_the_end().runs_of("post"), [650, 750]);
 }
 
 #[test]
@@ -192,6 +196,7 @@ fn sources_that_never_stop_do_not_hang_the_stop() {
         vec![job("post").each("nobody", Stopped)],
         vec![job("post").once("watch.db", Stopped)],
         vec![job("post").once("post", Stopped)],
+        vec![job("pre").each("pre", Stopping)],
         vec![job("a").once("b", Stopping), job("b").once("a", Stopping)],
         vec![job("a").once("b", Stopped), job("b").once("a", Stopped)],
         vec![job("a").once("b", Stopped), job("b").once("c", Stopping), job("c").each("a", Stopped)],
