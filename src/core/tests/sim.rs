@@ -1,6 +1,6 @@
 //! A machine in virtual time: carries out what the world asks for, and writes down what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::build::{PlanBuilder, Script, ms};
@@ -52,6 +52,7 @@ pub struct Sim {
     scripts: BTreeMap<Slot, Vec<Script>>,
     runs: BTreeMap<Slot, usize>,
     children: BTreeMap<ChildId, Child>,
+    busy: BTreeSet<Slot>,
     failing: BTreeMap<ChildId, (Script, usize)>,
     agenda: BTreeMap<(Moment, u64), Input>,
     sequence: u64,
@@ -70,6 +71,7 @@ impl Sim {
             scripts: of.scripts.clone(),
             runs: BTreeMap::new(),
             children: BTreeMap::new(),
+            busy: BTreeSet::new(),
             failing: BTreeMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
@@ -168,6 +170,7 @@ impl Sim {
             Input::Start | Input::Signal(_) | Input::SpawnFailed { .. } | Input::Timer(_) | Input::NothingLeft => None,
         };
         if let Some(child) = ended {
+            self.busy.remove(&child.slot);
             self.note(Happening::Ended(child.name));
         }
         self.steps += 1;
@@ -209,7 +212,7 @@ impl Sim {
 
     fn spawn(&mut self, child: ChildId, slot: Slot) {
         let name = self.world.command(slot).expect("a command").name.clone();
-        assert!(self.children.values().all(|other| other.slot != slot), "{name} runs twice:\n{}", self.story());
+        assert!(!self.busy.contains(&slot), "{name} runs twice:\n{}", self.story());
         let (script, failed) = self.failing.remove(&child).unwrap_or_else(|| {
             let run = self.runs.entry(slot).or_default();
             let scripts = &self.scripts[&slot];
@@ -224,6 +227,7 @@ impl Sim {
             return;
         }
         let (lasts, status) = (script.lasts, script.status);
+        self.busy.insert(slot);
         self.children.insert(child, Child { slot, name, script, end: None });
         if let Some(lasts) = lasts {
             self.ends(child, lasts, status);
