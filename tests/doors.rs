@@ -344,7 +344,7 @@ fn paths(text: &str) -> Vec<(usize, bool, Vec<String>)> {
     let mut i = 0;
     while i < tokens.len() {
         let line = tokens[i].0;
-        if token(i) == "use" {
+        if token(i) == "use" && token(i + 1) != "<" {
             i += 1;
             let mut all = Vec::new();
             i = use_tree(&tokens, i, &[], &mut all);
@@ -449,6 +449,8 @@ mod checker {
             ""
         );
         assert_eq!(fault("src/core/world.rs", "use crate::core::event; use super::job; use std::sync::Arc;"), "");
+        // Not an import: which lifetimes an `impl Trait` captures.
+        assert_eq!(fault("src/core/world.rs", "fn ids(&self) -> impl Iterator<Item = u32> + use<> { 0..1 }"), "");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Effect {
         /// Whose command.
         slot: Slot,
     },
-    /// Signal the run's process group.
+    /// Signal the run's process group; nothing if its end, or the failure of its spawn, is already under way to us.
     Signal {
         /// Which run.
         child: ChildId,

@@ -1,7 +1,8 @@
 //! A job's health check: when it runs, and what its result means (v3 §11 rules 1, 4 and 5).
 
 use super::exec::{Run, counts_from};
-use super::job::{Job, Stage, Status, next_period};
+use super::job::{Job, Stage, Status};
+use super::start::next_period;
 use super::turn::Turn;
 use super::{Event, Slot, Timer};
 use crate::plan::{EventCode, Level};

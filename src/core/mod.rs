@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `world` | all jobs, the event queue, `step` |
 //! | `job` | one job's rules (v3 §11) |
+//! | `start`, `end` | when it starts; what the end of a run means |
 //! | `health` | its check |
 //! | `stop` | how one job stops (v3 §12.1) |
 //! | `shutdown` | how everything stops, and the exit status (design §5) |
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 mod backoff;
 mod cycle;
 mod effect;
+mod end;
 mod event;
 mod exec;
 mod health;
@@ -32,6 +34,7 @@ mod input;
 mod job;
 mod say;
 mod shutdown;
+mod start;
 mod stop;
 mod turn;
 mod world;

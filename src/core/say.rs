@@ -41,9 +41,7 @@ fn signal_text(signal: Signal) -> String {
 
 /// A duration for people: three digits are enough.
 pub fn elapsed(duration: Duration) -> String {
-    if duration.subsec_millis() == 0 && duration.as_secs() > 0 {
-        humane(duration.as_secs())
-    } else if duration.as_secs() >= 10 {
+    if duration.as_secs() >= 10 || (duration.subsec_millis() == 0 && duration.as_secs() > 0) {
         humane(duration.as_secs())
     } else if duration.as_secs() >= 1 {
         format!("{:.1}s", duration.as_secs_f64())
@@ -55,7 +53,7 @@ pub fn elapsed(duration: Duration) -> String {
 fn humane(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds}s"),
-        60..3600 if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        60..3600 if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),

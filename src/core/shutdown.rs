@@ -160,13 +160,12 @@ impl World {
         let overriding = self.jobs().filter(|job| job.spec.overrides_exit_code).find_map(code_of);
         let main = self.jobs().filter(|job| job.spec.main).find_map(code_of);
         let first_failed = || self.jobs().filter_map(code_of).find(|&code| code != 0);
-        let code = match (overriding, self.exit_code, main) {
-            (Some(code), _, _) => code,
-            (None, ExitCodeRule::Zero, _) => 0,
-            (None, ExitCodeRule::Truthful, Some(code)) => code,
-            (None, ExitCodeRule::Truthful, None) if self.requested => 0,
-            (None, ExitCodeRule::Truthful, None) => first_failed().unwrap_or(0),
+        let by_rule = || match self.exit_code {
+            ExitCodeRule::Zero => 0,
+            ExitCodeRule::Truthful if self.requested => main.unwrap_or(0),
+            ExitCodeRule::Truthful => main.or_else(first_failed).unwrap_or(0),
         };
+        let code = overriding.unwrap_or_else(by_rule);
         match u8::try_from(code).unwrap_or(u8::MAX) {
             0 if self.stuck => STUCK,
             status => status,

@@ -102,7 +102,7 @@ impl World {
         let waiting_for = self.dependents(job);
         let Some((job, mut turn)) = self.job_turn(id, now, effects) else { return };
         job.leave(&mut turn);
-        if waiting_for.is_empty() || turn.ledger.urgent {
+        if waiting_for.is_empty() {
             job.terminate(&mut turn);
         } else {
             job.waiting_for = waiting_for;

@@ -11,7 +11,7 @@ use crate::plan::Level;
 /// Something that waits for its turn in the queue of the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Queued {
-    /// For every job. `from` is the run that it tells about, so that a job knows its own exits.
+    /// For those who wait for it. `from` is the slot whose run has ended with it, so that a job knows its own exits.
     Event { event: Event, from: Option<Slot> },
     /// For one job: its `when.timeout` is over.
     Quit(JobId),

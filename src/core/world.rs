@@ -198,8 +198,19 @@ impl World {
         }
     }
 
+    /// The slot of a run that has a process, or may have: news of one that waits for its next try are not about it.
+    fn with_process(&self, child: ChildId) -> Option<Slot> {
+        let slot = self.slot(child)?;
+        let job = self.job(slot.job())?;
+        let run = match slot {
+            Slot::Exec(_) => job.run.as_ref(),
+            Slot::Check(_) => job.check.as_ref(),
+        };
+        run.filter(|run| run.phase != exec::Phase::Retrying).map(|_| slot)
+    }
+
     fn on_exited(&mut self, child: ChildId, status: ExitStatus, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(slot) = self.slot(child) else { return };
+        let Some(slot) = self.with_process(child) else { return };
         if let Some((job, mut turn)) = self.job_turn(slot.job(), now, effects) {
             job.run_ended(slot, status, &mut turn);
             job.finish(&mut turn);
@@ -207,7 +218,7 @@ impl World {
     }
 
     fn on_spawn_failed(&mut self, child: ChildId, failure: &SpawnFailure, now: Moment, effects: &mut Vec<Effect>) {
-        let Some(slot) = self.slot(child) else { return };
+        let Some(slot) = self.with_process(child) else { return };
         let Some((job, mut turn)) = self.job_turn(slot.job(), now, effects) else { return };
         let run = match slot {
             Slot::Exec(_) => job.run.as_mut(),

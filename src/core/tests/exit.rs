@@ -6,11 +6,11 @@ use crate::plan::EventCode::{ExitSuccess, Stopped};
 use crate::plan::{ExitCodeRule, Signal};
 
 fn by_itself(all: Vec<JobBuilder>) -> Option<u8> {
-    jobs(all).start().to_the_end().exit
+    jobs(all).start().till_the_end().exit
 }
 
 fn when_asked(all: Vec<JobBuilder>) -> Option<u8> {
-    jobs(all).start().until(secs(1)).term().to_the_end().exit
+    jobs(all).start().until(secs(1)).term().till_the_end().exit
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_main_job_decides_even_when_asked() {
 fn the_end_of_the_main_job_stops_everything_and_waits_for_its_stop_jobs() {
     let post = job("post").once("app", Stopped).lasts(ms(100)).exits(9);
     let app = job("app").main().exits(4).lasts(ms(100));
-    let sim = jobs([daemon("web"), app, post]).start().to_the_end();
+    let sim = jobs([daemon("web"), app, post]).start().till_the_end();
     assert_eq!((sim.exit, sim.exit_ms()), (Some(4), 200));
     assert_eq!(sim.course()[2..5], ["end app", "stopping web", "TERM web"]);
 }
@@ -75,13 +75,13 @@ fn a_main_job_that_restarts_has_not_ended() {
     let sim = jobs([daemon("web"), job("app").main().unlimited().backoff(None).exits(1).lasts(ms(100))]).start();
     let sim = sim.until(secs(10));
     assert_eq!((sim.exit, sim.runs_of("app").len()), (None, 101));
-    assert_eq!(sim.term().to_the_end().exit, Some(143));
+    assert_eq!(sim.term().till_the_end().exit, Some(143));
 }
 
 #[test]
 fn a_main_job_that_gives_its_wait_up_ends_everything() {
     let app = job("app").main().once("web", ExitSuccess).wait_timeout(ms(200));
-    let sim = jobs([daemon("web"), app]).start().to_the_end();
+    let sim = jobs([daemon("web"), app]).start().till_the_end();
     assert_eq!((sim.exit, sim.exit_ms()), (Some(0), 201));
 }
 
@@ -90,7 +90,7 @@ fn override_wins_over_all() {
     let post = || job("post").once("app", Stopped).overrides().exits(5);
     assert_eq!(by_itself(vec![job("app").main().exits(4), post()]), Some(5));
     assert_eq!(when_asked(vec![daemon("app").main().exits_on_term(4, ms(1)), post()]), Some(5));
-    let zero = jobs([job("app").exits(4), post()]).exit_code(ExitCodeRule::Zero).start().to_the_end();
+    let zero = jobs([job("app").exits(4), post()]).exit_code(ExitCodeRule::Zero).start().till_the_end();
     assert_eq!(zero.exit, Some(5));
     // It never ran: the next rule decides.
     assert_eq!(by_itself(vec![job("app").main().exits(4), job("post").once("x", Stopped).overrides()]), Some(4));
@@ -99,7 +99,8 @@ fn override_wins_over_all() {
 
 #[test]
 fn zero_is_the_constant_of_v3() {
-    let sim = jobs([job("a").exits(3), job("app").main().exits(4)]).exit_code(ExitCodeRule::Zero).start().to_the_end();
+    let sim =
+        jobs([job("a").exits(3), job("app").main().exits(4)]).exit_code(ExitCodeRule::Zero).start().till_the_end();
     assert_eq!(sim.exit, Some(0));
 }
 
@@ -109,8 +110,8 @@ fn what_does_not_die_makes_it_seventy_unless_there_is_a_failure_to_tell() {
     assert_eq!(when_asked(stuck(vec![])), Some(70));
     assert_eq!(when_asked(stuck(vec![daemon("app").main().exits_on_term(4, ms(1))])), Some(4));
     assert_eq!(when_asked(vec![job("app").main().unkillable()]), Some(70));
-    let sim = jobs([job("web").exits(3)]).start().strays(Strays::Stay).to_the_end();
+    let sim = jobs([job("web").exits(3)]).start().strays(Strays::Stay).till_the_end();
     assert_eq!(sim.exit, Some(3));
-    let zero = jobs([job("d").unkillable()]).exit_code(ExitCodeRule::Zero).start().until(secs(1)).term().to_the_end();
+    let zero = jobs([job("d").unkillable()]).exit_code(ExitCodeRule::Zero).start().until(secs(1)).term().till_the_end();
     assert_eq!(zero.exit, Some(70));
 }

@@ -11,7 +11,7 @@ use crate::plan::{Level, Signal};
 #[test]
 fn f24_a_spawn_that_lacks_something_is_tried_again_five_times() {
     for (failures, starts, end) in [(1, 2, "ExitSuccess web"), (5, 6, "ExitSuccess web"), (6, 6, "ExitFailed web")] {
-        let sim = jobs([job("web").fails_to_start(&no_process_slot(), failures)]).start().to_the_end();
+        let sim = jobs([job("web").fails_to_start(&no_process_slot(), failures)]).start().till_the_end();
         let expected: Vec<u128> = (0..starts).map(|n| n * 200).collect();
         assert_eq!(sim.runs_of("web"), expected);
         assert_eq!(sim.events()[1], end);
@@ -22,12 +22,12 @@ fn f24_a_spawn_that_lacks_something_is_tried_again_five_times() {
 #[test]
 fn f24_the_time_limit_counts_from_the_start_that_succeeds() {
     let web = job("web").fails_to_start(&no_process_slot(), 3).timeout(ms(500)).lasts(ms(400));
-    assert_eq!(jobs([web]).start().to_the_end().exit, Some(0));
+    assert_eq!(jobs([web]).start().till_the_end().exit, Some(0));
 }
 
 #[test]
 fn f24_a_stop_does_not_wait_for_the_next_try() {
-    let sim = jobs([daemon("web").fails_to_start(&no_process_slot(), 3)]).start().until_ms(300).term().to_the_end();
+    let sim = jobs([daemon("web").fails_to_start(&no_process_slot(), 3)]).start().until_ms(300).term().till_the_end();
     assert_eq!(sim.exit_ms(), 300);
     assert_eq!(sim.runs_of("web"), [0, 200]);
     assert!(!sim.course().iter().any(|line| line.starts_with("TERM")), "there is no process");
@@ -35,7 +35,7 @@ fn f24_a_stop_does_not_wait_for_the_next_try() {
 
 #[test]
 fn a_program_that_is_missing_is_not_tried_again() {
-    let sim = jobs([job("web").fails_to_start(&missing(), 1)]).start().to_the_end();
+    let sim = jobs([job("web").fails_to_start(&missing(), 1)]).start().till_the_end();
     let reason = "exec: \"nope\": executable file not found in $PATH";
     assert_eq!(sim.logged(Level::Error), [format!("unable to start web: {reason}")]);
     assert_eq!((sim.count(ExitFailed, "web"), sim.count(Error, reason)), (1, 1));
@@ -65,7 +65,7 @@ fn signals_are_not_passed_on_to_what_could_not_be_started() {
 #[test]
 fn f20_what_does_not_die_is_given_up_five_seconds_after_sigkill() {
     let sim = jobs([job("web").unkillable(), daemon("db")]).stop_timeout(secs(2)).start().until(secs(1)).term();
-    let sim = sim.to_the_end();
+    let sim = sim.till_the_end();
     assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 1000 + 2000 + 5000));
     let error = "web is still there 5s after SIGKILL, the kernel holds it: leaving it behind";
     assert_eq!(sim.logged(Level::Error), [error]);
@@ -77,14 +77,15 @@ fn f20_one_that_was_killed_for_its_time_long_ago_does_not_hang_the_stop() {
     let sim = jobs([job("web").timeout(secs(1)).unkillable(), daemon("db")]).start().until(secs(100));
     let error = "web is still there 5s after SIGKILL, the kernel holds it: it can't be started again until it ends";
     assert_eq!(sim.logged(Level::Error), [error]);
-    let sim = sim.term().to_the_end();
+    let sim = sim.term().till_the_end();
     assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 105_000));
 }
 
 #[test]
 fn f20_a_check_that_does_not_die_leaves_its_job_its_grace() {
-    let web = daemon("web").exits_on_term(0, secs(8)).checked_every(secs(1)).checks([Script { dies: false, ..hangs() }]);
-    let sim = jobs([web]).stop_timeout(secs(10)).start().until(secs(4)).term().to_the_end();
+    let web =
+        daemon("web").exits_on_term(0, secs(8)).checked_every(secs(1)).checks([Script { dies: false, ..hangs() }]);
+    let sim = jobs([web]).stop_timeout(secs(10)).start().until(secs(4)).term().till_the_end();
     // It was killed at 2 s; its patience ends at 9 s, the job at 12 s.
     assert_eq!((sim.exit, sim.exit_ms()), (Some(70), 12_000));
     assert_eq!(sim.count(ExitSuccess, "web"), 1);
@@ -100,20 +101,21 @@ fn f20_one_that_dies_after_all_is_waited_for() {
 #[test]
 fn f38_exit_and_timeout_at_the_same_instant_are_one_exit() {
     for lasts in [999, 1000, 1001] {
-        let sim = jobs([job("web").lasts(ms(lasts)).timeout(secs(1))]).start().to_the_end();
+        let sim = jobs([job("web").lasts(ms(lasts)).timeout(secs(1))]).start().till_the_end();
         assert_eq!(sim.count(ExitSuccess, "web") + sim.count(ExitFailed, "web"), 1, "{lasts}");
     }
     // Whichever the machine tells first.
     for timer_first in [true, false] {
         let mut sim = jobs([job("web").lasts_for_ever().timeout(secs(1))]).start().until_ms(999);
-        let inputs = [
+        let mut inputs = [
             Input::Timer(Timer::Timeout(ChildId(1))),
             Input::Exited { child: ChildId(1), status: ExitStatus::Code(0) },
         ];
-        if timer_first {
-            inputs.iter().for_each(|input| sim.step(input));
-        } else {
-            inputs.iter().rev().for_each(|input| sim.step(input));
+        if !timer_first {
+            inputs.reverse();
+        }
+        for input in &inputs {
+            sim.step(input);
         }
         let sim = sim.until_ms(5000);
         assert_eq!((sim.count(ExitSuccess, "web"), sim.count(ExitFailed, "web"), sim.exit), (1, 0, Some(0)));
@@ -126,7 +128,7 @@ fn f39_a_timer_of_an_older_run_means_nothing() {
     for timer in [Timer::Timeout, Timer::Retry, Timer::Grace, Timer::GiveUp] {
         sim.step(&Input::Timer(timer(ChildId(1))));
     }
-    let sim = sim.to_the_end();
+    let sim = sim.till_the_end();
     assert_eq!((sim.exit_ms(), sim.exit), (1800, Some(0)));
     assert!(!sim.course().iter().any(|line| line.starts_with("KILL")));
 }
@@ -142,7 +144,7 @@ fn a_run_is_told_only_once() {
 #[test]
 fn a_time_limit_kills_and_that_is_a_failure() {
     let web = job("web").runs([hangs()]).timeout(ms(100));
-    let sim = jobs([web, job("b").once("web", ExitFailed)]).start().to_the_end();
+    let sim = jobs([web, job("b").once("web", ExitFailed)]).start().till_the_end();
     assert_eq!(sim.course()[..4], ["run web", "KILL web", "end web", "stopping web"]);
     assert_eq!((sim.count(ExitFailed, "web"), sim.count(Error, "web: signal: killed")), (1, 1));
     assert!(sim.logged(Level::Warn)[0].starts_with("web timeout after 100"));
@@ -151,7 +153,7 @@ fn a_time_limit_kills_and_that_is_a_failure() {
 
 #[test]
 fn nothing_is_done_after_the_exit() {
-    let mut sim = jobs([job("web")]).start().to_the_end();
+    let mut sim = jobs([job("web")]).start().till_the_end();
     for input in [Input::Start, Input::Signal(Signal::TERM), Input::NothingLeft, Input::Timer(Timer::Sweep)] {
         let mut effects = Vec::new();
         sim.world.step(sim.now, &input, &mut effects);
@@ -162,7 +164,7 @@ fn nothing_is_done_after_the_exit() {
 #[test]
 fn a_job_in_its_last_grace_is_not_asked_twice() {
     let main = daemon("main").exits_on_term(0, secs(3)).checked_every(secs(1)).checks([passes()]);
-    let sim = jobs([main, job("pre").once("main", Stopping)]).start().until_ms(1500).term().to_the_end();
+    let sim = jobs([main, job("pre").once("main", Stopping)]).start().until_ms(1500).term().till_the_end();
     let asked = Happening::Signalled(Signal::TERM, "main".to_owned());
     assert_eq!(sim.when(|what| *what == asked), [1501]);
     assert_eq!(sim.runs_of("check.main"), [1000]);

@@ -55,9 +55,17 @@ fn a_complete_job_is_not_checked() {
 }
 
 #[test]
+fn a_job_that_has_ended_is_not_healthy_any_more() {
+    let pre = job("pre").once("web", crate::plan::EventCode::Stopping).lasts(secs(1));
+    let sim = jobs([job("web").lasts(ms(1500)).checked_every(secs(1)), pre]).start().until_ms(1400);
+    assert_eq!(status(&sim), Status::Healthy);
+    assert_eq!(status(&sim.until_ms(1600)), Status::Unknown);
+}
+
+#[test]
 fn a_running_check_is_stopped_with_its_job() {
     let web = job("web").lasts(ms(1500)).checked_every(secs(1)).checks([hangs()]).check_timeout(secs(100));
-    let sim = jobs([web]).stop_timeout(secs(2)).start().to_the_end();
+    let sim = jobs([web]).stop_timeout(secs(2)).start().till_the_end();
     let killed = Happening::Signalled(Signal::KILL, "check.web".to_owned());
     assert_eq!((sim.when(|what| *what == killed), sim.exit_ms(), sim.exit), (vec![3500], 3501, Some(0)));
     assert_eq!(sim.count(ExitFailed, "check.web"), 1);
@@ -82,7 +90,7 @@ fn a_slow_check_skips_and_disturbs_nobody() {
     let words = sim.logged(Level::Warn);
     assert_eq!(words[0], "check.web still runs when the next check is due: 1 skipped so far");
     assert_eq!(words.len(), 11, "each power of two");
-    assert_eq!(sim.term().to_the_end().exit_ms(), 1_200_001);
+    assert_eq!(sim.term().till_the_end().exit_ms(), 1_200_001);
 }
 
 #[test]
@@ -166,7 +174,7 @@ fn each_request_of_maintenance_is_an_event_and_the_last_one_counts() {
     let sim = sim.until(secs(1));
     assert_eq!((status(&sim), sim.runs_of("in").len(), sim.runs_of("out").len()), (Status::Maintenance, 51, 50));
     // In the stop it changes nothing.
-    let sim = sim.term().signal(Signal::USR1).to_the_end();
+    let sim = sim.term().signal(Signal::USR1).till_the_end();
     assert!(sim.world.in_maintenance());
     assert_eq!(sim.count(EventCode::ExitMaintenance, "global"), 50);
 }

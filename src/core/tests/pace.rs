@@ -58,8 +58,15 @@ fn backoff_is_as_configured() {
 
 #[test]
 fn a_stop_in_the_pause_is_immediate() {
-    let sim = jobs([job("web").unlimited().exits(1)]).start().until(secs(5)).term().to_the_end();
+    let sim = jobs([job("web").unlimited().exits(1)]).start().until(secs(5)).term().till_the_end();
     assert_eq!((sim.exit_ms(), sim.exit), (5000, Some(0)));
+}
+
+#[test]
+fn the_run_that_a_stop_ends_is_no_quick_one() {
+    let scripts = [vec![fails(1); 5], vec![hangs()]].concat();
+    let sim = jobs([job("web").unlimited().runs(scripts)]).stop_timeout(ms(100)).start().until_ms(50).term();
+    assert!(!sim.till_the_end().logged(Level::Warn).iter().any(|line| line.contains("quickly")));
 }
 
 #[test]
@@ -80,7 +87,7 @@ fn a_run_longer_than_its_period_makes_ticks_skip() {
 #[test]
 fn skipped_ticks_cost_no_restarts() {
     let web = job("web").every(ms(100)).restarts(2).lasts(ms(250)).timeout(secs(10));
-    assert_eq!(jobs([web]).start().to_the_end().runs_of("web"), [0, 300, 600]);
+    assert_eq!(jobs([web]).start().till_the_end().runs_of("web"), [0, 300, 600]);
 }
 
 #[test]
@@ -163,7 +170,7 @@ fn jobs_that_wake_each_other_are_spaced() {
         let sim = jobs(all).start().until(secs(60));
         let runs = sim.runs_of("a").len();
         assert!((20..100).contains(&runs), "{runs} {names:?}");
-        assert_eq!(sim.term().to_the_end().exit, Some(0));
+        assert_eq!(sim.term().till_the_end().exit, Some(0));
     }
 }
 
@@ -201,19 +208,22 @@ fn a_flood_of_events_is_cut_and_its_source_is_stopped() {
     assert_eq!(sim.logged(Level::Error), [error]);
     assert!(!sim.alive().contains(&"web") && sim.alive().contains(&"db"));
     assert_eq!(sim.count(Stopped, "web"), 1);
-    assert_eq!(sim.term().to_the_end().exit, Some(0));
+    assert_eq!(sim.term().till_the_end().exit, Some(0));
 }
 
 #[test]
 fn a_flood_does_not_drown_the_stop_or_the_ends_of_runs() {
     let mut sim = jobs([daemon("web"), job("post").once("web", Stopped), daemon("db")]).start().until_ms(10);
     flooded(&mut sim, StatusHealthy, "db");
-    let sim = sim.term().to_the_end();
+    let sim = sim.term().till_the_end();
     assert_eq!(sim.runs_of("post").len(), 1);
+    let mut sim = jobs([job("a").lasts(ms(20)).restarts(1), daemon("db")]).start().until_ms(19);
+    flooded(&mut sim, StatusHealthy, "db");
+    assert_eq!(sim.until_ms(100).runs_of("a"), [0, 20]);
     // The main job that is at fault takes everything with it.
     let mut sim = jobs([daemon("web").main(), daemon("db")]).start().until_ms(10);
     flooded(&mut sim, StatusHealthy, "web");
-    assert_eq!(sim.signal(Signal::USR2).to_the_end().exit, Some(0));
+    assert_eq!(sim.signal(Signal::USR2).till_the_end().exit, Some(0));
 }
 
 #[test]
@@ -224,5 +234,5 @@ fn a_periodic_job_far_longer_than_its_period_leaves_others_alone() {
     assert_eq!(sim.runs_of("check.web"), (1..=100).map(|n| n * 1000).collect::<Vec<u128>>());
     assert_eq!(sim.runs_of("slow").len(), 101);
     assert_eq!(sim.count(ExitSuccess, "slow"), 100);
-    assert_eq!(sim.term().to_the_end().exit_ms(), 100_501);
+    assert_eq!(sim.term().till_the_end().exit_ms(), 100_501);
 }

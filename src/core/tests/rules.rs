@@ -4,28 +4,28 @@ use super::build::{daemon, fails, hangs, job, jobs, ms, passes, secs};
 use crate::core::job::{Stage, Status};
 use crate::core::{ExitStatus, Input};
 use crate::plan::EventCode::{
-    EnterMaintenance, Error, ExitFailed, ExitMaintenance, ExitSuccess, Shutdown, Startup, StatusHealthy, Stopped, Stopping,
-    TimerExpired,
+    EnterMaintenance, Error, ExitFailed, ExitMaintenance, ExitSuccess, Shutdown, Startup, StatusHealthy, Stopped,
+    Stopping, TimerExpired,
 };
 use crate::plan::{EventCode, Level, Signal, SignalAction, When};
 
 #[test]
 fn a_job_runs_once_and_is_complete() {
-    let sim = jobs([job("web")]).start().to_the_end();
+    let sim = jobs([job("web")]).start().till_the_end();
     assert_eq!(sim.events(), ["Startup global", "ExitSuccess web", "Stopping web", "Stopped web"]);
     assert_eq!(sim.exit, Some(0));
 }
 
 #[test]
 fn cancelling_a_running_job_yields_startup_stopping_stopped() {
-    let sim = jobs([daemon("web")]).start().until_ms(100).term().to_the_end();
+    let sim = jobs([daemon("web")]).start().until_ms(100).term().till_the_end();
     assert_eq!(sim.events(), ["Startup global", "Shutdown global", "Stopping web", "ExitSuccess web", "Stopped web"]);
     assert_eq!(sim.course(), ["run web", "stopping web", "TERM web", "end web", "stopped web", "exit 0"]);
 }
 
 #[test]
 fn a_failure_is_told_by_two_events_and_two_words() {
-    let sim = jobs([job("web").exits(255)]).start().to_the_end();
+    let sim = jobs([job("web").exits(255)]).start().till_the_end();
     assert_eq!(sim.events()[1..3], ["ExitFailed web", "Error web: exit status 255"]);
     assert_eq!(sim.logged(Level::Error), ["web exited with error: exit status 255"]);
 }
@@ -34,7 +34,7 @@ fn a_failure_is_told_by_two_events_and_two_words() {
 fn restarts_are_runs_after_the_first() {
     for (restarts, runs) in [(0, 1), (1, 2), (2, 3), (3, 4)] {
         for code in [0, 1] {
-            let sim = jobs([job("web").restarts(restarts).exits(code)]).start().to_the_end();
+            let sim = jobs([job("web").restarts(restarts).exits(code)]).start().till_the_end();
             assert_eq!(sim.runs_of("web").len(), runs, "{restarts}");
             // Counted restarts stay immediate (design §4 row 6).
             assert_eq!(sim.exit_ms(), runs as u128, "{restarts}");
@@ -46,7 +46,7 @@ fn restarts_are_runs_after_the_first() {
 fn once_with_restarts_ignores_further_occurrences() {
     let db = job("db").restarts(3).lasts(ms(20));
     let web = job("web").once("db", ExitSuccess).restarts(2).lasts(ms(30));
-    let sim = jobs([db, web]).start().to_the_end();
+    let sim = jobs([db, web]).start().till_the_end();
     assert_eq!(sim.runs_of("web"), [20, 50, 80]);
 }
 
@@ -94,7 +94,7 @@ fn restarts_of_each_are_a_budget_for_the_whole_life() {
 fn a_job_without_exec_never_completes() {
     let sim = jobs([job("idle").without_exec()]).start().until(secs(100));
     assert_eq!((sim.job("idle").stage(), sim.job("idle").status()), (Stage::Live, Status::Unknown));
-    let sim = sim.term().to_the_end();
+    let sim = sim.term().till_the_end();
     assert_eq!(sim.course(), ["stopping idle", "stopped idle", "exit 0"]);
 }
 
@@ -104,7 +104,7 @@ fn a_job_whose_when_says_no_event_never_runs() {
     let sim = jobs([never, job("db")]).start().until(secs(100));
     assert_eq!(sim.runs_of("web"), [0; 0]);
     assert_eq!(sim.job("web").status(), Status::Idle);
-    assert_eq!(sim.term().to_the_end().exit, Some(0));
+    assert_eq!(sim.term().till_the_end().exit, Some(0));
 }
 
 /// The table of v3 §8.2: which source and event start `web`, in a world where `db` fails, then is stopped.
@@ -133,7 +133,7 @@ fn sources_and_events_are_compared_literally() {
 
 #[test]
 fn shutdown_starts_nothing() {
-    let sim = jobs([daemon("keep"), job("web").once("global", Shutdown)]).start().until_ms(10).term().to_the_end();
+    let sim = jobs([daemon("keep"), job("web").once("global", Shutdown)]).start().until_ms(10).term().till_the_end();
     assert_eq!(sim.runs_of("web"), [0; 0]);
 }
 
@@ -168,14 +168,14 @@ fn two_jobs_of_one_name_are_two_jobs() {
 #[test]
 fn every_job_sees_events_in_the_same_order_and_starts_follow_the_file() {
     let listeners = ["d", "c", "b"].map(|name| job(name).once("a", ExitSuccess));
-    let sim = jobs(listeners.into_iter().chain([job("a")])).start().to_the_end();
+    let sim = jobs(listeners.into_iter().chain([job("a")])).start().till_the_end();
     assert_eq!(sim.course()[..6], ["run a", "end a", "run d", "run c", "run b", "stopping a"]);
 }
 
 #[test]
 fn the_wait_for_the_first_start_can_be_bounded() {
     let web = job("web").once("db", StatusHealthy).wait_timeout(ms(100));
-    let sim = jobs([web, job("late").once("web", TimerExpired)]).start().to_the_end();
+    let sim = jobs([web, job("late").once("web", TimerExpired)]).start().till_the_end();
     assert_eq!(sim.events()[..4], ["Startup global", "TimerExpired web", "Stopping web", "Stopped web"]);
     assert_eq!(sim.count(TimerExpired, "web"), 1);
     assert_eq!(sim.runs_of("late"), [100]);
@@ -185,7 +185,7 @@ fn the_wait_for_the_first_start_can_be_bounded() {
 #[test]
 fn a_start_in_time_ends_the_wait_for_good() {
     let web = job("web").once("db", ExitSuccess).wait_timeout(ms(100)).lasts(secs(1));
-    let sim = jobs([job("db").lasts(ms(50)), web]).start().to_the_end();
+    let sim = jobs([job("db").lasts(ms(50)), web]).start().till_the_end();
     assert_eq!(sim.count(TimerExpired, "web"), 0);
     assert_eq!(sim.exit_ms(), 1050);
 }
@@ -194,7 +194,7 @@ fn a_start_in_time_ends_the_wait_for_good() {
 fn the_event_at_the_very_moment_of_the_timeout_decides_by_order() {
     // The timer was armed before the child was started, so it comes first.
     let web = job("web").once("db", ExitSuccess).wait_timeout(ms(100));
-    let sim = jobs([job("db").lasts(ms(100)), web]).start().to_the_end();
+    let sim = jobs([job("db").lasts(ms(100)), web]).start().till_the_end();
     assert_eq!((sim.count(TimerExpired, "web"), sim.runs_of("web").len()), (1, 0));
 }
 
@@ -203,7 +203,7 @@ fn a_stop_job_outlives_its_wait_timeout() {
     let post = job("post").once("web", Stopped).wait_timeout(ms(100));
     let sim = jobs([daemon("web"), post]).start().until_ms(500);
     assert_eq!((sim.count(TimerExpired, "post"), sim.count(Stopping, "post")), (1, 0));
-    let sim = sim.term().to_the_end();
+    let sim = sim.term().till_the_end();
     assert_eq!(sim.runs_of("post"), [501]);
 }
 
@@ -218,7 +218,7 @@ fn a_periodic_job_runs_at_startup_and_at_each_tick() {
 #[test]
 fn a_counted_periodic_job_completes_at_the_tick_after_its_last_run() {
     for (restarts, runs, end) in [(0, 1, 250), (2, 3, 750)] {
-        let sim = jobs([job("web").every(ms(250)).restarts(restarts)]).start().to_the_end();
+        let sim = jobs([job("web").every(ms(250)).restarts(restarts)]).start().till_the_end();
         assert_eq!((sim.runs_of("web").len(), sim.exit_ms()), (runs, end));
     }
 }
@@ -226,7 +226,7 @@ fn a_counted_periodic_job_completes_at_the_tick_after_its_last_run() {
 #[test]
 fn the_last_tick_asks_a_run_in_progress_to_end() {
     let web = daemon("web").every(ms(250)).restarts(0).timeout(secs(10));
-    let sim = jobs([web]).start().to_the_end();
+    let sim = jobs([web]).start().till_the_end();
     assert_eq!(sim.course(), ["run web", "stopping web", "TERM web", "end web", "stopped web", "exit 0"]);
     assert_eq!(sim.exit_ms(), 251);
 }
@@ -265,7 +265,7 @@ fn a_signal_brings_a_pausing_restart_forward() {
 fn signals_are_passed_on_as_the_map_says() {
     let map = SignalAction::Pass { job: "web".to_owned(), signal: Signal::QUIT };
     let sim = jobs([daemon("web"), daemon("web"), daemon("db")]).signal(Signal::HUP, map).start().until_ms(10);
-    let sim = sim.signal(Signal::HUP).signal(Signal::QUIT).until_ms(20).term().to_the_end();
+    let sim = sim.signal(Signal::HUP).signal(Signal::QUIT).until_ms(20).term().till_the_end();
     assert_eq!(sim.course()[3..5], ["QUIT web", "QUIT web"]);
     assert_eq!(sim.count(EventCode::Signal, "SIGHUP"), 0);
     assert_eq!(sim.exit, Some(0));
@@ -295,7 +295,7 @@ fn a_second_start_does_nothing() {
 fn what_nobody_knows_changes_nothing() {
     use crate::core::{ChildId, JobId, Timer};
     let mut sim = jobs([daemon("web")]).start().until_ms(10);
-    let before = serde_json::to_string(&sim.world).unwrap();
+    let (before, said) = (serde_json::to_string(&sim.world).unwrap(), sim.trace.len());
     for input in [
         Input::Exited { child: ChildId(77), status: ExitStatus::Code(1) },
         Input::SpawnFailed { child: ChildId(77), failure: super::build::missing() },
@@ -315,5 +315,6 @@ fn what_nobody_knows_changes_nothing() {
     ] {
         sim.step(&input);
         assert_eq!(serde_json::to_string(&sim.world).unwrap(), before, "{input:?}");
+        assert_eq!(sim.trace.len(), said, "{input:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! A machine in virtual time: carries out what the world asks for, and writes down what happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::build::{PlanBuilder, Script, ms};
@@ -52,6 +52,7 @@ pub struct Sim {
     scripts: BTreeMap<Slot, Vec<Script>>,
     runs: BTreeMap<Slot, usize>,
     children: BTreeMap<ChildId, Child>,
+    busy: BTreeSet<Slot>,
     failing: BTreeMap<ChildId, (Script, usize)>,
     agenda: BTreeMap<(Moment, u64), Input>,
     sequence: u64,
@@ -70,6 +71,7 @@ impl Sim {
             scripts: of.scripts.clone(),
             runs: BTreeMap::new(),
             children: BTreeMap::new(),
+            busy: BTreeSet::new(),
             failing: BTreeMap::new(),
             agenda: BTreeMap::new(),
             sequence: 0,
@@ -128,8 +130,8 @@ impl Sim {
     }
 
     /// Lets time pass until the program ends.
-    pub fn to_the_end(mut self) -> Self {
-        let deadline = self.now.after(Duration::from_secs(24 * 3600));
+    pub fn till_the_end(mut self) -> Self {
+        let deadline = self.now.after(Duration::from_hours(24));
         while self.exit.is_none() {
             let Some((moment, input)) = self.next(deadline) else { panic!("it does not end:\n{}", self.story()) };
             self.now = self.now.max(moment);
@@ -163,10 +165,13 @@ impl Sim {
 
     /// Gives the world one input and carries out what it says.
     pub fn step(&mut self, input: &Input) {
-        if let Input::Exited { child, .. } = input {
-            if let Some(child) = self.children.remove(child) {
-                self.note(Happening::Ended(child.name));
-            }
+        let ended = match input {
+            Input::Exited { child, .. } => self.children.remove(child),
+            Input::Start | Input::Signal(_) | Input::SpawnFailed { .. } | Input::Timer(_) | Input::NothingLeft => None,
+        };
+        if let Some(child) = ended {
+            self.busy.remove(&child.slot);
+            self.note(Happening::Ended(child.name));
         }
         self.steps += 1;
         let mut effects = Vec::new();
@@ -207,7 +212,7 @@ impl Sim {
 
     fn spawn(&mut self, child: ChildId, slot: Slot) {
         let name = self.world.command(slot).expect("a command").name.clone();
-        assert!(self.children.values().all(|other| other.slot != slot), "{name} runs twice:\n{}", self.story());
+        assert!(!self.busy.contains(&slot), "{name} runs twice:\n{}", self.story());
         let (script, failed) = self.failing.remove(&child).unwrap_or_else(|| {
             let run = self.runs.entry(slot).or_default();
             let scripts = &self.scripts[&slot];
@@ -222,6 +227,7 @@ impl Sim {
             return;
         }
         let (lasts, status) = (script.lasts, script.status);
+        self.busy.insert(slot);
         self.children.insert(child, Child { slot, name, script, end: None });
         if let Some(lasts) = lasts {
             self.ends(child, lasts, status);
@@ -245,7 +251,13 @@ impl Sim {
     }
 
     fn kill(&mut self, id: ChildId, signal: Signal) {
-        let Some(child) = self.children.get(&id) else { panic!("{signal:?} for {id:?}, which is dead:\n{}", self.story()) };
+        // One that could not be started may get a signal before the world has heard of it.
+        if self.failing.contains_key(&id) {
+            return;
+        }
+        let Some(child) = self.children.get(&id) else {
+            panic!("{signal:?} for {id:?}, which is dead:\n{}", self.story())
+        };
         let (name, script) = (child.name.clone(), child.script.clone());
         self.note(Happening::Signalled(signal, name));
         match (signal, script.on_term) {
@@ -300,7 +312,7 @@ impl Sim {
         let line = |(_, what): &(Moment, Happening)| match what {
             Happening::Run(name) => Some(format!("run {name}")),
             Happening::Signalled(Signal::CONT, _) | Happening::Log(..) | Happening::Sweep(_) => None,
-            Happening::Signalled(signal, name) => Some(format!("{} {name}", &signal.name()[3..])),
+            Happening::Signalled(signal, name) => Some(format!("{} {name}", signal.name().replace("SIG", ""))),
             Happening::Ended(name) => Some(format!("end {name}")),
             Happening::Event(EventCode::Stopping, name) => Some(format!("stopping {name}")),
             Happening::Event(EventCode::Stopped, name) => Some(format!("stopped {name}")),
@@ -314,7 +326,9 @@ impl Sim {
     pub fn logged(&self, at_least: Level) -> Vec<&str> {
         let line = |(_, what): &'_ (Moment, Happening)| matches!(what, Happening::Log(level, _) if *level >= at_least);
         let lines = self.trace.iter().filter(|entry| line(entry));
-        lines.filter_map(|(_, what)| if let Happening::Log(_, text) = what { Some(text.as_str()) } else { None }).collect()
+        lines
+            .filter_map(|(_, what)| if let Happening::Log(_, text) = what { Some(text.as_str()) } else { None })
+            .collect()
     }
 
     /// The moment of the exit, in milliseconds.
@@ -329,6 +343,7 @@ impl Sim {
 
     /// Everything that happened, for a failed assertion.
     pub fn story(&self) -> String {
-        self.trace.iter().map(|(at, what)| format!("{:>8} {what:?}\n", at.0.as_millis())).collect()
+        let lines = self.trace.iter().map(|(at, what)| format!("{:>8} {what:?}", at.0.as_millis()));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

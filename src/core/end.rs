@@ -1,0 +1,104 @@
+//! What the end of a run means for its job (v3 §9 and §11 rule 9; design §4 row 6).
+
+use std::time::Duration;
+
+use super::exec::{Phase, Run};
+use super::job::{Job, LastRun, Stage, Status, Verdict};
+use super::say::{elapsed, exit_status};
+use super::turn::Turn;
+use super::{Event, ExitStatus, Slot, SpawnFailure};
+use crate::plan::{Backoff, EventCode, Level, Restarts, When};
+
+impl Job {
+    /// The run of the slot has ended: tell it, and note what the next start has to wait for.
+    pub(super) fn run_ended(&mut self, slot: Slot, status: ExitStatus, turn: &mut Turn<'_>) {
+        let Some((run, command)) = self.take_run(slot) else { return };
+        run.ended(turn);
+        let text = exit_status(status);
+        if status.is_success() {
+            turn.log(Level::Debug, format!("{command} exited without error"));
+            turn.publish(Event::new(EventCode::ExitSuccess, command), Some(slot));
+        } else {
+            turn.log(Level::Error, format!("{command} exited with error: {text}"));
+            turn.publish(Event::new(EventCode::ExitFailed, command.clone()), Some(slot));
+            turn.publish(Event::new(EventCode::Error, format!("{command}: {text}")), None);
+        }
+        if matches!(slot, Slot::Exec(_)) {
+            let killed = run.phase == Phase::Killed && self.stage == Stage::Terminating;
+            self.last = Some(LastRun { code: status.shell_code(), text, killed });
+            self.note_pause(turn.now.since(run.started), status.is_success(), turn);
+        }
+    }
+
+    /// The run of the slot could not be started, for good.
+    pub(super) fn run_failed(&mut self, slot: Slot, failure: &SpawnFailure, turn: &mut Turn<'_>) {
+        let Some((run, command)) = self.take_run(slot) else { return };
+        run.ended(turn);
+        turn.log(Level::Error, format!("unable to start {command}: {}", failure.reason));
+        if matches!(slot, Slot::Check(_)) && failure.temporary {
+            // A check that could not run says nothing about the job (reliability row 24).
+            self.held_check = None;
+            return;
+        }
+        turn.publish(Event::new(EventCode::ExitFailed, command), Some(slot));
+        turn.publish(Event::new(EventCode::Error, failure.reason.as_str()), None);
+        if matches!(slot, Slot::Exec(_)) {
+            self.last = Some(LastRun { code: failure.exit_code, text: failure.reason.clone(), killed: false });
+            self.note_pause(Duration::ZERO, false, turn);
+        }
+    }
+
+    fn take_run(&mut self, slot: Slot) -> Option<(Run, String)> {
+        let (run, command) = match slot {
+            Slot::Exec(_) => (self.run.take(), self.spec.exec.as_ref()),
+            Slot::Check(_) => (self.check.take(), self.spec.check()),
+        };
+        Some((run?, command?.name.clone()))
+    }
+
+    fn note_pause(&mut self, lasted: Duration, succeeded: bool, turn: &mut Turn<'_>) {
+        self.not_before = turn.now;
+        let cycle = self.spaced.then(Backoff::default);
+        // A period is a pace of its own.
+        let unlimited = self.spec.restarts == Restarts::Unlimited && !matches!(self.spec.when, When::Every(_));
+        let unlimited = self.spec.backoff.as_ref().filter(|_| unlimited);
+        let Some(backoff) = unlimited.or(cycle.as_ref()) else { return };
+        let pause = self.streak.after_run(backoff, lasted, succeeded, u64::from(self.id.0));
+        if pause.is_zero() || self.restarts_over || self.stage != Stage::Live {
+            return;
+        }
+        self.not_before = turn.now.after(pause);
+        let quick = self.streak.length();
+        let first = quick == backoff.free.saturating_add(1);
+        if first || quick.is_power_of_two() {
+            let (name, pause) = (self.name(), elapsed(pause));
+            let how = self.last.as_ref().map_or("", |last| last.text.as_str());
+            turn.log(
+                Level::Warn,
+                format!("{name} ended quickly {quick} times in a row ({how}): next start in {pause}"),
+            );
+        }
+    }
+
+    /// Rule 9: our own run has ended.
+    pub(super) fn on_own_exit(&mut self, turn: &mut Turn<'_>) -> Verdict {
+        if matches!(self.spec.when, When::Every(_)) {
+            self.start_what_is_due(turn);
+            return Verdict::GoOn;
+        }
+        if self.restart_permitted() {
+            self.use_restart();
+            self.due = self.due.saturating_add(1);
+            self.start_what_is_due(turn);
+            return Verdict::GoOn;
+        }
+        let last_event_to_come = self.keeps && self.armed;
+        if self.starts_left || last_event_to_come || self.due > 0 || self.run.is_some() {
+            self.start_what_is_due(turn);
+            return Verdict::GoOn;
+        }
+        turn.log(Level::Debug, format!("job exited but restart not permitted: {}", self.name()));
+        self.set_status(Status::Unknown);
+        Verdict::Stop
+    }
+}
