@@ -1,61 +1,7 @@
 //! Durations as Go spells them (v3 §7.1). The error texts are Go 1.19's.
 
-use std::fmt;
-use std::time::Duration;
-
-/// A signed number of nanoseconds: Go's `time.Duration`. Displays as Go prints it (`1h30m0s`, `100ms`, `0s`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct GoDuration(pub i64);
-
-impl GoDuration {
-    /// For use: a negative one is zero.
-    pub fn to_std(self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
-    }
-
-    /// Whether it is below zero.
-    pub const fn is_negative(self) -> bool {
-        self.0 < 0
-    }
-}
-
-const MICROSECOND: u64 = 1_000;
-const MILLISECOND: u64 = 1_000_000;
-const SECOND: u64 = 1_000_000_000;
-
-impl fmt::Display for GoDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let ns = self.0.unsigned_abs();
-        let text = match ns {
-            0 => "0s".to_owned(),
-            1..MICROSECOND => format!("{ns}ns"),
-            MICROSECOND..MILLISECOND => format!("{}µs", decimal(ns, MICROSECOND)),
-            MILLISECOND..SECOND => format!("{}ms", decimal(ns, MILLISECOND)),
-            _ => {
-                let minutes = ns / (60 * SECOND);
-                let seconds = decimal(ns % (60 * SECOND), SECOND);
-                match (minutes / 60, minutes % 60) {
-                    (0, 0) => format!("{seconds}s"),
-                    (0, m) => format!("{m}m{seconds}s"),
-                    (h, m) => format!("{h}h{m}m{seconds}s"),
-                }
-            }
-        };
-        f.pad(&format!("{sign}{text}"))
-    }
-}
-
-/// `ns` in `unit`s (a power of ten), without zeros at the end.
-fn decimal(ns: u64, unit: u64) -> String {
-    let (whole, rest) = (ns / unit, ns % unit);
-    if rest == 0 {
-        return whole.to_string();
-    }
-    let width = unit.ilog10() as usize;
-    let fraction = format!("{rest:0width$}");
-    format!("{whole}.{}", fraction.trim_end_matches('0'))
-}
+pub use crate::duration::GoDuration;
+use crate::duration::{MICROSECOND, MILLISECOND, SECOND};
 
 /// What kind of mistake a duration has; the texts differ between versions of Go, these do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +170,8 @@ fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
