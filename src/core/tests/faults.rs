@@ -147,7 +147,7 @@ fn a_time_limit_kills_and_that_is_a_failure() {
     let sim = jobs([web, job("b").once("web", ExitFailed)]).start().till_the_end();
     assert_eq!(sim.course()[..4], ["run web", "KILL web", "end web", "stopping web"]);
     assert_eq!((sim.count(ExitFailed, "web"), sim.count(Error, "web: signal: killed")), (1, 1));
-    assert!(sim.logged(Level::Warn)[0].starts_with("web timeout after 100"));
+    assert!(sim.logged(Level::Warn)[0].starts_with("web timeout after 100ms: '["));
     assert_eq!(sim.exit, Some(137));
 }
 
