@@ -40,6 +40,8 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
+pub(super) use quote::go_quote;
+
 pub use error::{Class, Stage, TemplateError};
 pub use render::{Rendered, render, render_bytes};
 pub use source_map::SourceMap;

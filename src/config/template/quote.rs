@@ -28,6 +28,11 @@ pub(super) fn quote(text: &[u8], show: Show) -> String {
     out
 }
 
+/// A text as Go's `%q` writes it, for messages of the original.
+pub(in crate::config) fn go_quote(text: &str) -> String {
+    quote(text.as_bytes(), Show::Printable)
+}
+
 /// `'…'` with Go's escapes.
 pub(super) fn quote_char(c: char, show: Show) -> String {
     let mut out = String::from('\'');

@@ -49,10 +49,8 @@ const RAW_LOGGING: Names = Names { fields: &["raw"], private: &[] };
 const EXTRAS: Names = Names { fields: &["enableTagOverride", "deregisterCriticalServiceAfter"], private: &[] };
 const WATCH: Names =
     Names { fields: &["name", "interval", "tag", "dc"], private: &["serviceName", "discoveryService"] };
-const TELEMETRY: Names = Names {
-    fields: &["port", "interfaces", "tags", "metrics"],
-    private: &["MetricConfigs", "JobConfig", "addr"],
-};
+const TELEMETRY: Names =
+    Names { fields: &["port", "interfaces", "tags", "metrics"], private: &["MetricConfigs", "JobConfig", "addr"] };
 const METRIC: Names = Names {
     fields: &["namespace", "subsystem", "name", "help", "type"],
     private: &["fullName", "metricType", "collector"],
@@ -62,8 +60,7 @@ const CONTROL: Names = Names { fields: &["socket"], private: &[] };
 const CONSUL: Names = Names { fields: &["address", "scheme", "token", "tls"], private: &[] };
 const TLS: Names =
     Names { fields: &["cafile", "capath", "clientcert", "clientkey", "servername", "verify"], private: &[] };
-const BACKOFF: Names =
-    Names { fields: &["free", "initial", "factor", "max", "healthyAfter", "jitter"], private: &[] };
+const BACKOFF: Names = Names { fields: &["free", "initial", "factor", "max", "healthyAfter", "jitter"], private: &[] };
 
 /// One job.
 #[derive(Debug, Default)]
@@ -341,11 +338,7 @@ pub(super) fn logging<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Opt
         let node = f.get(key);
         Text { field: d.string(node, &Place { theirs: theirs.to_owned(), ..place.key(key) }), node }
     };
-    Some(Logging {
-        level: text("level", "Level"),
-        format: text("format", "Format"),
-        output: text("output", "Output"),
-    })
+    Some(Logging { level: text("level", "Level"), format: text("format", "Format"), output: text("output", "Output") })
 }
 
 /// The `control` section.

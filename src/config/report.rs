@@ -133,7 +133,7 @@ impl Problem {
         self
     }
 
-    /// It has no place in the file: it comes from the environment.
+    /// It has no place in the file: it comes from the environment, or from what is not there.
     pub(super) fn nowhere(mut self) -> Self {
         self.span = None;
         self

@@ -80,9 +80,9 @@ pub(super) fn when(field: &Field<raw::When>, job: &str, signals: &SignalMap, jud
     if interval {
         return periodic(raw, job, judge);
     }
-    let wait_timeout = match judge.length(72, "when.timeout", &raw.timeout, |e| {
-        format!("unable to parse job[{job}].when.timeout: {e}")
-    }) {
+    let wait_timeout = match judge
+        .length(72, "when.timeout", &raw.timeout, |e| format!("unable to parse job[{job}].when.timeout: {e}"))
+    {
         Length::Is(duration) => Some(duration.to_std()).filter(|duration| !duration.is_zero()),
         Length::Unset | Length::Bad => None,
     };
@@ -140,7 +140,7 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
             let problem = judge.warning("when", section, message);
             judge.add(problem.help("without `when` a job starts with the program"));
         }
-        return When::Never(raw.source.value().cloned().filter(|source| !source.is_empty()));
+        return When::Never(raw.source.field.value().cloned().filter(|source| !source.is_empty()));
     };
     warn_of_what_never_comes(raw, code, section, judge);
     let trigger = Trigger { source: source.to_owned(), event: code };

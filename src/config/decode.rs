@@ -126,11 +126,6 @@ impl<'r, 'a> Decoder<'r, 'a> {
         fine
     }
 
-    /// The report, for warnings meanwhile.
-    pub(super) fn report(&mut self) -> &mut Report<'a> {
-        self.report
-    }
-
     /// An object with its keys matched; unknown keys are errors, private names and repeated keys are warnings.
     pub(super) fn object<'n>(&mut self, node: &'n Node, place: &Place, names: Names) -> Option<Fields<'n>> {
         let Value::Object(members) = &node.value else {

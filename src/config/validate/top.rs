@@ -74,7 +74,8 @@ pub(super) fn is_version_2(sections: &Sections, report: &mut Report) -> bool {
     let rank = Rank::decoding(Step::Keys);
     let first_old = unknown.iter().find(|m| is_old(&m.key));
     if let Some(first) = first_old.filter(|_| alone) {
-        let message = format!("this is a file of ContainerPilot 2 ({}), which this version does not read", old.join(", "));
+        let message =
+            format!("this is a file of ContainerPilot 2 ({}), which this version does not read", old.join(", "));
         let problem = Problem::error(rank, &first.key, first.key_span, message).original(original);
         report.add(problem.help("the sections of version 3 are jobs, watches, consul, control, telemetry and logging"));
         return true;

@@ -6,6 +6,7 @@
 mod command;
 mod consul;
 mod cross;
+mod cycles;
 mod health;
 mod jobs;
 mod judge;

@@ -142,7 +142,8 @@ impl Agent<'_, '_> {
         let problem = match raw.address.node.filter(|_| !named_by_env) {
             Some(node) => {
                 let found = self.report.found(node);
-                let message = format!("consul: expected an address with http://, https://, unix:// or none, found {found}");
+                let message =
+                    format!("consul: expected an address with http://, https://, unix:// or none, found {found}");
                 Problem::error(rank, "consul", node.span, message)
             }
             None => {
@@ -162,7 +163,8 @@ impl Agent<'_, '_> {
                 Problem::warning("consul.tls.verify", span, message)
             }
             None => {
-                let message = format!("CONSUL_HTTP_SSL_VERIFY turns off that the agent's certificate is verified: {risk}");
+                let message =
+                    format!("CONSUL_HTTP_SSL_VERIFY turns off that the agent's certificate is verified: {risk}");
                 Problem::warning("consul", self.section, message).nowhere()
             }
         };
@@ -171,8 +173,9 @@ impl Agent<'_, '_> {
 
     /// The TLS settings: the file's, and the environment's over them.
     fn tls(&mut self, raw: Option<&raw::Tls>) -> ConsulTls {
-        let field = |pick: fn(&raw::Tls) -> &Field<String>| raw.map_or("", |raw| pick(raw).text()).to_owned();
-        let mut named = |variable: &str, file: String| {
+        let field =
+            |pick: for<'t> fn(&'t raw::Tls<'_>) -> &'t Field<String>| raw.map_or("", |raw| pick(raw).text()).to_owned();
+        let named = |variable: &str, file: String| {
             let value = self.variable(variable).unwrap_or(file);
             (!value.is_empty()).then_some(value)
         };
@@ -184,9 +187,11 @@ impl Agent<'_, '_> {
 
         if let (Some(cert), Some(key)) = (&client_cert, &client_key) {
             let problem = pem_problem(cert, "CERTIFICATE").map(|why| (why, "CONSUL_CLIENT_CERT", "clientcert"));
-            let problem = problem.or_else(|| pem_problem(key, "KEY").map(|why| (why, "CONSUL_CLIENT_KEY", "clientkey")));
+            let problem =
+                problem.or_else(|| pem_problem(key, "KEY").map(|why| (why, "CONSUL_CLIENT_KEY", "clientkey")));
             if let Some((why, variable, key)) = problem {
-                let node = raw.and_then(|raw| if key == "clientkey" { raw.client_key.node } else { raw.client_cert.node });
+                let node =
+                    raw.and_then(|raw| if key == "clientkey" { raw.client_key.node } else { raw.client_cert.node });
                 let original = match &why {
                     PemProblem::Unreadable(text) => text.clone(),
                     PemProblem::NoBlock => "tls: failed to find any PEM data in certificate input".to_owned(),

@@ -25,8 +25,7 @@ const ACTIONS: [(&str, SignalAction); 5] = [
 ];
 
 /// What a signal may mean, for messages.
-const ACCEPTED: &str =
-    "\"terminate\", \"toggleMaintenance\", \"reopenLogs\", \"event\", \"ignore\" or { job: \"NAME\", signal: \"SIGHUP\" }";
+const ACCEPTED: &str = "\"terminate\", \"toggleMaintenance\", \"reopenLogs\", \"event\", \"ignore\" or { job: \"NAME\", signal: \"SIGHUP\" }";
 
 const PASS: Names = Names { fields: &["job", "signal"], private: &[] };
 
@@ -69,10 +68,17 @@ fn mappable(member: &Member, report: &mut Report) -> Option<Signal> {
     let why = match signal.name().as_str() {
         "SIGKILL" | "SIGSTOP" => "no program can decide what it means",
         "SIGCHLD" => "it tells us of the end of processes",
-        "SIGILL" | "SIGFPE" | "SIGSEGV" | "SIGBUS" | "SIGTRAP" | "SIGSYS" => "it tells of a fault in the program itself",
+        "SIGILL" | "SIGFPE" | "SIGSEGV" | "SIGBUS" | "SIGTRAP" | "SIGSYS" => {
+            "it tells of a fault in the program itself"
+        }
         _ => return Some(signal),
     };
-    report.add(Problem::error(Rank::OURS, &path, member.key_span, format!("{path}: {} can't be mapped: {why}", signal.name())));
+    report.add(Problem::error(
+        Rank::OURS,
+        &path,
+        member.key_span,
+        format!("{path}: {} can't be mapped: {why}", signal.name()),
+    ));
     None
 }
 

@@ -76,7 +76,10 @@ pub(super) fn backoff(node: Option<&Node>, restarts: Restarts, periodic: bool, j
         _ => {
             let message = format!("expected false or an object, {}", judge.found(node));
             let problem = judge.our_error("backoff", node.span, message);
-            judge.add(problem.help("{ free: 5, initial: \"100ms\", factor: 2, max: \"10s\", healthyAfter: \"10s\", jitter: 0 }"));
+            judge
+                .add(problem.help(
+                    "{ free: 5, initial: \"100ms\", factor: 2, max: \"10s\", healthyAfter: \"10s\", jitter: 0 }",
+                ));
             None
         }
     };

@@ -40,7 +40,9 @@ pub(super) fn command(
             let message = format!("expected a command, as a text or a list, {}", judge.found(node));
             let original = format!("unable to create {theirs}: {why}");
             let problem = judge.error(rule, key, node.span, message, original);
-            judge.add(problem.help("\"/bin/app --port 80\", split at every space, or [\"/bin/app\", \"--port\", \"80\"]"));
+            judge.add(
+                problem.help("\"/bin/app --port 80\", split at every space, or [\"/bin/app\", \"--port\", \"80\"]"),
+            );
             None
         }
     }

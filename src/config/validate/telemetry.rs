@@ -11,9 +11,7 @@ use crate::config::names::ip_variable;
 use crate::config::raw::{self, Metric};
 use crate::config::report::{Place, Rank, Report, Step};
 use crate::config::template::go_quote;
-use crate::plan::{
-    HealthSpec, JobSpec, MetricKind, MetricSpec, Restarts, ServiceSpec, TELEMETRY_JOB, Telemetry, When,
-};
+use crate::plan::{HealthSpec, JobSpec, MetricKind, MetricSpec, Restarts, ServiceSpec, TELEMETRY_JOB, Telemetry, When};
 
 /// Where metrics are served unless the file says otherwise.
 const DEFAULT_PORT: i64 = 9090;

@@ -8,8 +8,8 @@ use crate::config::diagnostic::nearest;
 use crate::config::files::log_problem;
 use crate::config::json5::Node;
 use crate::config::raw::{self, Text};
-use crate::config::template::go_quote;
 use crate::config::report::{Place, Problem, Rank, Report, Step};
+use crate::config::template::go_quote;
 use crate::plan::{Control, Level, LogFormat, LogOutput, Logging};
 
 /// The default place of the control socket.

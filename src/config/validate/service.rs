@@ -182,7 +182,8 @@ fn deregister_after(raw: &Job, judge: &mut Judge) -> Option<String> {
             let original = format!("unable to parse job[{name}].{key}: {error}");
             let problem = match field.node {
                 Some(node) => {
-                    let message = format!("expected a duration with a unit like \"90s\" or \"10m\", {}", judge.found(node));
+                    let message =
+                        format!("expected a duration with a unit like \"90s\" or \"10m\", {}", judge.found(node));
                     judge.error(61, key, node.span, message, original).label(duration_label(error.class))
                 }
                 None => judge.error(61, key, section, "missing: a `consul` section needs it", original),

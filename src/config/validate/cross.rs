@@ -1,0 +1,187 @@
+//! What only the whole file can tell: names that nobody has, names that two have, jobs that wait for each other.
+
+use super::consul::Decided;
+use super::jobs::Element;
+use super::signals::Signals;
+use crate::config::diagnostic::{Span, nearest};
+use crate::config::json5::Node;
+use crate::config::raw::{Job, Watch};
+use crate::config::report::{Problem, Rank, Report};
+use crate::plan::{EventCode, JobSpec, Signal, SignalAction, TELEMETRY_JOB, When};
+
+/// Everything that was decided, beside what the file said.
+pub(super) struct Whole<'w, 'n> {
+    /// The whole file.
+    pub(super) top: Span,
+    /// The jobs as written.
+    pub(super) raw_jobs: &'w [Element<Job<'n>>],
+    /// Those that are objects, judged, in the same order.
+    pub(super) jobs: &'w [JobSpec],
+    /// The watches as written.
+    pub(super) raw_watches: &'w [Element<Watch<'n>>],
+    /// What signals mean.
+    pub(super) signals: &'w Signals<'n>,
+    /// Whether there will be a job called `containerpilot`.
+    pub(super) telemetry: bool,
+    /// What the file says of Consul.
+    pub(super) consul: &'w Decided,
+}
+
+/// All rules that need more than one section.
+pub(super) fn check(whole: &Whole, strict: bool, report: &mut Report) {
+    let named = Named::of(whole);
+    if whole.raw_jobs.is_empty() && whole.raw_watches.is_empty() && !whole.telemetry {
+        let message = "there are no jobs: nothing to do but wait for a signal to stop";
+        report.add(Problem::warning("jobs", whole.top, message).nowhere());
+    }
+    repeated_names(whole, report);
+    without_consul(whole, report);
+    for (element, raw, job) in whole.pairs() {
+        unknown_source(whole, &named, (element, raw, job), strict, report);
+    }
+    for (path, node, job) in &whole.signals.jobs {
+        if named.complete && !named.jobs.iter().any(|(name, _)| name == job) {
+            let message = format!("{path}: no job is called {}", report.named(node));
+            let problem = Problem::error(Rank::OURS, path, node.span, message);
+            report.add(named.suggest(problem, node, job, report));
+        }
+    }
+    super::cycles::check(whole, report);
+}
+
+impl<'w, 'n> Whole<'w, 'n> {
+    /// The index in the file, the job as written, and judged.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (usize, &'w Job<'n>, &'w JobSpec)> {
+        let objects = self.raw_jobs.iter().filter_map(|element| Some((element.index, element.raw.as_ref()?)));
+        objects.zip(self.jobs).map(|((index, raw), job)| (index, raw, job))
+    }
+}
+
+/// Events tell names, not jobs: who waits for one of two jobs with one name hears both.
+fn repeated_names(whole: &Whole, report: &mut Report) {
+    let pairs: Vec<(usize, &Job, &JobSpec)> = whole.pairs().collect();
+    for (at, &(index, raw, job)) in pairs.iter().enumerate() {
+        let earlier = pairs.iter().take(at).find(|(_, _, other)| other.name == job.name && !job.name.is_empty());
+        let (Some(&(first, ..)), Some(node)) = (earlier, raw.name_node) else { continue };
+        let path = format!("jobs[{index}].name");
+        let message =
+            format!("{path}: jobs[{first}] is called {}, too: their events can't be told apart", report.named(node));
+        report.add(Problem::warning(&path, node.span, message));
+    }
+}
+
+/// Without Consul a port is only a word, and a watch has nothing to look at (design §4 row 17).
+fn without_consul(whole: &Whole, report: &mut Report) {
+    let said = match whole.consul {
+        Decided::Agent(_) | Decided::Bad => return,
+        Decided::Off => "`consul: false`",
+        Decided::Absent => "no `consul` section",
+    };
+    for element in whole.raw_watches {
+        let Some(watch) = &element.raw else { continue };
+        let path = format!("watches[{}]", element.index);
+        let message = format!("{path}: a watch needs Consul, and there is {said}");
+        let problem = Problem::error(Rank::OURS, &path, watch.span, message);
+        report.add(problem.help("for example consul: \"localhost:8500\""));
+    }
+    if matches!(whole.consul, Decided::Off) {
+        return;
+    }
+    let ports =
+        whole.pairs().find_map(|(index, raw, job)| Some((index, raw.port.span().filter(|_| job.service.is_some())?)));
+    if let Some((index, span)) = ports {
+        let path = format!("jobs[{index}].port");
+        let message = format!("{path}: jobs with a port run, but are not registered: there is {said}");
+        report.add(Problem::warning(&path, span, message).help("consul: false says that this is meant"));
+    }
+}
+
+/// A source that nobody is called: the job would wait for ever (design §4 row 20).
+fn unknown_source(
+    whole: &Whole,
+    named: &Named,
+    (index, raw, job): (usize, &Job, &JobSpec),
+    strict: bool,
+    report: &mut Report,
+) {
+    let source = match &job.when {
+        When::Once(trigger) | When::Each(trigger) if trigger.event != EventCode::Error => trigger.source.as_str(),
+        When::Never(Some(source)) => source.as_str(),
+        _ => return,
+    };
+    let node = raw.when.value().and_then(|when| when.source.node);
+    let Some(node) = node.filter(|_| named.complete && !source.is_empty() && !named.knows(source)) else { return };
+    let path = format!("jobs[{index}].when.source");
+    let problem = match Signal::from_name(source).filter(|signal| signal.name() == source) {
+        Some(signal) => {
+            let message = format!("{path}: {source} starts no job, it is mapped to {}", word_of(whole, signal));
+            let help = format!("signals: {{ {source}: \"event\" }} makes it one");
+            Problem::warning(&path, node.span, message).help(help)
+        }
+        None => {
+            let message = format!("{path}: nothing is called {}: the job never starts", report.named(node));
+            named.suggest(Problem::warning(&path, node.span, message), node, source, report)
+        }
+    };
+    report.add(problem.refuses_if(strict));
+}
+
+/// What a signal means, as `signals` spells it.
+fn word_of(whole: &Whole, signal: Signal) -> &'static str {
+    match whole.signals.map.action(signal) {
+        SignalAction::Terminate => "terminate",
+        SignalAction::ToggleMaintenance => "toggleMaintenance",
+        SignalAction::ReopenLogs => "reopenLogs",
+        SignalAction::Event => "event",
+        SignalAction::Ignore => "ignore",
+        SignalAction::Pass { .. } => "a job",
+    }
+}
+
+/// Who publishes events.
+struct Named {
+    /// Names of jobs, each with its path if the file says it literally.
+    jobs: Vec<(String, Option<String>)>,
+    /// Other sources, in the same way.
+    others: Vec<(String, Option<String>)>,
+    /// Every job and watch has a name that could be read.
+    complete: bool,
+}
+
+impl Named {
+    fn of(whole: &Whole) -> Self {
+        let mut named = Self { jobs: Vec::new(), others: Vec::new(), complete: true };
+        for element in whole.raw_jobs {
+            let name = element.raw.as_ref().map_or("", |job| job.name.text());
+            named.complete &= !name.is_empty();
+            named.jobs.push((name.to_owned(), Some(format!("jobs[{}]", element.index))));
+            named.others.push((format!("check.{name}"), None));
+        }
+        if whole.telemetry {
+            named.jobs.push((TELEMETRY_JOB.to_owned(), None));
+        }
+        for element in whole.raw_watches {
+            let name = element.raw.as_ref().map_or("", |watch| watch.name.text());
+            named.complete &= !name.is_empty();
+            named.others.push((format!("watch.{name}"), Some(format!("watches[{}]", element.index))));
+        }
+        named.others.push(("global".to_owned(), None));
+        named
+    }
+
+    fn knows(&self, source: &str) -> bool {
+        self.jobs.iter().chain(&self.others).any(|(name, _)| name == source)
+    }
+
+    /// Names what was probably meant, unless a template made it, or what was written.
+    fn suggest(&self, problem: Problem, node: &Node, written: &str, report: &Report) -> Problem {
+        if report.literal(node.span).is_none() {
+            return problem;
+        }
+        let shown = self.jobs.iter().chain(&self.others).filter(|(_, path)| path.is_some());
+        match nearest(written, shown.map(|(name, _)| name.as_str())) {
+            Some(near) => problem.label(format!("did you mean \"{near}\"?")),
+            None => problem.help("a source is a job's name, \"watch.NAME\", \"check.JOB\" or \"global\""),
+        }
+    }
+}
