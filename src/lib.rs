@@ -6,13 +6,15 @@
 //!  timers ──┘      pure, total        └─ log record           (log)
 //! ```
 //!
-//! `config` turns text into a `plan`, which `core` follows; `cli` reads the command line, `exit` names our exit
-//! statuses, `env` and `duration` are leaves. The loop that joins the rooms is not here yet: see `docs/status.md`.
-//! `tests/doors.rs` says which room may name which.
+//! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
+//! for (`cli`), loads the configuration and starts the loop; `exit` names our exit statuses, `env` and `duration` are
+//! leaves. `tests/doors.rs` says which room may name which.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod driver;
 pub mod duration;
 pub mod env;
 pub mod exit;

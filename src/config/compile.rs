@@ -43,7 +43,7 @@ fn refused(diagnostic: Diagnostic) -> Outcome {
     Outcome { plan: None, original: diagnostic.original.clone(), diagnostics: vec![diagnostic] }
 }
 
-fn template_problem(source: &str, error: &TemplateError) -> Diagnostic {
+pub(super) fn template_problem(source: &str, error: &TemplateError) -> Diagnostic {
     Diagnostic {
         severity: Severity::Error,
         path: String::new(),

@@ -33,3 +33,11 @@ mod validate;
 pub use compile::{Outcome, compile};
 pub use context::Context;
 pub use load::{LoadError, Source, read};
+
+use diagnostic::Diagnostic;
+use template::TemplateError;
+
+/// What a template that can't be rendered is told as.
+pub fn template_problem(source: &Source, error: &TemplateError) -> Diagnostic {
+    compile::template_problem(&source.text, error)
+}

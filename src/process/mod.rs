@@ -31,6 +31,6 @@ pub use children::{Children, Death, Reaped, Spawned, Stop};
 pub use guard::terminate_all_now;
 pub use lines::{Flow, LONGEST};
 pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
-pub use signals::{Received, Signals, block_all};
+pub use signals::{Received, Signals, block_all, unblock_all};
 pub use spawn_error::{SpawnError, SpawnErrorKind};
 pub use sys::{is_pid_one, own_pid};

@@ -65,6 +65,22 @@ impl Signals {
         Ok(Self(sys::watch(fd.into())?))
     }
 
+    /// A signal that has arrived already, without waiting.
+    pub fn pending(&mut self) -> Option<Received> {
+        loop {
+            match read(self.0.get_ref()) {
+                Ok(number) if number == libc::SIGCHLD => return Some(Received::Child),
+                Ok(number) => {
+                    if let Some(signal) = Signal::from_number(number) {
+                        return Some(Received::Other(signal));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// The next signal. Cancel-safe: a signal is taken only when it is returned.
     pub async fn next(&mut self) -> Received {
         loop {
@@ -82,6 +98,12 @@ impl Signals {
             }
         }
     }
+}
+
+/// Unblocks what [`block_all`] blocked, for commands that end by themselves and can be interrupted like any program.
+pub fn unblock_all() {
+    // Fails only for a mask that the kernel doesn't know.
+    let _ = taken().thread_unblock();
 }
 
 /// Takes one pending signal's number.

@@ -7,26 +7,34 @@
 //! A death becomes an input only when the child's output is delivered, at most [`DRAIN`] after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
 
+mod running;
+
 use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
-use crate::core::{ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, World};
+use self::running::{Runs, deliver};
+use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, World};
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
-use crate::process::{Children, Death, Flow, Line, Outputs, Received, Signals, SpawnError};
+use crate::process::{Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
 use crate::timers::Timers;
 
 /// How long the output of a dead child may still be held open by others.
 const DRAIN: Duration = Duration::from_secs(1);
-/// A turn of the loop that takes longer is told: something on it blocks (reliability row 31).
-const SLOW_TURN: Duration = Duration::from_millis(100);
+/// A start that holds up the loop for so long is told (reliability row 31).
+const SLOW_START: Duration = Duration::from_millis(100);
+/// Timers that come later than this are told: the machine was paused, or has too much to do (row 44).
+const LATE: Duration = Duration::from_secs(1);
 /// How many bytes of output are taken from the pipes before signals and timers get their turn again.
 const OUTPUT_BUDGET: usize = 64 * 1024;
-/// A job that ends well so soon and leaves processes behind has probably put itself into the background.
+/// A full pipe and a bit: what a dead child can have left.
+const LAST_OUTPUT: usize = 128 * 1024;
+/// A job that ends well so soon and leaves processes behind has probably put itself into the background (row 5).
 const DAEMONISED: Duration = Duration::from_secs(1);
 
 /// Everything that the loop owns.
@@ -40,13 +48,15 @@ pub struct Driver {
     epoch: Instant,
     inbox: VecDeque<Input>,
     effects: Vec<Effect>,
+    runs: Runs,
     /// Dead children whose output is not yet delivered.
     draining: Vec<Draining>,
     /// A line was refused by the log; no output is read until there is room.
     log_is_full: bool,
-    /// The world waits for the end of every other process.
+    /// The world waits for the end of every other process; those that turn up meanwhile get this.
     sweeping: Option<Signal>,
-    spawned: Vec<Spawned>,
+    /// Reaping stopped at its limit: somebody may be dead whom no signal will tell.
+    more_deaths: bool,
     exit: Option<u8>,
 }
 
@@ -57,44 +67,41 @@ struct Draining {
     until: Moment,
 }
 
-/// What we know of a live child beside the world.
-struct Spawned {
-    child: ChildId,
-    pid: i32,
-    since: Moment,
-    pid_variable: String,
-    name: String,
-    is_check: bool,
-}
-
 impl Driver {
-    /// A driver of this plan; nothing runs yet.
-    pub fn new(plan: &Plan, children: Children, outputs: Outputs, env: Environment, log: Log) -> Self {
+    /// A driver of this plan; nothing runs yet. Needs a runtime with I/O.
+    ///
+    /// # Errors
+    /// No memory or descriptors for the tables of children.
+    pub fn new(plan: &Plan, env: Environment, log: Log) -> io::Result<Self> {
         #[expect(clippy::disallowed_methods, reason = "the driver is the one place that looks at the clock")]
         let epoch = Instant::now();
         let mut driver = Self {
             world: World::new(plan),
-            children,
-            outputs,
+            children: Children::new()?,
+            outputs: Outputs::new()?,
             timers: Timers::default(),
             env,
             log,
             epoch,
             inbox: VecDeque::new(),
             effects: Vec::new(),
+            runs: Runs::default(),
             draining: Vec::new(),
             log_is_full: false,
             sweeping: None,
-            spawned: Vec::new(),
+            more_deaths: false,
             exit: None,
         };
         driver.export_addresses(plan);
-        driver
+        if let Err(error) = driver.children.adopts_orphans() {
+            warn!("orphans will not come to this process, which is not PID 1: {error}");
+        }
+        Ok(driver)
     }
 
     /// Runs until the world gives its exit status.
     pub async fn run(mut self, mut signals: Signals) -> u8 {
-        // A TERM that came while the configuration was read is honoured before anything is started.
+        // A TERM that came while the configuration was read is honoured before anything is started (row 1).
         while let Some(received) = signals.pending() {
             self.on_signal(received);
         }
@@ -110,7 +117,6 @@ impl Driver {
 
     /// Steps the inputs that are there, not those that they cause: signals and timers get their turn between.
     fn take_turn(&mut self) {
-        let began = self.now();
         self.reap();
         for _ in 0..self.inbox.len() {
             let Some(input) = self.inbox.pop_front() else { break };
@@ -126,20 +132,17 @@ impl Driver {
                 return;
             }
         }
-        let took = self.now().since(began);
-        if took > SLOW_TURN {
-            warn!("the loop was held up for {}", crate::core::elapsed(took));
-        }
     }
 
     async fn wait(&mut self, signals: &mut Signals) {
         let due = self.timers.next().into_iter().chain(self.draining.iter().map(|dead| dead.until)).min();
-        let at = due.map(|moment| tokio::time::Instant::from_std(self.epoch + moment.0));
-        let busy = !self.inbox.is_empty();
+        // A moment that the clock can't tell is one that never comes.
+        let due = due.and_then(|moment| self.epoch.checked_add(moment.0)).map(tokio::time::Instant::from_std);
+        let busy = self.more_deaths || !self.inbox.is_empty();
         tokio::select! {
             biased;
             received = signals.next() => self.on_signal(received),
-            () = async { if let Some(at) = at { sleep_until(at).await } }, if at.is_some() => self.on_time(),
+            () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => self.on_time(),
             () = std::future::ready(()), if busy => {}
             () = self.log.room(), if self.log_is_full => {
                 self.log_is_full = false;
@@ -154,7 +157,7 @@ impl Driver {
 
     fn on_signal(&mut self, received: Received) {
         match received {
-            // Whatever died is found by the next turn's reaping.
+            // Whoever died is found by the next turn's reaping.
             Received::Child => {}
             Received::Other(signal) => {
                 debug!("got {}", signal.name());
@@ -165,8 +168,15 @@ impl Driver {
 
     fn on_time(&mut self) {
         let now = self.now();
+        if let Some(due) = self.timers.next() {
+            let late = now.since(due);
+            if late > LATE {
+                let late = core::elapsed(late);
+                warn!("timers are {late} late: this machine was paused, or has more to do than it can");
+            }
+        }
         while let Some(timer) = self.timers.take_due(now) {
-            debug!("timer: {timer:?}");
+            trace!(?timer, "due");
             self.inbox.push_back(Input::Timer(timer));
         }
         let over: Vec<ChildId> = self.draining.iter().filter(|dead| dead.until <= now).map(|dead| dead.child).collect();
@@ -175,55 +185,65 @@ impl Driver {
         }
     }
 
-    /// Reaps everything that is dead, and tells the deaths whose output is complete.
+    /// Reaps everybody who is dead, and tells the deaths whose output is complete.
     fn reap(&mut self) {
         let reaped = self.children.reap();
-        for death in reaped.deaths {
-            self.on_death(&death);
+        self.more_deaths = reaped.more;
+        for death in &reaped.deaths {
+            self.on_death(death);
         }
-        for (child, signal) in reaped.stopped {
-            let name = self.name_of(child).to_owned();
-            warn!("{name} was stopped by {} and does not run on by itself", signal.name());
+        for Stop { id, pid, signal } in reaped.stops {
+            let name = self.runs.name(id);
+            warn!("{name} (pid {pid}) was stopped by {} and does not run on by itself", signal.name());
         }
-        if reaped.orphans > 0 {
-            debug!("reaped {}", crate::core::count(reaped.orphans, "orphan"));
+        if !reaped.orphans.is_empty() {
+            debug!("reaped {}: {:?}", core::count(reaped.orphans.len(), "orphan"), reaped.orphans);
         }
-        if self.sweeping.is_some() && !self.children.any_left() {
-            self.sweeping = None;
-            self.inbox.push_back(Input::NothingLeft);
+        if let Some(signal) = self.sweeping {
+            self.sweep(signal, !crate::process::is_pid_one());
         }
     }
 
     fn on_death(&mut self, death: &Death) {
         let now = self.now();
-        if let Some(spawned) = self.spawned.iter().find(|spawned| spawned.child == death.child) {
-            let lasted = now.since(spawned.since);
-            if death.left_behind && death.status.is_success() && lasted < DAEMONISED && !spawned.is_check {
-                warn!(
-                    "{} ended at once but left processes behind: a job must stay in the foreground to be supervised",
-                    spawned.name
-                );
-            }
+        if death.left_behind {
+            self.tell_left_behind(death, now);
         }
-        // What the pipes still hold is usually there already.
-        self.pump();
-        self.draining.push(Draining { child: death.child, status: death.status, until: now.after(DRAIN) });
-        self.tell_drained();
+        // What the pipes still hold is there already, and nobody else's turn need be waited for.
+        let Self { outputs, log, runs, .. } = self;
+        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
+        let pumped = outputs.pump_child(death.id, LAST_OUTPUT, &mut sink);
+        self.draining.push(Draining { child: death.id, status: death.status, until: now.after(DRAIN) });
+        self.pumped(pumped);
+    }
+
+    fn tell_left_behind(&self, death: &Death, now: Moment) {
+        let Some(run) = self.runs.get(death.id) else { return };
+        let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
+        let what = how_many.map_or_else(|| "processes".to_owned(), |count| core::processes(count));
+        let name = &run.name;
+        let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
+        if at_once {
+            warn!(
+                "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
+            );
+        } else {
+            debug!("{name} left {what} behind, which got SIGTERM");
+        }
     }
 
     /// Takes output from the pipes into the log.
     fn pump(&mut self) {
-        let Self { outputs, log, spawned, log_is_full, .. } = self;
-        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, spawned, child, line);
-        if outputs.pump(OUTPUT_BUDGET, &mut sink) == Flow::Full {
-            *log_is_full = true;
-        }
-        self.tell_drained();
+        let Self { outputs, log, runs, .. } = self;
+        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
+        let pumped = outputs.pump(OUTPUT_BUDGET, &mut sink);
+        self.pumped(pumped);
     }
 
-    fn tell_drained(&mut self) {
-        let drained: Vec<ChildId> =
-            self.draining.iter().map(|dead| dead.child).filter(|&child| self.outputs.drained(child)).collect();
+    fn pumped(&mut self, pumped: Pumped) {
+        self.log_is_full |= pumped.full;
+        let drained = |dead: &Draining| self.outputs.drained(dead.child).then_some(dead.child);
+        let drained: Vec<ChildId> = self.draining.iter().filter_map(drained).collect();
         for child in drained {
             self.let_go(child);
         }
@@ -233,16 +253,20 @@ impl Driver {
     fn let_go(&mut self, child: ChildId) {
         let Some(index) = self.draining.iter().position(|dead| dead.child == child) else { return };
         let dead = self.draining.swap_remove(index);
-        let Self { outputs, log, spawned, .. } = self;
-        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, spawned, child, line);
+        let Self { outputs, log, runs, .. } = self;
+        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
         let released = outputs.release(child, &mut sink);
-        if released.held {
-            debug!("{} is dead but others hold its output: no longer listening", self.name_of(child));
+        let name = self.runs.name(child);
+        if released.lost_bytes > 0 {
+            warn!("the last {} bytes of {name}'s output were lost: the log is blocked", released.lost_bytes);
         }
-        if let Some(index) = self.spawned.iter().position(|spawned| spawned.child == child) {
-            let spawned = self.spawned.swap_remove(index);
-            if self.env.get_text(&spawned.pid_variable).as_deref() == Some(spawned.pid.to_string().as_str()) {
-                self.env.remove(&spawned.pid_variable);
+        if released.still_open {
+            info!("{name} is dead, but a process that it started holds its output open: no longer listening to it");
+        }
+        if let Some(run) = self.runs.remove(child) {
+            let ours = run.pid.to_string();
+            if self.env.get(&run.pid_variable).is_some_and(|pid| pid == ours.as_str()) {
+                self.env.remove(&run.pid_variable);
             }
         }
         self.inbox.push_back(Input::Exited { child, status: dead.status });
@@ -252,7 +276,7 @@ impl Driver {
         match effect {
             Effect::Spawn { child, slot } => self.spawn(child, slot),
             Effect::Signal { child, signal } => {
-                debug!("{} to the process group of {}", signal.name(), self.name_of(child));
+                debug!("{} to the process group of {}", signal.name(), self.runs.name(child));
                 self.children.signal(child, signal);
             }
             Effect::Arm { timer, at } => self.timers.arm(timer, at),
@@ -266,35 +290,46 @@ impl Driver {
             Effect::Published(event) => debug!("event: {event}"),
             Effect::Sweep { signal } => {
                 self.sweeping = Some(signal);
-                if self.children.any_left() {
-                    self.children.signal_everything_else(signal);
-                }
+                self.sweep(signal, true);
             }
             Effect::ReopenLogs => self.log.reopen(),
             Effect::Exit { status } => self.exit = Some(status),
         }
     }
 
+    /// Signals what is left, or says that nothing is. Those who are not PID 1 do it again after each death, which may
+    /// have brought them new orphans.
+    fn sweep(&mut self, signal: Signal, send: bool) {
+        if !self.children.any_left() {
+            self.sweeping = None;
+            self.inbox.push_back(Input::NothingLeft);
+        } else if send {
+            self.children.signal_everything_else(signal);
+            if signal == Signal::TERM {
+                self.children.signal_everything_else(Signal::CONT);
+            }
+        }
+    }
+
     fn spawn(&mut self, child: ChildId, slot: Slot) {
-        let Some(command) = self.world.command(slot) else { return };
-        match self.children.spawn(child, command, &self.env) {
+        let Some(command) = self.world.command(slot).cloned() else { return };
+        let began = self.now();
+        let started = self.children.spawn(child, &command, &self.env);
+        let now = self.now();
+        let took = now.since(began);
+        if took > SLOW_START {
+            warn!("the start of {} took {} and held up everything else", command.name, core::elapsed(took));
+        }
+        match started {
             Ok(started) => {
-                let name = command.name.clone();
-                debug!("{name}.Run start, pid {}", started.pid);
+                debug!(pid = started.pid, "{}.Run start", command.name);
                 if !command.pid_variable.is_empty() {
                     self.env.set(command.pid_variable.as_str(), started.pid.to_string());
                 }
-                self.spawned.push(Spawned {
-                    child,
-                    pid: started.pid,
-                    since: self.now(),
-                    pid_variable: command.pid_variable.clone(),
-                    is_check: matches!(slot, Slot::Check(_)),
-                    name,
-                });
+                self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));
                 for pipe in started.outputs {
                     if let Err(error) = self.outputs.add(child, pipe) {
-                        error!("the output of {} is lost: {error}", self.name_of(child));
+                        error!("the output of {} is lost: {error}", command.name);
                     }
                 }
             }
@@ -309,25 +344,10 @@ impl Driver {
         }
     }
 
-    fn name_of(&self, child: ChildId) -> &str {
-        self.spawned.iter().find(|spawned| spawned.child == child).map_or("a process", |spawned| &spawned.name)
-    }
-
     fn now(&self) -> Moment {
         #[expect(clippy::disallowed_methods, reason = "the driver is the one place that looks at the clock")]
         Moment(Instant::now().saturating_duration_since(self.epoch))
     }
-}
-
-/// Hands one line of a child to the log.
-fn deliver(log: &Log, spawned: &[Spawned], child: ChildId, line: Line<'_>) -> Flow {
-    let Some(from) = spawned.iter().find(|spawned| spawned.child == child) else { return Flow::Taken };
-    let taken = if from.is_check {
-        log.check_line(&from.name, from.pid, line.bytes)
-    } else {
-        log.job_line(&from.name, from.pid, line.bytes)
-    };
-    if taken { Flow::Taken } else { Flow::Full }
 }
 
 fn failure_of(error: &SpawnError) -> SpawnFailure {

@@ -1,25 +1,23 @@
 //! From the command line to the end: load, log, signals, driver.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
-use crate::config::{self, Context, Outcome, Source, diagnostic};
+use crate::config::{self, Context, Outcome, Source, diagnostic, template};
+use crate::core;
 use crate::driver::Driver;
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::log::Log;
+use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
-use crate::process::{self, Children, Outputs, Signals};
+use crate::process::{self, Signals};
 
-/// The version that `-version` tells.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Runs the program; `argv` is the whole command line. All signals are blocked when this is called.
-pub fn run(argv: Vec<OsString>) -> Exit {
+/// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     let mut argv = argv.into_iter();
     let program = argv.next().unwrap_or_default().to_string_lossy().into_owned();
     let words: Vec<OsString> = argv.collect();
@@ -34,15 +32,15 @@ pub fn run(argv: Vec<OsString>) -> Exit {
         return supervise(config, &ignored);
     }
     // What ends by itself can be interrupted like any program.
-    process::unblock_signals();
+    process::unblock_all();
     match command {
         Command::Run { .. } => Exit::Internal,
         Command::Help(text) => {
             complain(&text);
             Exit::Success
         }
-        Command::Version => print(&format!("Version: {VERSION}\nGitHash: {}\n", git_hash())),
-        Command::Template { config, out } => template(config, out.as_deref()),
+        Command::Version => print(&format!("Version: {}\nGitHash: {}\n", env!("CARGO_PKG_VERSION"), git_hash())),
+        Command::Template { config, out } => render(config, out.as_deref()),
         Command::Check { file, json } => check(&file, json),
         Command::Show { file } => show(&file),
     }
@@ -52,6 +50,7 @@ fn git_hash() -> &'static str {
     option_env!("CONTAINERPILOT_GIT_HASH").unwrap_or("")
 }
 
+/// The main job: everything until the supervised jobs are done.
 fn supervise(config: Option<String>, ignored: &[String]) -> Exit {
     let mut env = Environment::of_this_process();
     env.set("CONTAINERPILOT_PID", process::own_pid().to_string());
@@ -59,50 +58,74 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Exit {
         Ok(source) => source,
         Err(exit) => return exit,
     };
-    let Outcome { plan, diagnostics } = config::compile(&source, &context(&env), false);
+    let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env.clone()), false);
     let Some(plan) = plan else {
         complain(&diagnostic::render(&diagnostics, &source.origin, &source.text));
         return Exit::Config;
     };
-    let (log, guard) = match Log::start(&plan.logging) {
+    // The guard outlives everything that logs: dropped last, it gives the last lines their second.
+    let (log, _guard) = match Log::start(&plan.logging) {
         Ok(started) => started,
         Err(error) => {
             complain(&format!("containerpilot: {error}\n"));
             return Exit::Config;
         }
     };
+    LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
-        warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
+        warn!("{}", warning.message);
     }
     if !ignored.is_empty() {
-        warn!("words behind the flags are ignored, this is no application of ContainerPilot 2: {}", ignored.join(" "));
+        warn!("the words behind the flags are ignored, this file is no ContainerPilot 2: {}", ignored.join(" "));
     }
-    debug!("loaded config: {}, {}", source.origin, crate::core::count(plan.jobs.len(), "job"));
-    let exit = supervise_plan(&plan, env, log);
-    guard.finish();
-    exit
+    tell_what_is_to_come(&plan);
+    debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
+    drop((source, diagnostics));
+    run_plan(&plan, env, log)
 }
 
-fn supervise_plan(plan: &Plan, env: Environment, log: Log) -> Exit {
+/// What a file may ask for already, though nothing of it happens in this version.
+fn tell_what_is_to_come(plan: &Plan) {
+    let registers = plan.consul.is_some() && plan.jobs.iter().any(|job| job.service.is_some());
+    if registers || !plan.watches.is_empty() {
+        warn!("nothing is registered with Consul or watched there: this version does not speak to it yet");
+    }
+    if plan.telemetry.is_some() {
+        warn!("no metrics are served: this version has no telemetry yet");
+    }
+}
+
+fn run_plan(plan: &Plan, env: Environment, log: Log) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => runtime,
-        Err(error) => return broken("start its event loop", &error),
+        Err(error) => return broken("start the event loop", &error),
     };
-    process::terminate_children_on_panic();
+    stop_children_on_panic();
     let supervised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         runtime.block_on(async {
             let signals = match Signals::listen() {
                 Ok(signals) => signals,
                 Err(error) => return broken("listen for signals", &error),
             };
-            let (children, outputs) = match (Children::new(), Outputs::new()) {
-                (Ok(children), Ok(outputs)) => (children, outputs),
-                (Err(error), _) | (_, Err(error)) => return broken("prepare to start processes", &error),
-            };
-            Exit::Jobs(Driver::new(plan, children, outputs, env, log).run(signals).await)
+            match Driver::new(plan, env, log) {
+                Ok(driver) => Exit::Jobs(driver.run(signals).await),
+                Err(error) => broken("prepare to start processes", &error),
+            }
         })
     }));
     supervised.unwrap_or(Exit::Internal)
+}
+
+/// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
+fn stop_children_on_panic() {
+    let main = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |panic| {
+        // Not through the log, whose lock the panicking thread may hold.
+        complain(&format!("containerpilot: internal error, please report it: {panic}\n").replace(":\n", ": "));
+        if std::thread::current().id() == main {
+            process::terminate_all_now();
+        }
+    }));
 }
 
 fn broken(what: &str, error: &dyn std::fmt::Display) -> Exit {
@@ -110,10 +133,10 @@ fn broken(what: &str, error: &dyn std::fmt::Display) -> Exit {
     Exit::Internal
 }
 
-/// The configuration's text: of the flag's file, or of the variable's.
+/// The configuration's text: of the flag's file, or of the variable's (v3 §2).
 fn source_of(config: Option<String>, env: &Environment) -> Result<Source, Exit> {
     let Some(path) = config.or_else(|| env.get_text("CONTAINERPILOT")).filter(|path| !path.is_empty()) else {
-        complain("containerpilot: -config flag is required, or the variable CONTAINERPILOT: neither names a file\n");
+        complain("containerpilot: no configuration: neither -config nor the variable CONTAINERPILOT names a file\n");
         return Err(Exit::Usage);
     };
     config::read(&path).map_err(|error| {
@@ -122,42 +145,41 @@ fn source_of(config: Option<String>, env: &Environment) -> Result<Source, Exit> 
     })
 }
 
-fn context(env: &Environment) -> Context {
-    Context { env: env.clone(), addresses: config::interfaces::of_this_host(), hostname: config::hostname() }
-}
-
-fn template(config: Option<String>, out: Option<&str>) -> Exit {
+/// `-template`: what the template makes of the file.
+fn render(config: Option<String>, out: Option<&str>) -> Exit {
     let env = Environment::of_this_process();
     let source = match source_of(config, &env) {
         Ok(source) => source,
         Err(exit) => return exit,
     };
-    let rendered = match config::render(&source, &env) {
-        Ok(rendered) => rendered,
-        Err(problem) => {
+    let text = match template::render(&source.text, &env) {
+        Ok(rendered) => rendered.text,
+        Err(error) => {
+            let problem = config::template_problem(&source, &error);
             complain(&diagnostic::render(&[problem], &source.origin, &source.text));
             return Exit::Config;
         }
     };
-    let Some(out) = out else { return print(&rendered) };
+    let Some(out) = out else { return print(&text) };
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o644).open(out);
-    match file.and_then(|mut file| file.write_all(rendered.as_bytes())) {
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => Exit::Success,
         Err(error) => {
-            complain(&format!("containerpilot: could not write {out}: {error}\n"));
+            complain(&format!("containerpilot: could not write config file: {out}: {error}\n"));
             Exit::Failure
         }
     }
 }
 
+/// `config check FILE`
 fn check(file: &str, json: bool) -> Exit {
     let env = Environment::of_this_process();
     let source = match source_of(Some(file.to_owned()), &env) {
         Ok(source) => source,
         Err(exit) => return exit,
     };
-    let Outcome { plan, diagnostics } = config::compile(&source, &context(&env), true);
+    let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
     let printed = if json {
         print(&diagnostic::to_json(&diagnostics, &source.origin, &source.text))
     } else if diagnostics.is_empty() {
@@ -168,28 +190,29 @@ fn check(file: &str, json: bool) -> Exit {
     if plan.is_some() { printed } else { Exit::Config }
 }
 
+/// `config show FILE`
 fn show(file: &str) -> Exit {
     let env = Environment::of_this_process();
     let source = match source_of(Some(file.to_owned()), &env) {
         Ok(source) => source,
         Err(exit) => return exit,
     };
-    let Outcome { plan, diagnostics } = config::compile(&source, &context(&env), false);
+    let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
     if !diagnostics.is_empty() {
         complain(&diagnostic::render(&diagnostics, &source.origin, &source.text));
     }
     match plan {
-        Some(plan) => print(&config::show(&plan)),
+        Some(plan) => print(&format!("{plan:#?}")),
         None => Exit::Config,
     }
 }
 
 /// Writes to stdout. A reader who has gone away is no error.
 fn print(text: &str) -> Exit {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Exit::Success,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
         Err(error) => {
             complain(&format!("containerpilot: could not write to stdout: {error}\n"));
             Exit::Failure
@@ -199,5 +222,5 @@ fn print(text: &str) -> Exit {
 
 /// Writes to stderr. There is nobody to tell when that fails.
 fn complain(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

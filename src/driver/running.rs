@@ -1,0 +1,71 @@
+//! What the loop knows of live children beside the world: whose words their output is.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use crate::core::{ChildId, Moment};
+use crate::log::{Log, Origin, Record};
+use crate::plan::CommandSpec;
+use crate::process::{Flow, Line};
+
+/// Appended to each piece of a line that goes on in the next one (design §4 row 13).
+const CUT: &[u8] = b" [cut]";
+
+/// A live child, or a dead one whose output is not yet delivered.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The command's name.
+    pub(super) name: String,
+    /// For the log and the variable.
+    pub(super) pid: i32,
+    /// When it was started.
+    pub(super) since: Moment,
+    /// The variable that holds its pid, or nothing.
+    pub(super) pid_variable: String,
+    /// A health check, not a job.
+    pub(super) is_check: bool,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Runs(BTreeMap<ChildId, Run>);
+
+impl Runs {
+    /// Notes a start.
+    pub(super) fn add(&mut self, child: ChildId, command: &CommandSpec, pid: i32, since: Moment, is_check: bool) {
+        let (name, pid_variable) = (command.name.clone(), command.pid_variable.clone());
+        self.0.insert(child, Run { name, pid, since, pid_variable, is_check });
+    }
+
+    /// One of them.
+    pub(super) fn get(&self, child: ChildId) -> Option<&Run> {
+        self.0.get(&child)
+    }
+
+    /// Its name, for messages.
+    pub(super) fn name(&self, child: ChildId) -> &str {
+        self.get(child).map_or("a process", |run| &run.name)
+    }
+
+    /// Forgets it.
+    pub(super) fn remove(&mut self, child: ChildId) -> Option<Run> {
+        self.0.remove(&child)
+    }
+}
+
+/// Hands one line of a child to the log.
+pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) -> Flow {
+    let Some(run) = runs.get(child) else { return Flow::Taken };
+    let origin = if run.is_check { Origin::Check(&run.name) } else { Origin::Job(&run.name) };
+    let marked;
+    let bytes = if line.cut {
+        marked = [line.bytes, CUT].concat();
+        &marked
+    } else {
+        line.bytes
+    };
+    match log.job_line(&Record::line(SystemTime::now(), origin, Some(run.pid), bytes)) {
+        Ok(()) => Flow::Taken,
+        Err(_) => Flow::Full,
+    }
+}
