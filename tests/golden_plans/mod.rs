@@ -10,7 +10,7 @@ use containerpilot::plan::{
 use serde_json::{Map, Value as Json, json};
 
 /// A section as the vectors have it and as our plan has it, both with everything taken out that means the same.
-pub fn section(name: &str, want: &Json, plan: &Plan, row: Option<u64>) -> (Json, Json) {
+pub fn section(name: &str, want: &Json, plan: &Plan, verify_is_said: bool) -> (Json, Json) {
     let mut want = want.clone();
     let got = match name {
         "stop_timeout_s" => {
@@ -33,10 +33,10 @@ pub fn section(name: &str, want: &Json, plan: &Plan, row: Option<u64>) -> (Json,
         }
         "consul" => {
             let object = want.as_object_mut().unwrap();
-            // Row 10: what is not said means the opposite, so only what is said can be compared.
-            let verified = object.get("tls_verify") == Some(&json!(true));
-            let unsaid = row == Some(10) && plan.consul.as_ref().is_some_and(|c| c.tls.verify.is_none());
-            object.insert("tls_verify".to_owned(), json!(verified && !unsaid));
+            // Row 10: where nothing is said, certificates are verified.
+            if !verify_is_said {
+                object.insert("tls_verify".to_owned(), json!(true));
+            }
             if let Some(server) = object.get("tls_server_name").and_then(Json::as_str).map(str::to_owned) {
                 // The original cut the port off a little later.
                 object.insert("tls_server_name".to_owned(), json!(server.split(':').next().unwrap_or_default()));
@@ -127,7 +127,7 @@ fn consul(consul: &Consul) -> Json {
         "client_key": path(&tls.client_key),
         "scheme": scheme,
         "tls_server_name": tls.server_name.clone().unwrap_or_default(),
-        "tls_verify": tls.verify == Some(true),
+        "tls_verify": tls.verify,
         "token": consul.token.as_ref().map_or("", |token| token.expose()),
     })
 }

@@ -158,7 +158,7 @@ fn clean(text: &str, keep_line_breaks: bool) -> String {
 }
 
 /// Characters that make the text around them appear in another order than it has, and line separators.
-const fn is_reordering(c: char) -> bool {
+pub(in crate::config) const fn is_reordering(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

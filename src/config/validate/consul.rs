@@ -118,7 +118,7 @@ impl Agent<'_, '_> {
             let message = "consul.scheme: neither \"http\" nor \"https\": every request will fail";
             self.report.add(Problem::warning("consul.scheme", span, message));
         }
-        if scheme == ConsulScheme::Https && tls.verify == Some(false) {
+        if scheme == ConsulScheme::Https && !tls.verify {
             self.warn_of_no_verification(raw);
         }
         let token = self.variable("CONSUL_HTTP_TOKEN").or_else(|| raw.token.value().cloned());
@@ -215,9 +215,9 @@ impl Agent<'_, '_> {
         }
     }
 
-    fn verify(&mut self, raw: Option<&raw::Tls>) -> Option<bool> {
+    fn verify(&mut self, raw: Option<&raw::Tls>) -> bool {
         let Some(value) = self.variable("CONSUL_HTTP_SSL_VERIFY") else {
-            return raw.and_then(|raw| raw.verify.value().copied());
+            return raw.and_then(|raw| raw.verify.value().copied()).unwrap_or(true);
         };
         let verify = switch(&value);
         if verify.is_none() {
@@ -225,7 +225,7 @@ impl Agent<'_, '_> {
             let problem = Problem::error(Rank::OURS, "consul", self.section, message).nowhere();
             self.report.add(problem.help("correct it, or unset it: certificates are verified by default"));
         }
-        verify
+        verify.unwrap_or(true)
     }
 
     /// A file that can't be used; where the environment names it, the file's own word does not matter.

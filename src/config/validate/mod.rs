@@ -19,6 +19,8 @@ mod top;
 mod watches;
 mod when;
 
+pub(super) use when::EVENTS;
+
 use super::context::Context;
 use super::json5::Node;
 use super::report::Report;
