@@ -130,7 +130,7 @@ pub enum ConsulScheme {
 }
 
 /// TLS towards Consul.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsulTls {
     /// PEM file with the authorities to trust.
     pub ca_file: Option<PathBuf>,
@@ -142,8 +142,14 @@ pub struct ConsulTls {
     pub client_key: Option<PathBuf>,
     /// The name expected in the agent's certificate, without a port.
     pub server_name: Option<String>,
-    /// Whether the agent's certificate is verified; `None` when nothing says so (then it is: design §4 row 10).
-    pub verify: Option<bool>,
+    /// Whether the agent's certificate is verified: unless something says otherwise, it is (design §4 row 10).
+    pub verify: bool,
+}
+
+impl Default for ConsulTls {
+    fn default() -> Self {
+        Self { ca_file: None, ca_path: None, client_cert: None, client_key: None, server_name: None, verify: true }
+    }
 }
 
 /// A text that is never printed: `Debug` shows `***`.

@@ -7,6 +7,7 @@ mod nearest;
 mod render;
 
 pub use nearest::nearest;
+pub(in crate::config) use render::is_reordering;
 pub use render::{line_col, render, to_json};
 
 use serde::Serialize;

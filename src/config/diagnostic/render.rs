@@ -1,5 +1,7 @@
 //! Diagnostics as people and machines read them.
 
+use std::borrow::Cow;
+
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
@@ -50,7 +52,8 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, origin: &str, lines: &Lines
             let marked = AnnotationKind::Primary.span(excerpt.start..excerpt.end);
             let label = clean(&diagnostic.label, false);
             let marked = if label.is_empty() { marked } else { marked.label(label) };
-            let snippet = Snippet::source(excerpt.text).path(origin).line_start(excerpt.line).annotation(marked);
+            let snippet =
+                Snippet::source(excerpt.text.as_ref()).path(origin).line_start(excerpt.line).annotation(marked);
             elements.push(snippet.into());
         }
         None => elements.push(Origin::path(origin).into()),
@@ -155,8 +158,14 @@ fn clean(text: &str, keep_line_breaks: bool) -> String {
 }
 
 /// Characters that make the text around them appear in another order than it has, and line separators.
-const fn is_reordering(c: char) -> bool {
+pub(in crate::config) const fn is_reordering(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A piece of the source without what the renderer would let through of [`is_reordering`]; all else that is not to be
+/// shown it replaces itself. Each is as long as what takes its place, so that places stay right.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.contains(is_reordering) { Cow::Owned(text.replace(is_reordering, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// A source with the starts of its lines, for many look-ups.
@@ -167,7 +176,7 @@ struct Lines<'a> {
 
 /// The line of a marked place, cut if it is very long.
 struct Excerpt<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     /// The marked bytes of `text`.
     start: usize,
     end: usize,
@@ -212,7 +221,7 @@ impl<'a> Lines<'a> {
         let cut_end = after.char_indices().nth(REACH).map_or(line.len(), |(at, _)| start + at);
         let shown_before = line.get(cut_start..start).unwrap_or_default();
         Excerpt {
-            text: line.get(cut_start..cut_end).unwrap_or_default(),
+            text: harmless(line.get(cut_start..cut_end).unwrap_or_default()),
             start: start - cut_start,
             end: end.min(cut_end) - cut_start,
             line: index + 1,

@@ -112,16 +112,14 @@ fn unknown_source(
     let node = raw.when.value().and_then(|when| when.source.node);
     let Some(node) = node.filter(|_| named.complete && !source.is_empty() && !named.knows(source)) else { return };
     let path = format!("jobs[{index}].when.source");
-    let problem = match Signal::from_name(source).filter(|signal| signal.name() == source) {
-        Some(signal) => {
-            let message = format!("{path}: {source} starts no job, it is mapped to {}", word_of(whole, signal));
-            let help = format!("signals: {{ {source}: \"event\" }} makes it one");
-            Problem::warning(&path, node.span, message).help(help)
-        }
-        None => {
-            let message = format!("{path}: nothing is called {}: the job never starts", report.named(node));
-            named.suggest(Problem::warning(&path, node.span, message), node, source, report)
-        }
+    let signal = Signal::from_name(source).filter(|signal| signal.name() == source);
+    let problem = if let Some(signal) = signal {
+        let message = format!("{path}: {source} starts no job, it is mapped to {}", word_of(whole, signal));
+        let help = format!("signals: {{ {source}: \"event\" }} makes it one");
+        Problem::warning(&path, node.span, message).help(help)
+    } else {
+        let message = format!("{path}: nothing is called {}: the job never starts", report.named(node));
+        named.suggest(Problem::warning(&path, node.span, message), node, source, report)
     };
     report.add(problem.refuses_if(strict));
 }

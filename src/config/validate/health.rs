@@ -17,12 +17,12 @@ pub(super) fn health(raw: &raw::Health, section: Span, job: &str, judge: &mut Ju
     let timeout = judge.length(22, "health.timeout", &raw.timeout, |e| {
         format!("could not parse job[{job}].health.timeout '{}': {e}", raw.timeout.text())
     });
-    if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span()) {
-        if ttl < interval.saturating_mul(2) {
-            let message = "less than twice `health.interval`: one late heartbeat, and Consul calls the job critical";
-            let problem = judge.warning("health.ttl", span, message);
-            judge.add(problem);
-        }
+    if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span())
+        && ttl < interval.saturating_mul(2)
+    {
+        let message = "less than twice `health.interval`: one late heartbeat, and Consul calls the job critical";
+        let problem = judge.warning("health.ttl", span, message);
+        judge.add(problem);
     }
     let interval = interval.unwrap_or(Duration::from_secs(1));
     let timeout = match timeout {

@@ -15,7 +15,7 @@ use crate::config::report::{Place, Problem, Rank, Report, Step};
 use crate::plan::{JobSpec, SignalMap, TELEMETRY_JOB};
 
 /// How long a stopping job waits for its dependents unless it says otherwise (design §4 row 3).
-const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A decoded element of a list, with its index in the file.
 pub(super) struct Element<T> {
@@ -41,13 +41,13 @@ pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Ele
     let nodes = elements("jobs", node, report);
     let mut decoder = Decoder::new(report, Rank::decoding(Step::Jobs));
     let place = Place::section("jobs");
-    let decoded = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
+    let elements = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
         index,
         raw: raw::job(&mut decoder, node, &place.index(index, theirs)),
     });
-    let decoded = decoded.collect();
+    let elements = elements.collect();
     decoder.finish("unable to parse jobs: job configuration error: ");
-    decoded
+    elements
 }
 
 /// All jobs that are objects.
@@ -131,7 +131,6 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
 fn overrides_exit_code(text: &Text, judge: &mut Judge) -> bool {
     match (text.text(), text.node) {
         ("override", _) => true,
-        ("", None) => false,
         (_, Some(node)) if !text.field.is_bad() => {
             let message = format!("expected \"override\", {}", judge.found(node));
             let problem = judge.our_error("exitCode", node.span, message);

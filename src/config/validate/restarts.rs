@@ -34,15 +34,13 @@ pub(super) fn restarts(raw: &Job, when: &Decided, judge: &mut Judge) -> Restarts
             }
         }
         Value::Number(number) if *number >= 0.0 => {
-            return match u64::try_from(truncate(*number)) {
-                Ok(times) => counted(times),
-                Err(_) => {
-                    let message = "too large to count, and taken for \"never\"";
-                    let problem = judge.warning("restarts", node.span, message);
-                    judge.add(problem.help("\"unlimited\" restarts for ever"));
-                    Restarts::Never
-                }
-            };
+            if let Ok(times) = u64::try_from(truncate(*number)) {
+                return counted(times);
+            }
+            let message = "too large to count, and taken for \"never\"";
+            let problem = judge.warning("restarts", node.span, message);
+            judge.add(problem.help("\"unlimited\" restarts for ever"));
+            return Restarts::Never;
         }
         _ => {}
     }

@@ -101,16 +101,14 @@ fn action<'n>(
             let job = text(fields.get("job"), &place.key("job"), node.span, "the name of a job", report)?;
             let name = text(fields.get("signal"), &place.key("signal"), node.span, "a signal like \"SIGHUP\"", report)?;
             jobs.push((place.key("job").ours, fields.get("job")?, job.clone()));
-            match Signal::from_name(&name) {
-                Some(signal) => Some(SignalAction::Pass { job, signal }),
-                None => {
-                    let path = place.key("signal").ours;
-                    let at = fields.get("signal")?;
-                    let message = format!("{path}: expected a signal like \"SIGHUP\", found {}", report.found(at));
-                    report.add(Problem::error(Rank::OURS, &path, at.span, message));
-                    None
-                }
+            if let Some(signal) = Signal::from_name(&name) {
+                return Some(SignalAction::Pass { job, signal });
             }
+            let path = place.key("signal").ours;
+            let at = fields.get("signal")?;
+            let message = format!("{path}: expected a signal like \"SIGHUP\", found {}", report.found(at));
+            report.add(Problem::error(Rank::OURS, &path, at.span, message));
+            None
         }
         _ => {
             let path = &place.ours;

@@ -21,7 +21,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const TTL: Duration = Duration::from_secs(15);
 
 /// How long a stopping job waits for its dependents (design §4 row 3).
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Judges the section; a section without an address, which is an error, gives nothing.
 pub(super) fn telemetry(node: Option<&Node>, context: &Context, report: &mut Report) -> Option<(Telemetry, JobSpec)> {
@@ -91,12 +91,12 @@ fn metrics(raw: &raw::Telemetry, report: &mut Report) -> Vec<MetricSpec> {
     // The original's paths begin anew here.
     let place = Place { theirs: String::new(), ..place };
     let nodes = nodes.iter().enumerate().filter(|(_, node)| node.value != Value::Null);
-    let decoded: Vec<(usize, Option<Metric>)> =
+    let elements: Vec<(usize, Option<Metric>)> =
         nodes.map(|(index, node)| (index, raw::metric(&mut decoder, node, &place.index(index, index)))).collect();
     decoder.finish("MetricConfig configuration error: ");
 
     let mut specs: Vec<MetricSpec> = Vec::new();
-    for (index, metric) in &decoded {
+    for (index, metric) in &elements {
         let Some(metric) = metric else { continue };
         let mut judge = Judge {
             report,

@@ -16,13 +16,13 @@ pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Ele
     let nodes = elements("watches", node, report);
     let mut decoder = Decoder::new(report, Rank::decoding(Step::Watches));
     let place = Place::section("watches");
-    let decoded = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
+    let elements = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
         index,
         raw: raw::watch(&mut decoder, node, &place.index(index, theirs)),
     });
-    let decoded = decoded.collect();
+    let elements = elements.collect();
     decoder.finish("unable to parse watches: Watch configuration error: ");
-    decoded
+    elements
 }
 
 /// All watches that are objects.

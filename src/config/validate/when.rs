@@ -111,9 +111,9 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
     let field = if raw.once.text().is_empty() { &raw.each } else { &raw.once };
     let code = match (field.text(), field.node) {
         ("", _) | (_, None) => None,
-        (name, Some(node)) => match event(name) {
-            Some(code) => Some(code),
-            None => {
+        (name, Some(node)) => {
+            let code = event(name);
+            if code.is_none() {
                 let key = if raw.once.text().is_empty() { "when.each" } else { "when.once" };
                 let known: Vec<&str> = EVENTS.iter().take(DOCUMENTED).map(|(name, _)| *name).collect();
                 let message = format!("expected an event, {}", judge.found(node));
@@ -129,7 +129,8 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
                 // So that the lack of an event isn't told on top of a wrong one.
                 return When::Never(None);
             }
-        },
+            code
+        }
     };
     if let Some(signal) = event_signal(source, signals) {
         return When::Signal(signal);
