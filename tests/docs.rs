@@ -8,6 +8,13 @@
 //!   configurations of that page. Times and pids may be others;
 //! - links between the pages lead somewhere.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test, also outside its test functions: what it can't read makes it fail"
+)]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -60,7 +67,7 @@ fn blocks(path: &Path, text: &str) -> Vec<Block> {
 fn name(block: &Block) -> &str {
     let first = block.text.lines().next().unwrap_or_default();
     let name = first.strip_prefix("// ").and_then(|rest| rest.split([':', ' ']).next());
-    name.filter(|name| name.ends_with(".json5"))
+    name.filter(|name| Path::new(name).extension().is_some_and(|end| end == "json5"))
         .unwrap_or_else(|| panic!("{}: the first line names the file: // app.json5", block.place))
 }
 
@@ -95,7 +102,7 @@ fn every_command_prints_what_it_says() {
         for block in blocks.iter().filter(|block| block.mark == "console") {
             let mut printed = String::new();
             for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
-                printed += &format!("$ {command}\n{}", shell(command, dir.path()));
+                printed += &["$ ", command, "\n", &shell(command, dir.path())].concat();
                 seen += 1;
             }
             assert_eq!(steady(&printed), steady(&block.text), "{}: it prints\n{printed}", block.place);
