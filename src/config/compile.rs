@@ -4,7 +4,7 @@ use super::context::Context;
 use super::diagnostic::{Diagnostic, Severity};
 use super::load::Source;
 use super::report::Report;
-use super::template::{Rendered, TemplateError};
+use super::template::{Class, Rendered, Stage, TemplateError};
 use super::{json5, template, validate};
 use crate::plan::Plan;
 
@@ -44,13 +44,22 @@ fn refused(diagnostic: Diagnostic) -> Outcome {
 }
 
 pub(super) fn template_problem(source: &str, error: &TemplateError) -> Diagnostic {
+    // Before anything is rendered no value has come in.
+    let reason = match error.stage {
+        Stage::Parse => error.reason.clone(),
+        Stage::Exec => without_values(&error.reason, source),
+    };
+    let help = match error.class {
+        Class::FunctionNotDefined => "a variable of the environment has a dot before it: {{ .NAME }}",
+        _ => "",
+    };
     Diagnostic {
         severity: Severity::Error,
         path: String::new(),
         span: Some(error.span),
-        message: format!("the template can't be rendered: {}", without_values(&error.reason, source)),
+        message: format!("the template can't be rendered: {reason}"),
         label: String::new(),
-        help: String::new(),
+        help: help.to_owned(),
         original: Some(format!("could not apply template to config: {}", error.message)),
     }
 }
@@ -95,6 +104,23 @@ fn closing(text: &str, mark: char) -> Option<usize> {
     None
 }
 
+/// The action that stands before a place and made nothing of what should be there.
+fn made_nothing(source: &str, rendered: &Rendered, place: usize) -> Option<String> {
+    let before = rendered.text.get(..place)?.trim_end().len();
+    // Where the last character before the place ends in the source, and what stands between.
+    let last = rendered.map.source_span(before.saturating_sub(1)..before).end;
+    let here = rendered.map.source_span(place..place.saturating_add(1)).start;
+    let between = source.get(last..here)?.trim();
+    let action = between.rfind("{{").and_then(|open| between.get(open..)).filter(|action| action.ends_with("}}"))?;
+    // A word that closes a block tells nothing.
+    let tells = action.contains('.') || action.contains("env");
+    let short = action.chars().count() <= LONGEST_ACTION && !action.contains('\n');
+    Some(if tells && short { format!("`{action}`") } else { "the template".to_owned() })
+}
+
+/// The longest action that a message repeats, in characters.
+const LONGEST_ACTION: usize = 60;
+
 /// What is no JSON5, at its place in the source. What stands at the place is only told if it stands in the file so.
 fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError) -> Diagnostic {
     let mut diagnostic = json5::diagnostic(&rendered.text, error);
@@ -106,7 +132,10 @@ fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError)
     } else if source.get(span.start..span.end) != rendered.text.get(place.start..place.end) {
         diagnostic.message = format!("syntax error: expected {}, found what the template makes here", error.expected);
         "made by the template".clone_into(&mut diagnostic.label);
-        diagnostic.help = String::new();
+        "is the value to be quoted, or has it a quote, a backslash or a line break in it?"
+            .clone_into(&mut diagnostic.help);
+    } else if let Some(action) = made_nothing(source, rendered, place.start) {
+        diagnostic.help = format!("{action} before it made nothing: is a variable not set?");
     }
     diagnostic
 }

@@ -155,7 +155,10 @@ fn event_signal(source: &str, signals: &SignalMap) -> Option<Signal> {
 fn warn_of_what_never_comes(raw: &raw::When, code: EventCode, section: Span, judge: &mut Judge) {
     let source = raw.source.text();
     let (key, span, message) = if source.is_empty() && !raw.source.field.is_bad() {
-        ("when.source", section, "missing: the job never starts, as every event has a source")
+        match raw.source.node {
+            Some(node) => ("when.source", node.span, "empty: the job never starts, as every event has a source"),
+            None => ("when.source", section, "missing: the job never starts, as every event has a source"),
+        }
     } else if code == EventCode::Shutdown {
         ("when", section, "the job never starts: nothing is started any more once the program stops")
     } else {
