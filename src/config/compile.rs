@@ -51,6 +51,11 @@ pub(super) fn template_problem(source: &str, error: &TemplateError) -> Diagnosti
     };
     let help = match error.class {
         Class::FunctionNotDefined => "a variable of the environment has a dot before it: {{ .NAME }}",
+        Class::UnexpectedEndOfFile => "an {{ end }} is missing",
+        Class::UnterminatedString => "is `}}` missing before it?",
+        _ if reason.contains('…') => {
+            "… is what the environment or a function gave: it may be a secret and is not shown"
+        }
         _ => "",
     };
     Diagnostic {
@@ -90,18 +95,28 @@ fn without_values(reason: &str, source: &str) -> String {
     kept
 }
 
-/// Where a quoted text ends; a backslash guards the next character within `"`.
+/// Where a quoted text ends. A backslash guards the next character within `"`; between backquotes nothing is guarded, so that
+/// only the last one can be trusted to be none of the value's.
 fn closing(text: &str, mark: char) -> Option<usize> {
+    if mark == '`' {
+        return text.rfind(mark);
+    }
     let mut guarded = false;
     for (at, c) in text.char_indices() {
         match c {
             _ if guarded => guarded = false,
-            '\\' if mark == '"' => guarded = true,
+            '\\' => guarded = true,
             c if c == mark => return Some(at),
             _ => {}
         }
     }
     None
+}
+
+/// Whether the text begins at this place, with something that begins YAML or TOML rather than JSON5.
+fn begins_another_language(text: &str, place: usize) -> bool {
+    let Some((before, here)) = text.split_at_checked(place) else { return false };
+    before.trim().is_empty() && here.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-')
 }
 
 /// The action that stands before a place and made nothing of what should be there.
@@ -129,10 +144,16 @@ fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError)
     diagnostic.span = Some(span);
     if rendered.text.trim().is_empty() {
         "a configuration is an object, `{…}`, found nothing at all".clone_into(&mut diagnostic.message);
+        if !source.trim().is_empty() {
+            "the template made nothing of it: is a variable not set?".clone_into(&mut diagnostic.help);
+        }
     } else if source.get(span.start..span.end) != rendered.text.get(place.start..place.end) {
         diagnostic.message = format!("syntax error: expected {}, found what the template makes here", error.expected);
         "made by the template".clone_into(&mut diagnostic.label);
         "is the value to be quoted, or has it a quote, a backslash or a line break in it?"
+            .clone_into(&mut diagnostic.help);
+    } else if begins_another_language(&rendered.text, place.start) {
+        "a configuration is one object, `{…}`, in JSON5; neither YAML nor TOML is read"
             .clone_into(&mut diagnostic.help);
     } else if let Some(action) = made_nothing(source, rendered, place.start) {
         diagnostic.help = format!("{action} before it made nothing: is a variable not set?");

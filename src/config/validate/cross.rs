@@ -97,7 +97,10 @@ fn without_consul(whole: &Whole, report: &mut Report) {
     if let Some((index, span)) = ports {
         let path = format!("jobs[{index}].port");
         let message = format!("{path}: jobs with a port run, but are not registered: there is {said}");
-        report.add(Problem::warning(&path, span, message).help("consul: false says that this is meant"));
+        report.add(
+            Problem::warning(&path, span, message)
+                .help("consul: \"localhost:8500\" registers them, consul: false says that this is meant"),
+        );
     }
 }
 

@@ -136,7 +136,9 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
         return When::Signal(signal);
     }
     let Some(code) = code else {
-        if !raw.once.field.is_bad() && !raw.each.field.is_bad() {
+        // A signal that is no event is told where all of them are known.
+        let signal = Signal::from_name(source).is_some();
+        if !raw.once.field.is_bad() && !raw.each.field.is_bad() && !signal {
             let message = "the job never starts: expected `once`, `each` or `interval`";
             let problem = judge.warning("when", section, message);
             judge.add(problem.help("without `when` a job starts with the program"));
