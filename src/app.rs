@@ -73,7 +73,7 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Exit {
     };
     LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
-        warn!("{}", warning.message);
+        warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
     }
     if !ignored.is_empty() {
         warn!("the words behind the flags are ignored, this file is no ContainerPilot 2: {}", ignored.join(" "));

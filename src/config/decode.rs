@@ -3,6 +3,7 @@
 
 use super::coerce::{parse_bool, parse_int, truncate};
 use super::diagnostic::{Span, nearest};
+use super::duration::parse_go_duration;
 use super::go_value::{go_type, number_as_string};
 use super::json5::{Member, Node, Value};
 use super::report::{Place, Problem, Rank, Report};
@@ -207,12 +208,23 @@ impl<'r, 'a> Decoder<'r, 'a> {
                 Err(why) => {
                     self.bare |= place.theirs.is_empty();
                     self.wrong(node, place, "a whole number", format!("cannot parse '{}' as int: {why}", place.theirs));
+                    self.suggest_bare_seconds(node, text);
                     return Field::Bad;
                 }
             },
             Value::Array(_) | Value::Object(_) => return self.unconvertible(node, place, "int", "a whole number"),
         };
         Field::Given(number, node.span)
+    }
+
+    /// Adds to the last error that a whole number of seconds has no unit here, where one is written.
+    fn suggest_bare_seconds(&mut self, node: &Node, text: &str) {
+        let Ok(duration) = parse_go_duration(text) else { return };
+        let duration = duration.to_std();
+        let whole = duration.subsec_nanos() == 0 && !duration.is_zero() && self.report.literal(node.span).is_some();
+        if let Some(problem) = self.problems.pop_if(|_| whole) {
+            self.problems.push(problem.label(format!("did you mean {}?", duration.as_secs())));
+        }
     }
 
     /// A switch.

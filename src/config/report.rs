@@ -190,6 +190,8 @@ impl<'a> Report<'a> {
     pub(super) fn found(&self, node: &Node) -> String {
         match (&node.value, self.literal(node.span)) {
             (Value::Object(_), _) => "an object".to_owned(),
+            // That there is nothing is no secret, and mostly the reason.
+            (Value::String(text), None) if text.is_empty() => "an empty text made by the template".to_owned(),
             (_, None) => "a value made by the template".to_owned(),
             (Value::Array(_), Some(text)) if text.contains('\n') => "an array".to_owned(),
             (_, Some(text)) => shortened(text),

@@ -8,7 +8,7 @@ mod render;
 
 pub use nearest::nearest;
 pub(in crate::config) use render::is_reordering;
-pub use render::{line_col, render, to_json};
+pub use render::{line_col, one_line, render, to_json};
 
 use serde::Serialize;
 

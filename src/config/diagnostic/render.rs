@@ -15,7 +15,8 @@ const REACH: usize = 160;
 /// Longest message, label or help in characters: they may repeat what the file says.
 const LONGEST: usize = 1_000;
 
-/// All diagnostics as text, in file order, with excerpts, and a last line that counts them. No colour.
+/// All diagnostics as text, in file order, with excerpts and an empty line after each, and a last line that counts them.
+/// No colour.
 ///
 /// `source` is the file as written. Lines end in `\n`; of a place over several lines only the first is shown; control
 /// characters are shown as symbols or escapes.
@@ -26,7 +27,7 @@ pub fn render(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String 
     let mut text = String::new();
     for diagnostic in in_file_order(diagnostics) {
         text.push_str(&one(&renderer, diagnostic, &origin, &lines));
-        text.push('\n');
+        text.push_str("\n\n");
     }
     let (errors, warnings) = count(diagnostics);
     let mut parts = Vec::new();
@@ -73,6 +74,16 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, origin: &str, lines: &Lines
         None => text.replacen("\n--> ", "\n --> ", 1),
         _ => text,
     }
+}
+
+/// One diagnostic as one line, for a log: `file:line:column: message (label; help)`, without the place where it has none.
+pub fn one_line(diagnostic: &Diagnostic, origin: &str, source: &str) -> String {
+    let place = diagnostic.span.map(|span| line_col(source, span.start));
+    let place = place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+    let more = [&diagnostic.label, &diagnostic.help].into_iter().filter(|text| !text.is_empty());
+    let more: Vec<String> = more.map(|text| clean(text, false)).collect();
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
+    format!("{}{place}: {}{more}", clean(origin, false), clean(&diagnostic.message, false))
 }
 
 /// One object for machines: `file`, how many `errors` and `warnings`, and `diagnostics` in file order, each with

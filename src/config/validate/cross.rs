@@ -43,7 +43,12 @@ pub(super) fn check(whole: &Whole, strict: bool, report: &mut Report) {
         if named.complete && !named.jobs.iter().any(|(name, _)| name == job) {
             let message = format!("{path}: no job is called {}", report.named(node));
             let problem = Problem::error(Rank::OURS, path, node.span, message);
-            report.add(named.suggest(problem, node, job, report));
+            let candidates = named.jobs.iter().filter(|(_, path)| path.is_some()).map(|(name, _)| name.as_str());
+            let near = nearest(job, candidates).filter(|_| report.literal(node.span).is_some());
+            report.add(match near {
+                Some(near) => problem.label(format!("did you mean \"{near}\"?")),
+                None => problem,
+            });
         }
     }
     super::cycles::check(whole, report);
@@ -92,7 +97,10 @@ fn without_consul(whole: &Whole, report: &mut Report) {
     if let Some((index, span)) = ports {
         let path = format!("jobs[{index}].port");
         let message = format!("{path}: jobs with a port run, but are not registered: there is {said}");
-        report.add(Problem::warning(&path, span, message).help("consul: false says that this is meant"));
+        report.add(
+            Problem::warning(&path, span, message)
+                .help("consul: \"localhost:8500\" registers them, consul: false says that this is meant"),
+        );
     }
 }
 
@@ -171,15 +179,20 @@ impl Named {
         self.jobs.iter().chain(&self.others).any(|(name, _)| name == source)
     }
 
-    /// Names what was probably meant, unless a template made it, or what was written.
+    /// Names the source that was probably meant, unless a template made it, or what was written.
     fn suggest(&self, problem: Problem, node: &Node, written: &str, report: &Report) -> Problem {
         if report.literal(node.span).is_none() {
             return problem;
         }
         let shown = self.jobs.iter().chain(&self.others).filter(|(_, path)| path.is_some());
-        match nearest(written, shown.map(|(name, _)| name.as_str())) {
-            Some(near) => problem.label(format!("did you mean \"{near}\"?")),
-            None => problem.help("a source is a job's name, \"watch.NAME\", \"check.JOB\" or \"global\""),
+        let near = nearest(written, shown.map(|(name, _)| name.as_str())).map(str::to_owned);
+        let near = near.or_else(|| Signal::from_name(written).map(Signal::name));
+        match (near, written.strip_prefix("watch.")) {
+            (Some(near), _) => problem.label(format!("did you mean \"{near}\"?")),
+            (None, Some(service)) => {
+                problem.help(format!("watches: [{{ name: \"{service}\", interval: 10 }}] makes it"))
+            }
+            (None, None) => problem.help("a source is a job's name, \"watch.NAME\", \"check.JOB\" or \"global\""),
         }
     }
 }

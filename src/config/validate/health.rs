@@ -10,17 +10,24 @@ use crate::config::duration::GoDuration;
 use crate::config::raw;
 use crate::plan::HealthSpec;
 
-/// A job's health check: interval, time to live, timeout, command.
-pub(super) fn health(raw: &raw::Health, section: Span, job: &str, judge: &mut Judge) -> HealthSpec {
+/// A job's health check: interval, time to live, timeout, command. Only the service of an `advertised` job has a time to
+/// live.
+pub(super) fn health(
+    (raw, section): (&raw::Health, Span),
+    job: &str,
+    advertised: bool,
+    judge: &mut Judge,
+) -> HealthSpec {
     let interval = positive(judge, 20, ("health.interval", job), (&raw.interval, section));
     let ttl = positive(judge, 21, ("health.ttl", job), (&raw.ttl, section));
     let timeout = judge.length(22, "health.timeout", &raw.timeout, |e| {
         format!("could not parse job[{job}].health.timeout '{}': {e}", raw.timeout.text())
     });
     if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span())
-        && ttl < interval.saturating_mul(2)
+        && advertised
+        && ttl <= interval
     {
-        let message = "less than twice `health.interval`: one late heartbeat, and Consul calls the job critical";
+        let message = "no longer than `health.interval`: Consul calls the job critical between two heartbeats";
         let problem = judge.warning("health.ttl", span, message);
         judge.add(problem);
     }

@@ -82,14 +82,17 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
     }
     // Rule 2.
     let health = if let Field::Given(health, span) = &raw.health {
-        Some(health::health(health, *span, name, judge))
+        Some(health::health((health, *span), name, advertised, judge))
     } else {
         None
     };
     // Rules 3 to 6.
     if raw.name.value().is_none_or(String::is_empty) && !raw.name.is_bad() {
-        let span = raw.name.span().unwrap_or(raw.span);
-        let problem = judge.error(50, "name", span, "missing: every job needs a name", "'name' must not be blank");
+        let (span, message) = match raw.name_node {
+            Some(node) => (node.span, format!("every job needs a name, {}", judge.found(node))),
+            None => (raw.span, "missing: every job needs a name".to_owned()),
+        };
+        let problem = judge.error(50, "name", span, message, "'name' must not be blank");
         judge.add(problem);
     }
     let ttl = health.as_ref().map_or(Duration::ZERO, |h| h.ttl);

@@ -143,7 +143,10 @@ fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<Metr
     if !is_metric_name(&exposed) {
         let message = match raw.name.node.filter(|_| !exposed.is_empty()) {
             Some(node) => format!("namespace, subsystem and name make no metric name, {}", judge.found(node)),
-            None => "missing: every metric needs a name".to_owned(),
+            None => match raw.name.node {
+                Some(node) => format!("every metric needs a name, {}", judge.found(node)),
+                None => "missing: every metric needs a name".to_owned(),
+            },
         };
         let original = format!("descriptor {described} is invalid: {} is not a valid metric name", go_quote(&exposed));
         let problem = judge.error(2, "name", span, message, original);

@@ -48,8 +48,10 @@ fn watch(raw: &Watch, judge: &mut Judge) -> WatchSpec {
         _ if raw.name.field.is_bad() => {}
         Some(node) if !name.is_empty() => check_name(judge, 1, "name", name, node),
         _ => {
-            let span = raw.name.node.map_or(raw.span, |node| node.span);
-            let message = "missing: expected the name of a service";
+            let (span, message) = match raw.name.node {
+                Some(node) => (node.span, format!("expected the name of a service, {}", judge.found(node))),
+                None => (raw.span, "missing: expected the name of a service".to_owned()),
+            };
             let problem = judge.error(1, "name", span, message, "'name' must not be blank");
             judge.add(problem);
         }

@@ -136,7 +136,9 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
         return When::Signal(signal);
     }
     let Some(code) = code else {
-        if !raw.once.field.is_bad() && !raw.each.field.is_bad() {
+        // A signal that is no event is told where all of them are known.
+        let signal = Signal::from_name(source).is_some();
+        if !raw.once.field.is_bad() && !raw.each.field.is_bad() && !signal {
             let message = "the job never starts: expected `once`, `each` or `interval`";
             let problem = judge.warning("when", section, message);
             judge.add(problem.help("without `when` a job starts with the program"));
@@ -155,7 +157,10 @@ fn event_signal(source: &str, signals: &SignalMap) -> Option<Signal> {
 fn warn_of_what_never_comes(raw: &raw::When, code: EventCode, section: Span, judge: &mut Judge) {
     let source = raw.source.text();
     let (key, span, message) = if source.is_empty() && !raw.source.field.is_bad() {
-        ("when.source", section, "missing: the job never starts, as every event has a source")
+        match raw.source.node {
+            Some(node) => ("when.source", node.span, "empty: the job never starts, as every event has a source"),
+            None => ("when.source", section, "missing: the job never starts, as every event has a source"),
+        }
     } else if code == EventCode::Shutdown {
         ("when", section, "the job never starts: nothing is started any more once the program stops")
     } else {
