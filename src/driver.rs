@@ -220,7 +220,7 @@ impl Driver {
     fn tell_left_behind(&self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };
         let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-        let what = how_many.map_or_else(|| "processes".to_owned(), |count| core::processes(count));
+        let what = how_many.map_or_else(|| "processes".to_owned(), core::processes);
         let name = &run.name;
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
         if at_once {
