@@ -2,7 +2,8 @@
 //! real binary as PID 1. The meaning of the fields is told in the vectors' README.
 //!
 //! The cases run side by side, since they mostly wait. An action comes at its time but never before the lines that it
-//! must find, so that a slow machine delays a case instead of failing it.
+//! must find, so that a slow machine delays a case instead of failing it. That lines come late is a failure all the same
+//! where a [`Canary`] says that the machine has time.
 
 #![expect(
     clippy::disallowed_methods,
@@ -17,8 +18,9 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -28,9 +30,15 @@ use support::{DEADLINE, Launch, Pilot, Signal, wait};
 /// How many cases run at a time.
 const AT_A_TIME: usize = 10;
 
-/// How long an action waits beyond its time for the lines that come before it. When they don't, it is carried out all the
-/// same, and the comparison tells what is wrong. Less than the 500 ms after which row 6's next run would come.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// How long an action waits beyond its time for the lines that it must find. When they don't come, it is carried out all
+/// the same, and the comparison tells what is wrong.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Later than this no action may be on a machine that has time. Row 6's next run would come 500 ms after the action.
+const LATE: Duration = Duration::from_millis(400);
+
+/// A machine that needs longer to run a shell has no time; otherwise it takes some 2 ms.
+const BUSY: Duration = Duration::from_millis(50);
 
 /// The cases that talk to the control socket, which comes with part 3.
 const NEED_THE_CONTROL_SOCKET: [&str; 10] = [
@@ -176,17 +184,22 @@ impl Case {
     }
 
     /// Runs it; gives what is wrong, and with it what the program wrote.
-    fn run(&self, start: &Mutex<()>) -> Result<(), String> {
+    fn run(&self, start: &Mutex<()>, canary: &Canary) -> Result<(), String> {
         let mut pilot = {
             // One after the other: ten starts at once would be late, all of them.
             let _turn = start.lock().unwrap();
             Launch::config(&self.config).env("SOCKET", "control.socket").start()
         };
         let begin = Instant::now();
-        for action in &self.actions {
-            self.wait_for_its_time(action, begin, &pilot);
-            if let Err(wrong) = self.act(action, &mut pilot) {
-                return Err(self.report(&[wrong], &pilot));
+        let mut wrong = Vec::new();
+        for (index, action) in self.actions.iter().enumerate() {
+            let late = self.wait_for_its_time(index, action, begin, &pilot);
+            if late > LATE && canary.slowest_since(begin) < BUSY {
+                wrong.push(format!("the lines before the action at {} s came {late:?} late", action.at_s));
+            }
+            if let Err(gone) = self.act(action, &mut pilot) {
+                wrong.push(gone);
+                return Err(self.report(&wrong, &pilot));
             }
         }
 
@@ -195,7 +208,6 @@ impl Case {
         let deadline = watched.map_or(DEADLINE, |watched| watched.saturating_sub(begin.elapsed()));
         let ended = wait::poll(deadline, || pilot.try_exit());
         let status = self.ours().map_or(0, |ours| ours.status);
-        let mut wrong = Vec::new();
         match (ended, runs_on) {
             (Some(code), true) => wrong.push(format!("it ended, with exit status {code}, instead of running on")),
             (None, false) => wrong.push(format!("it still runs after {deadline:?}: {:?}", pilot.processes())),
@@ -220,26 +232,31 @@ impl Case {
         }
     }
 
-    fn wait_for_its_time(&self, action: &Action, begin: Instant, pilot: &Pilot) {
+    /// Gives how much later than its time the action is.
+    fn wait_for_its_time(&self, index: usize, action: &Action, begin: Instant, pilot: &Pilot) -> Duration {
         let at = Duration::from_secs_f64(action.at_s);
-        let found = self.lines_before(action);
-        let _ = wait::poll(at + PATIENCE, || {
-            let come = begin.elapsed() >= at && pilot.log().len() >= found;
-            come.then_some(())
-        });
+        let found = self.lines_before(index);
+        let come = || begin.elapsed() >= at && pilot.log().len() >= found;
+        let _ = wait::poll(at + PATIENCE, || come().then_some(()));
+        begin.elapsed().saturating_sub(at)
     }
 
-    /// How many lines an action must find. The last one finds all that no stop causes; those before it find the first.
-    fn lines_before(&self, action: &Action) -> usize {
-        let by_a_stop = |line: &str| line.ends_with("-term") || line.starts_with("pre") || line.starts_with("post");
+    /// How many lines an action must find. The last one finds all but those that it causes, which is a stop; those
+    /// before it find the first line.
+    fn lines_before(&self, index: usize) -> usize {
+        let is_stop = |action: &Action| action.what.get("signal").is_some_and(|signal| signal == "TERM");
+        let stopping = self.actions.iter().take(index).any(is_stop);
+        let still_to_come =
+            |line: &str| line.ends_with("-term") || !stopping && (line.starts_with("pre") || line.starts_with("post"));
         let count = match (self.ours().map(|ours| &ours.lines), &self.lines, &self.set) {
-            (Some(OurLines::OneOf(lists)), ..) => lists.first().unwrap().iter().filter(|line| !by_a_stop(line)).count(),
-            (_, Some(lines), _) => lines.iter().filter(|line| !by_a_stop(line)).count(),
-            (_, _, Some(set)) => set.iter().filter(|(line, _)| !by_a_stop(line)).map(|(_, times)| times).sum(),
+            (Some(OurLines::OneOf(lists)), ..) => {
+                lists.first().unwrap().iter().filter(|line| !still_to_come(line)).count()
+            }
+            (_, Some(lines), _) => lines.iter().filter(|line| !still_to_come(line)).count(),
+            (_, _, Some(set)) => set.iter().filter(|(line, _)| !still_to_come(line)).map(|(_, times)| times).sum(),
             _ => 0,
         };
-        let is_last = self.actions.last().is_some_and(|last| std::ptr::eq(last, action));
-        if is_last { count } else { count.min(1) }
+        if index + 1 == self.actions.len() { count } else { count.min(1) }
     }
 
     fn act(&self, action: &Action, pilot: &mut Pilot) -> Result<(), String> {
@@ -319,6 +336,30 @@ impl Case {
     }
 }
 
+/// Runs a shell again and again, to know whether the machine has time for the cases.
+#[derive(Default)]
+struct Canary {
+    /// When each run ended and how long it took.
+    runs: Mutex<Vec<(Instant, Duration)>>,
+    over: AtomicBool,
+}
+
+impl Canary {
+    fn sing(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            let begin = Instant::now();
+            Command::new("/bin/sh").args(["-c", ":"]).status().unwrap();
+            self.runs.lock().unwrap().push((Instant::now(), begin.elapsed()));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn slowest_since(&self, begin: Instant) -> Duration {
+        let runs = self.runs.lock().unwrap();
+        runs.iter().filter(|(end, _)| *end >= begin).map(|(_, took)| *took).max().unwrap_or_default()
+    }
+}
+
 /// Where the n-th of equal lines stands: `b#2` is the second `b`.
 fn place(lines: &[String], which: &str) -> Option<usize> {
     let (line, nth) = which.rsplit_once('#').unwrap();
@@ -371,10 +412,11 @@ fn the_jobs_write_what_the_original_s_wrote_in_the_same_order() {
     let lasts = |case: &Case| case.actions.last().map_or(1.0, |last| last.at_s);
     cases.sort_by(|a, b| lasts(b).total_cmp(&lasts(a)));
 
-    let (next, start, failures) = (AtomicUsize::new(0), Mutex::new(()), Mutex::new(Vec::new()));
+    let (next, start, failures, canary) =
+        (AtomicUsize::new(0), Mutex::new(()), Mutex::new(Vec::new()), Canary::default());
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = catch_unwind(AssertUnwindSafe(|| case.run(&start)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| case.run(&start, &canary)));
             let outcome =
                 outcome.unwrap_or_else(|panic| Err(format!("\n=== {}\n  {}\n", case.name, words_of(&*panic))));
             if let Err(failure) = outcome {
@@ -382,11 +424,17 @@ fn the_jobs_write_what_the_original_s_wrote_in_the_same_order() {
             }
         }
     };
+    let began = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(work);
+        scope.spawn(|| canary.sing());
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            worker.join().unwrap();
         }
+        canary.over.store(true, Ordering::Relaxed);
     });
+    let slowest = canary.slowest_since(began);
     let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} of {count} cases failed:\n{}", failures.len(), failures.concat());
+    let many = failures.len();
+    assert!(many == 0, "{many} of {count} cases failed (a shell took {slowest:?} at most):\n{}", failures.concat());
 }
