@@ -6,3 +6,4 @@
 mod support;
 
 mod config_files;
+mod output;
