@@ -6,4 +6,5 @@
 mod support;
 
 mod config_files;
+mod endings;
 mod output;
