@@ -1,5 +1,7 @@
 //! Rows 65–69: files that are no configuration, bombs, mistakes, secrets.
 
+#![expect(clippy::disallowed_methods, clippy::panic, reason = "a test: it looks at the clock, and fails loudly")]
+
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
