@@ -71,17 +71,17 @@ fn flood(name: &str, lines: usize, more: &str) -> String {
     format!("{{ name: '{name}', exec: ['perl', '-e', {perl:?}], {more} }},")
 }
 
-/// Waits until a flood doesn't get any further.
+/// Waits until a flood is held up inside its `write`, and tells how often it said in the log how far it is.
 #[track_caller]
 fn wait_stuck(pilot: &Pilot, name: &str) -> usize {
-    let progress = || pilot.log().iter().filter(|line| line.starts_with(name)).count();
-    let mut last = 0;
-    let stuck = || {
-        last = progress();
-        last > 0 && poll(Duration::from_millis(500), || (progress() > last).then_some(())).is_none()
+    let flood = pilot.wait_process(&format!("{name} $i"));
+    let writes = || {
+        let call = fs::read_to_string(format!("/proc/{}/syscall", flood.pid)).unwrap_or_default();
+        call.starts_with(&format!("{} 0x1 ", libc::SYS_write))
     };
+    let stuck = || poll(Duration::from_millis(500), || (!writes()).then_some(())).is_none();
     wait_until(DEADLINE, stuck, "the flood waits for the reader");
-    last
+    pilot.log().iter().filter(|line| line.starts_with(name)).count()
 }
 
 /// The numbers of the lines that a flood wrote, as they stand in the output.
