@@ -1,0 +1,10 @@
+//! The fault catalogue over the whole program: one test or more for each row, which carries the row's number.
+
+#![expect(clippy::unwrap_used, reason = "tests: what can't be done makes them fail")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod config_files;
+mod endings;
+mod output;
