@@ -1,7 +1,7 @@
 //! What only the whole file can tell: names that nobody has, names that two have, jobs that wait for each other.
 
 use super::consul::Decided;
-use super::jobs::Element;
+use super::elements::Element;
 use super::signals::Signals;
 use crate::config::diagnostic::{Span, nearest};
 use crate::config::json5::Node;
