@@ -181,7 +181,7 @@ fn check(file: &str, json: bool) -> Exit {
     };
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
     let printed = if json {
-        print(&diagnostic::to_json(&diagnostics, &source.origin, &source.text))
+        print(&(diagnostic::to_json(&diagnostics, &source.origin, &source.text) + "\n"))
     } else if diagnostics.is_empty() {
         print(&format!("{}: no problems\n", source.origin))
     } else {
