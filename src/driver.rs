@@ -100,7 +100,7 @@ impl Driver {
     }
 
     /// Runs until the world gives its exit status.
-    pub async fn run(mut self, mut signals: Signals) -> u8 {
+    pub async fn run(&mut self, signals: &mut Signals) -> u8 {
         // A TERM that came while the configuration was read is honoured before anything is started (row 1).
         while let Some(received) = signals.pending() {
             self.on_signal(received);
@@ -110,7 +110,7 @@ impl Driver {
         // The first jobs run. What made them out of a text is not needed any more.
         process::release_startup_pages();
         while self.exit.is_none() {
-            self.wait(&mut signals).await;
+            self.wait(signals).await;
             self.take_turn();
         }
         self.exit.unwrap_or_default()
@@ -162,9 +162,21 @@ impl Driver {
             Received::Child => {}
             Received::Other(signal) => {
                 debug!("got {}", signal.name());
+                #[cfg(debug_assertions)]
+                self.panic_on_purpose(signal);
                 self.inbox.push_back(Input::Signal(signal));
             }
         }
+    }
+
+    /// For the test of row 22, where a loop that breaks is needed. Not in a release.
+    #[cfg(debug_assertions)]
+    fn panic_on_purpose(&self, signal: Signal) {
+        let name = signal.name();
+        assert!(
+            self.env.get("CONTAINERPILOT_PANIC_ON").is_none_or(|on| on != name.as_str()),
+            "told to panic\non {name}"
+        );
     }
 
     fn on_time(&mut self) {
