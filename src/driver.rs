@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
 use self::running::{Runs, deliver};
-use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, World};
+use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, Timer, World};
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
@@ -190,11 +190,30 @@ impl Driver {
         }
         while let Some(timer) = self.timers.take_due(now) {
             trace!(?timer, "due");
-            self.inbox.push_back(Input::Timer(timer));
+            if !self.is_of_a_dead_run(timer) {
+                self.inbox.push_back(Input::Timer(timer));
+            }
         }
         let over: Vec<ChildId> = self.draining.iter().filter(|dead| dead.until <= now).map(|dead| dead.child).collect();
         for child in over {
             self.let_go(child);
+        }
+    }
+
+    /// Whether this is a limit for a run that is over and only not told yet. It was kept: nobody must be called killed
+    /// or too slow because his output took a second more.
+    fn is_of_a_dead_run(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Timeout(child) | Timer::Grace(child) | Timer::GiveUp(child) => {
+                self.draining.iter().any(|dead| dead.child == child)
+            }
+            Timer::Interval(_)
+            | Timer::Heartbeat(_)
+            | Timer::Wait(_)
+            | Timer::Restart(_)
+            | Timer::Stop(_)
+            | Timer::Retry(_)
+            | Timer::Sweep => false,
         }
     }
 

@@ -102,6 +102,23 @@ fn f18_the_program_leaves_as_soon_as_the_last_child_is_gone() {
 }
 
 #[test]
+fn f18_a_job_that_ended_on_term_is_not_called_killed_for_output_that_others_hold_open() {
+    let text = r#"{ consul: false, stopTimeout: 1, jobs: [
+        { name: "job", exec: ["sh", "-c", "trap '' TERM; setsid sleep 1001 & trap - TERM; echo up >> $LOG; exec sleep 1002"] },
+    ] }"#;
+    let mut pilot = config(text).start();
+    pilot.wait_log("up");
+    wait_command(&pilot, "sleep 1001");
+    wait_command(&pilot, "sleep 1002");
+    assert_eq!(pilot.stop().0, 0);
+    let stdout = pilot.stdout();
+    assert!(stdout.contains("job is dead, but a process that it started holds its output open"), "{stdout}");
+    assert!(!stdout.contains("did not end"), "{stdout}");
+    assert!(stdout.contains("stopped: job (143); exit 0"), "{stdout}");
+    pilot.finish();
+}
+
+#[test]
 fn f19_what_hides_in_a_session_of_its_own_is_asked_after_the_jobs() {
     let text = r#"{ consul: false, stopTimeout: 300, jobs: [
         { name: "job", exec: ["sh", "-c", "setsid perl polite.pl up hidden > /dev/null & exec perl polite.pl up job"] },
