@@ -8,3 +8,8 @@ mod support;
 mod config_files;
 mod endings;
 mod output;
+mod signals;
+mod signals_panic;
+mod signals_reaping;
+mod signals_stop;
+mod signals_terminal;
