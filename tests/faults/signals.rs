@@ -197,7 +197,7 @@ fn f14_a_storm_of_signals_is_merged_and_leaves_nothing_waiting() {
     pilot.wait_log("up");
     pilot.signal(Signal::SIGHUP);
     pilot.wait_log("hup");
-    let before = pilot.rss_kib();
+    let before = pilot.anonymous_kib();
     let pid = Pid::from_raw(pilot.pid);
     for _ in 0..count(20_000, 100_000) {
         kill(pid, Signal::SIGHUP).unwrap();
@@ -206,7 +206,7 @@ fn f14_a_storm_of_signals_is_merged_and_leaves_nothing_waiting() {
     // The run at the end of the storm, and one for all that came during it.
     wait::holds_for(Duration::from_millis(800), || pilot.logged("hup") <= so_far + 2, "two runs are left at most");
     assert!(so_far >= 1);
-    let grown = pilot.rss_kib().saturating_sub(before);
+    let grown = pilot.anonymous_kib().saturating_sub(before);
     assert!(grown < 2048, "{grown} KiB more");
     // It still listens.
     let runs = pilot.logged("hup");
