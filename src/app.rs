@@ -202,7 +202,7 @@ fn show(file: &str) -> Exit {
         complain(&diagnostic::render(&diagnostics, &source.origin, &source.text));
     }
     match plan {
-        Some(plan) => print(&format!("{plan:#?}")),
+        Some(plan) => print(&config::show(&plan)),
         None => Exit::Config,
     }
 }

@@ -21,7 +21,7 @@ use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnF
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
-use crate::process::{Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
+use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
 use crate::timers::Timers;
 
 /// How long the output of a dead child may still be held open by others.
@@ -106,13 +106,14 @@ impl Driver {
             self.on_signal(received);
         }
         self.inbox.push_back(Input::Start);
-        loop {
-            self.take_turn();
-            if let Some(status) = self.exit {
-                return status;
-            }
+        self.take_turn();
+        // The first jobs run. What made them out of a text is not needed any more.
+        process::release_startup_pages();
+        while self.exit.is_none() {
             self.wait(&mut signals).await;
+            self.take_turn();
         }
+        self.exit.unwrap_or_default()
     }
 
     /// Steps the inputs that are there, not those that they cause: signals and timers get their turn between.
@@ -200,7 +201,7 @@ impl Driver {
             debug!("reaped {}: {:?}", core::count(reaped.orphans.len(), "orphan"), reaped.orphans);
         }
         if let Some(signal) = self.sweeping {
-            self.sweep(signal, !crate::process::is_pid_one());
+            self.sweep(signal, !process::is_pid_one());
         }
     }
 
@@ -220,7 +221,7 @@ impl Driver {
     fn tell_left_behind(&self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };
         let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-        let what = how_many.map_or_else(|| "processes".to_owned(), |count| core::processes(count));
+        let what = how_many.map_or_else(|| "processes".to_owned(), core::processes);
         let name = &run.name;
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
         if at_once {

@@ -13,6 +13,7 @@
 //! - `spawn`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
 //! - `output`, `lines`: pipes to lines, with back-pressure.
 //! - `guard`: what a panic can still do.
+//! - `pages`: memory that only the start needed.
 //! - `sys`, `proc_table`: the kernel.
 
 mod children;
@@ -21,6 +22,7 @@ mod interpreter;
 mod lines;
 mod look_up;
 mod output;
+mod pages;
 mod proc_table;
 mod signals;
 mod spawn;
@@ -31,6 +33,7 @@ pub use children::{Children, Death, Reaped, Spawned, Stop};
 pub use guard::terminate_all_now;
 pub use lines::{Flow, LONGEST};
 pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
+pub use pages::release_startup_pages;
 pub use signals::{Received, Signals, block_all, unblock_all};
 pub use spawn_error::{SpawnError, SpawnErrorKind};
 pub use sys::{is_pid_one, own_pid};
