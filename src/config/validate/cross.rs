@@ -1,5 +1,8 @@
 //! What only the whole file can tell: names that nobody has, names that two have, jobs that wait for each other.
 
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+
 use super::consul::Decided;
 use super::jobs::Element;
 use super::signals::Signals;
@@ -40,11 +43,10 @@ pub(super) fn check(whole: &Whole, strict: bool, report: &mut Report) {
         unknown_source(whole, &named, (element, raw, job), strict, report);
     }
     for (path, node, job) in &whole.signals.jobs {
-        if named.complete && !named.jobs.iter().any(|(name, _)| name == job) {
+        if named.complete && !named.is_job(job) {
             let message = format!("{path}: no job is called {}", report.named(node));
             let problem = Problem::error(Rank::OURS, path, node.span, message);
-            let candidates = named.jobs.iter().filter(|(_, path)| path.is_some()).map(|(name, _)| name.as_str());
-            let near = nearest(job, candidates).filter(|_| report.literal(node.span).is_some());
+            let near = named.near(job, true).filter(|_| report.literal(node.span).is_some());
             report.add(match near {
                 Some(near) => problem.label(format!("did you mean \"{near}\"?")),
                 None => problem,
@@ -64,10 +66,10 @@ impl<'w, 'n> Whole<'w, 'n> {
 
 /// Events tell names, not jobs: who waits for one of two jobs with one name hears both.
 fn repeated_names(whole: &Whole, report: &mut Report) {
-    let pairs: Vec<(usize, &Job, &JobSpec)> = whole.pairs().collect();
-    for (at, &(index, raw, job)) in pairs.iter().enumerate() {
-        let earlier = pairs.iter().take(at).find(|(_, _, other)| other.name == job.name && !job.name.is_empty());
-        let (Some(&(first, ..)), Some(node)) = (earlier, raw.name_node) else { continue };
+    let mut first_of: HashMap<&str, usize> = HashMap::new();
+    for (index, raw, job) in whole.pairs().filter(|(_, _, job)| !job.name.is_empty()) {
+        let first = *first_of.entry(&job.name).or_insert(index);
+        let Some(node) = raw.name_node.filter(|_| first != index) else { continue };
         let path = format!("jobs[{index}].name");
         let message =
             format!("{path}: jobs[{first}] is called {}, too: their events can't be told apart", report.named(node));
@@ -146,37 +148,52 @@ fn word_of(whole: &Whole, signal: Signal) -> &'static str {
 
 /// Who publishes events.
 struct Named {
-    /// Names of jobs, each with its path if the file says it literally.
-    jobs: Vec<(String, Option<String>)>,
-    /// Other sources, in the same way.
-    others: Vec<(String, Option<String>)>,
+    /// The jobs.
+    jobs: HashSet<String>,
+    /// Other sources.
+    others: HashSet<String>,
+    /// Names that people give, in file order: of jobs, and sources of watches.
+    given: Vec<(String, bool)>,
     /// Every job and watch has a name that could be read.
     complete: bool,
+    /// So many more names may be compared with misspelt ones: what is missing from a file of ten thousand jobs is no slip.
+    patience: Cell<usize>,
 }
+
+/// Comparisons of one name with one other, in all.
+const PATIENCE: usize = 20_000;
 
 impl Named {
     fn of(whole: &Whole) -> Self {
-        let mut named = Self { jobs: Vec::new(), others: Vec::new(), complete: true };
-        for element in whole.raw_jobs {
-            let name = element.raw.as_ref().map_or("", |job| job.name.text());
-            named.complete &= !name.is_empty();
-            named.jobs.push((name.to_owned(), Some(format!("jobs[{}]", element.index))));
-            named.others.push((format!("check.{name}"), None));
-        }
-        if whole.telemetry {
-            named.jobs.push((TELEMETRY_JOB.to_owned(), None));
-        }
-        for element in whole.raw_watches {
-            let name = element.raw.as_ref().map_or("", |watch| watch.name.text());
-            named.complete &= !name.is_empty();
-            named.others.push((format!("watch.{name}"), Some(format!("watches[{}]", element.index))));
-        }
-        named.others.push(("global".to_owned(), None));
-        named
+        let jobs = whole.raw_jobs.iter().map(|element| element.raw.as_ref().map_or("", |job| job.name.text()));
+        let watches =
+            whole.raw_watches.iter().map(|element| element.raw.as_ref().map_or("", |watch| watch.name.text()));
+        let sources: Vec<String> = watches.clone().map(|name| format!("watch.{name}")).collect();
+        let mut others: HashSet<String> = jobs.clone().map(|name| format!("check.{name}")).collect();
+        others.extend(sources.iter().cloned());
+        others.insert("global".to_owned());
+        let complete = jobs.clone().chain(watches).all(|name| !name.is_empty());
+        let given =
+            jobs.clone().map(|name| (name.to_owned(), true)).chain(sources.into_iter().map(|name| (name, false)));
+        let given = given.collect();
+        let jobs = jobs.map(str::to_owned).chain(whole.telemetry.then(|| TELEMETRY_JOB.to_owned())).collect();
+        Self { jobs, others, given, complete, patience: Cell::new(PATIENCE) }
+    }
+
+    fn is_job(&self, name: &str) -> bool {
+        self.jobs.contains(name)
     }
 
     fn knows(&self, source: &str) -> bool {
-        self.jobs.iter().chain(&self.others).any(|(name, _)| name == source)
+        self.is_job(source) || self.others.contains(source)
+    }
+
+    /// The nearest name.
+    fn near(&self, written: &str, only_jobs: bool) -> Option<&str> {
+        let patience = self.patience.get().checked_sub(self.given.len())?;
+        self.patience.set(patience);
+        let candidates = self.given.iter().filter(|(_, is_job)| *is_job || !only_jobs);
+        nearest(written, candidates.map(|(name, _)| name.as_str()))
     }
 
     /// Names the source that was probably meant, unless a template made it, or what was written.
@@ -184,8 +201,7 @@ impl Named {
         if report.literal(node.span).is_none() {
             return problem;
         }
-        let shown = self.jobs.iter().chain(&self.others).filter(|(_, path)| path.is_some());
-        let near = nearest(written, shown.map(|(name, _)| name.as_str())).map(str::to_owned);
+        let near = self.near(written, false).map(str::to_owned);
         let near = near.or_else(|| Signal::from_name(written).map(Signal::name));
         match (near, written.strip_prefix("watch.")) {
             (Some(near), _) => problem.label(format!("did you mean \"{near}\"?")),
