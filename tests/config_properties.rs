@@ -176,11 +176,13 @@ fn runner() -> proptest::test_runner::TestRunner {
 #[test]
 fn no_large_file_takes_long() {
     let fill = |unit: &str| unit.repeat((1 << 18) / unit.len() - 64);
+    let keys: Vec<String> = (0..15_000).map(|n| format!("key{n}: {n}")).collect();
+    let keys = keys.join(", ");
     let texts = [
         format!("{{ jobs: [ {} ] }}", "{ name: \"a\", when: { source: \"b\", once: \"healthy\" } },".repeat(5_000)),
-        format!("{{ {} }}", (0..15_000).map(|n| format!("key{n}: {n},")).collect::<String>()),
+        format!("{{ {keys} }}"),
         format!("{{ {} }}", "consul: 1,".repeat(25_000)),
-        format!("{{ jobs: [ {{ {} }} ] }}", (0..15_000).map(|n| format!("key{n}: {n},")).collect::<String>()),
+        format!("{{ jobs: [ {{ {keys} }} ] }}"),
         format!("{{ jobs: [ {} ] }}", fill("null,")),
         format!("{{ jobs: [ {} ] }}", fill("{},")),
         format!("{{ jobs: \"{}\" }}", fill("é")),

@@ -342,3 +342,6 @@ pub(super) fn warn_of_repeated_keys(report: &mut Report, members: &[Member], pla
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,3 +212,129 @@ impl Named {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{outcome, read, said};
+
+    fn said_of(text: &str) -> Vec<String> {
+        said(&outcome(text))
+    }
+
+    /// A job of this name that runs, and one more that waits.
+    fn waiting(name: &str, when: &str) -> String {
+        format!(
+            "{{ consul: \"c\", jobs: [ {{ name: \"{name}\", exec: \"x\" }}, {{ name: \"waits\", exec: \"x\", when: {when} }} ] }}"
+        )
+    }
+
+    #[test]
+    fn of_jobs_with_one_name_each_later_one_is_told() {
+        let jobs = "{ jobs: [ null, { name: \"a\" }, { name: \"b\" }, { name: \"a\" }, { name: \"a\" } ] }";
+        let told = "jobs[1] is called `a`, too: their events can't be told apart";
+        assert_eq!(said_of(jobs), [format!("W jobs[3].name: {told}"), format!("W jobs[4].name: {told}")]);
+        // Those without a name have one problem already.
+        assert_eq!(said_of("{ jobs: [ {}, {} ] }").len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_source_is_told_with_the_nearest_name() {
+        for (source, label) in [
+            ("databse", " [did you mean \"database\"?]"),
+            ("DATABASE", " [did you mean \"database\"?]"),
+            ("waist", " [did you mean \"waits\"?]"),
+            ("sigusr2", " [did you mean \"SIGUSR2\"?]"),
+            ("check.database2", ""),
+            ("elsewhere", ""),
+        ] {
+            let text = waiting("database", &format!("{{ source: \"{source}\", once: \"healthy\" }}"));
+            let message = format!("jobs[1].when.source: nothing is called `{source}`: the job never starts{label}");
+            assert_eq!(said_of(&text), [format!("W {message}")]);
+            let strict = read(&text, &[], true);
+            assert_eq!((strict.plan, said(&read(&text, &[], true))), (None, vec![format!("E {message}")]));
+        }
+    }
+
+    #[test]
+    fn everything_that_publishes_events_is_a_known_source() {
+        for source in ["a", "check.a", "waits", "check.waits", "global", "watch.w", "containerpilot"] {
+            let text = format!(
+                "{{ consul: \"c\", watches: [ {{ name: \"ww\", interval: 1 }} ], telemetry: {{ interfaces: [\"static:10.0.0.1\"] }},
+                   jobs: [ {{ name: \"a\" }}, {{ name: \"waits\", when: {{ source: \"{source}\", once: \"stopped\" }} }} ] }}"
+            );
+            assert_eq!(said_of(&text.replace("watch.w", "watch.ww")), Vec::<String>::new(), "{source}");
+        }
+        // Without telemetry nobody has that name.
+        assert_eq!(said_of(&waiting("a", "{ source: \"containerpilot\", once: \"stopped\" }")).len(), 1);
+        // The source of an error is its message.
+        assert_eq!(said_of(&waiting("a", "{ source: \"whatever\", each: \"error\" }")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sources_are_not_judged_where_a_name_could_not_be_read() {
+        let text = "{ jobs: [ { name: [] }, { name: \"b\", when: { source: \"x\", once: \"healthy\" } } ] }";
+        assert_eq!(said_of(text), ["E jobs[0].name: expected a text, found []"]);
+    }
+
+    #[test]
+    fn a_source_out_of_the_environment_is_not_repeated() {
+        let text = waiting("database", "{ source: \"{{ .SOURCE }}\", once: \"healthy\" }");
+        assert_eq!(
+            said(&read(&text, &[("SOURCE", "databse")], false)),
+            ["W jobs[1].when.source: nothing is called a name made by the template: the job never starts"]
+        );
+    }
+
+    #[test]
+    fn a_signal_starts_jobs_only_as_an_event() {
+        let when = "{ source: \"SIGUSR1\" }";
+        assert_eq!(
+            said_of(&waiting("a", when)),
+            ["W jobs[1].when.source: SIGUSR1 starts no job, it is mapped to toggleMaintenance"]
+        );
+        let mapped = waiting("a", when).replace("{ consul", "{ signals: { SIGUSR1: \"event\" }, consul");
+        assert_eq!(said_of(&mapped), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_signal_can_be_passed_to_jobs_that_are_there() {
+        let pass = |job: &str| {
+            format!(
+                "{{ signals: {{ SIGQUIT: {{ job: \"{job}\", signal: \"SIGTERM\" }} }}, jobs: [ {{ name: \"nginx\" }} ] }}"
+            )
+        };
+        assert_eq!(said_of(&pass("nginx")), Vec::<String>::new());
+        assert_eq!(
+            said_of(&pass("ngnix")),
+            ["E signals.SIGQUIT.job: no job is called `ngnix` [did you mean \"nginx\"?]"]
+        );
+    }
+
+    #[test]
+    fn without_consul_ports_are_told_once_and_watches_refused() {
+        let job = |name: &str| {
+            format!(
+                "{{ name: \"{name}\", port: 80, interfaces: \"static:10.0.0.1\", health: {{ interval: 1, ttl: 5 }} }}"
+            )
+        };
+        let (jobs, watches) =
+            (format!("jobs: [ {}, {} ]", job("aa"), job("bb")), "watches: [ { name: \"db\", interval: 5 } ]");
+        let port = "W jobs[0].port: jobs with a port run, but are not registered: there is no `consul` section";
+        assert_eq!(said_of(&format!("{{ {jobs} }}")), [port]);
+        assert_eq!(said_of(&format!("{{ consul: false, {jobs} }}")), Vec::<String>::new());
+        for (consul, word) in [("", "no `consul` section"), ("consul: false,", "`consul: false`")] {
+            assert_eq!(
+                said_of(&format!("{{ {consul} {watches} }}")),
+                [format!("E watches[0]: a watch needs Consul, and there is {word}")]
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_without_jobs_is_worth_a_word() {
+        let word = "W jobs: there are no jobs: nothing to do but wait for a signal to stop";
+        assert_eq!(said_of("{}"), [word]);
+        assert_eq!(said_of("{ jobs: [ null ] }"), [word]);
+        assert_eq!(said_of("{ telemetry: { interfaces: [\"static:10.0.0.1\"] } }"), Vec::<String>::new());
+    }
+}

@@ -95,7 +95,45 @@ fn from_the_first(mut ring: Vec<usize>) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::said::{outcome, said};
     use super::*;
+
+    /// What is said of jobs `name source event`.
+    fn said_of(jobs: &[&str]) -> Vec<String> {
+        let job = |words: &&str| {
+            let mut words = words.split(' ');
+            let (name, source, event) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+            let more: Vec<&str> = words.collect();
+            format!("{{ name: \"{name}\", when: {{ source: \"{source}\", {event}, {} }} }},", more.join(" "))
+        };
+        said(&outcome(&format!("{{ jobs: [ {} ] }}", jobs.iter().map(job).collect::<String>())))
+    }
+
+    #[test]
+    fn jobs_that_wait_for_each_other_are_told() {
+        assert_eq!(
+            said_of(&["z a once:'healthy'", "a b once:'exitSuccess'", "b check.a each:'exitFailed'"]),
+            ["W jobs[1].when: a waits for b, which waits for a: none of them ever starts"]
+        );
+        assert_eq!(said_of(&["a a once:'healthy'"]), ["W jobs[0].when: the job waits for itself and never starts"]);
+        let ten: Vec<String> = (0..10).map(|at| format!("j{at} j{} once:'healthy'", (at + 1) % 10)).collect();
+        let ten: Vec<&str> = ten.iter().map(String::as_str).collect();
+        assert_eq!(said_of(&ten), ["W jobs[0].when: 10 jobs wait for each other in a ring: none of them ever starts"]);
+    }
+
+    #[test]
+    fn who_may_start_after_all_is_not_told() {
+        let nothing = Vec::<String>::new();
+        // It gives up, and its end is an event.
+        assert_eq!(said_of(&["a b once:'healthy' timeout:5", "b a once:'exitSuccess'"]), nothing);
+        // A job stops although it never started.
+        assert_eq!(said_of(&["a b once:'stopped'", "b a once:'stopping'"]), nothing);
+        // Somebody else starts one of them.
+        assert_eq!(said_of(&["a b once:'healthy'", "b global once:'startup'"]), nothing);
+        // One of the two may be another.
+        let twice = said_of(&["a b once:'healthy'", "b a once:'healthy'", "b global once:'startup'"]);
+        assert_eq!(twice.len(), 1, "{twice:?}");
+    }
 
     #[test]
     fn each_ring_is_found_once_and_tails_are_no_part_of_it() {
