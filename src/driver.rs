@@ -17,7 +17,7 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
 use self::running::{Runs, deliver};
-use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, World};
+use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, Timer, World};
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
@@ -100,7 +100,7 @@ impl Driver {
     }
 
     /// Runs until the world gives its exit status.
-    pub async fn run(mut self, mut signals: Signals) -> u8 {
+    pub async fn run(&mut self, signals: &mut Signals) -> u8 {
         // A TERM that came while the configuration was read is honoured before anything is started (row 1).
         while let Some(received) = signals.pending() {
             self.on_signal(received);
@@ -110,7 +110,7 @@ impl Driver {
         // The first jobs run. What made them out of a text is not needed any more.
         process::release_startup_pages();
         while self.exit.is_none() {
-            self.wait(&mut signals).await;
+            self.wait(signals).await;
             self.take_turn();
         }
         self.exit.unwrap_or_default()
@@ -162,9 +162,21 @@ impl Driver {
             Received::Child => {}
             Received::Other(signal) => {
                 debug!("got {}", signal.name());
+                #[cfg(debug_assertions)]
+                self.panic_on_purpose(signal);
                 self.inbox.push_back(Input::Signal(signal));
             }
         }
+    }
+
+    /// For the test of row 22, where a loop that breaks is needed. Not in a release.
+    #[cfg(debug_assertions)]
+    fn panic_on_purpose(&self, signal: Signal) {
+        let name = signal.name();
+        assert!(
+            self.env.get("CONTAINERPILOT_PANIC_ON").is_none_or(|on| on != name.as_str()),
+            "told to panic\non {name}"
+        );
     }
 
     fn on_time(&mut self) {
@@ -178,11 +190,30 @@ impl Driver {
         }
         while let Some(timer) = self.timers.take_due(now) {
             trace!(?timer, "due");
-            self.inbox.push_back(Input::Timer(timer));
+            if !self.is_of_a_dead_run(timer) {
+                self.inbox.push_back(Input::Timer(timer));
+            }
         }
         let over: Vec<ChildId> = self.draining.iter().filter(|dead| dead.until <= now).map(|dead| dead.child).collect();
         for child in over {
             self.let_go(child);
+        }
+    }
+
+    /// Whether this is a limit for a run that is over and only not told yet. It was kept: nobody must be called killed
+    /// or too slow because his output took a second more.
+    fn is_of_a_dead_run(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Timeout(child) | Timer::Grace(child) | Timer::GiveUp(child) => {
+                self.draining.iter().any(|dead| dead.child == child)
+            }
+            Timer::Interval(_)
+            | Timer::Heartbeat(_)
+            | Timer::Wait(_)
+            | Timer::Restart(_)
+            | Timer::Stop(_)
+            | Timer::Retry(_)
+            | Timer::Sweep => false,
         }
     }
 

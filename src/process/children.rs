@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::io;
 
 use nix::errno::Errno;
-use nix::unistd::{Pid, getpgid};
 
 use super::output::OutputPipe;
 use super::spawn::Spawner;
@@ -123,7 +122,7 @@ impl Children {
     pub fn signal(&mut self, id: ChildId, signal: Signal) -> bool {
         let Some(child) = self.by_id.get_mut(&id) else { return false };
         child.killed |= signal == Signal::KILL;
-        signal_group(child.pid, signal)
+        guard::signal_group(child.pid, signal)
     }
 
     /// The pid of an unreaped child.
@@ -177,18 +176,7 @@ impl Children {
     /// of our children and, where /proc is mounted, the orphans that we adopted with the groups they lead: what hangs deeper
     /// is adopted when its parent dies, so a stop asks again until [`Self::any_left`] says no.
     pub fn signal_everything_else(&self, signal: Signal) {
-        if sys::is_pid_one() {
-            let _ = sys::kill(-1, Some(signal));
-            return;
-        }
-        for child in self.by_id.values() {
-            signal_group(child.pid, signal);
-        }
-        for orphan in self.adopted() {
-            // A group that somebody else leads may hold processes that are none of ours.
-            let target = if orphan.group == orphan.pid { -orphan.pid } else { orphan.pid };
-            let _ = sys::kill(target, Some(signal));
-        }
+        guard::signal_everything_else(signal);
     }
 
     /// The living processes of a group, where /proc is mounted. For telling how many a [`Death`] left behind; they may
@@ -197,22 +185,6 @@ impl Children {
         let members = proc_table::scan()?;
         Some(members.iter().filter(|entry| entry.group == pid && !entry.zombie).count())
     }
-
-    /// Our children that we didn't start. A child of ours stays pinned to its number, so signalling it is safe.
-    fn adopted(&self) -> Vec<proc_table::Entry> {
-        let own = sys::own_pid();
-        let mut entries = proc_table::scan().unwrap_or_default();
-        entries.retain(|entry| entry.parent == own && !self.by_pid.contains_key(&entry.pid));
-        entries
-    }
-}
-
-/// Signals the group of an unreaped child, and the child itself if it has left for another group (row 33).
-fn signal_group(pid: i32, signal: Signal) -> bool {
-    let group = sys::kill(-pid, Some(signal)).is_ok();
-    let away = getpgid(Some(Pid::from_raw(pid))).is_ok_and(|group| group.as_raw() != pid);
-    let own = away && sys::kill(pid, Some(signal)).is_ok();
-    group || own
 }
 
 /// Signals what is left of a zombie's group and buries it. Says whether something was left, and whether it is buried.

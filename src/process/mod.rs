@@ -30,7 +30,7 @@ mod spawn_error;
 mod sys;
 
 pub use children::{Children, Death, Reaped, Spawned, Stop};
-pub use guard::terminate_all_now;
+pub use guard::{end_everything, last_words, terminate_all_now};
 pub use lines::{Flow, LONGEST};
 pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
 pub use pages::release_startup_pages;

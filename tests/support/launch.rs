@@ -21,7 +21,7 @@ for number in /proc/self/fd/*; do
 done
 mount -t tmpfs -o mode=755 tmpfs /run || exit 125
 eval "$1" || exit 125
-read -r _ < "$2" || exit 125
+read -r -u 3 _ 3< "$2" || exit 125
 shift 2
 exec env -u _ -u OLDPWD -u PWD -u SHLVL -- "$@"
 "#;

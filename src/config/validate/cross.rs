@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use super::consul::Decided;
-use super::jobs::Element;
+use super::elements::Element;
 use super::signals::Signals;
 use crate::config::diagnostic::{Span, nearest};
 use crate::config::json5::Node;

@@ -3,51 +3,25 @@
 use std::time::Duration;
 
 use super::command::{Manner, command};
+use super::elements::{Element, Section};
 use super::judge::{Judge, Length};
 use super::service::Part;
 use super::{health, restarts, service, when};
 use crate::config::context::Context;
-use crate::config::decode::{Decoder, Field};
+use crate::config::decode::Field;
 use crate::config::diagnostic::Span;
-use crate::config::json5::{Node, Value};
+use crate::config::json5::Node;
 use crate::config::raw::{self, Job, Text};
-use crate::config::report::{Place, Problem, Rank, Report, Step};
+use crate::config::report::{Problem, Rank, Report, Step};
 use crate::plan::{JobSpec, SignalMap, TELEMETRY_JOB};
 
 /// How long a stopping job waits for its dependents unless it says otherwise (design §4 row 3).
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A decoded element of a list, with its index in the file.
-pub(super) struct Element<T> {
-    /// Counts `null`s.
-    pub(super) index: usize,
-    /// Nothing, if it is no object.
-    pub(super) raw: Option<T>,
-}
-
-/// The elements of `jobs` or `watches`. What is no list is ignored, and so are `null`s (v3 §3).
-pub(super) fn elements<'n>(key: &str, node: Option<&'n Node>, report: &mut Report) -> Vec<(usize, &'n Node)> {
-    let Some(node) = node else { return Vec::new() };
-    let Value::Array(nodes) = &node.value else {
-        let message = format!("{key} is ignored: expected a list, `[…]`, found {}", report.found(node));
-        report.add(Problem::warning(key, node.span, message));
-        return Vec::new();
-    };
-    nodes.iter().enumerate().filter(|(_, node)| node.value != Value::Null).collect()
-}
-
 /// The `jobs` section, not yet judged.
 pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Element<Job<'n>>> {
-    let nodes = elements("jobs", node, report);
-    let mut decoder = Decoder::new(report, Rank::decoding(Step::Jobs));
-    let place = Place::section("jobs");
-    let elements = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
-        index,
-        raw: raw::job(&mut decoder, node, &place.index(index, theirs)),
-    });
-    let elements = elements.collect();
-    decoder.finish("unable to parse jobs: job configuration error: ");
-    elements
+    let section = Section { key: "jobs", step: Step::Jobs, prefix: "unable to parse jobs: job configuration error: " };
+    section.decode(node, raw::job, report)
 }
 
 /// All jobs that are objects.

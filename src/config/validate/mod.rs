@@ -7,6 +7,7 @@ mod command;
 mod consul;
 mod cross;
 mod cycles;
+mod elements;
 mod health;
 mod jobs;
 mod judge;

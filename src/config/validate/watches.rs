@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
-use super::jobs::{Element, elements};
+use super::elements::{Element, Section};
 use super::judge::Judge;
 use super::service::check_name;
-use crate::config::decode::{Decoder, Field};
+use crate::config::decode::Field;
 use crate::config::json5::Node;
 use crate::config::raw::{self, Watch};
-use crate::config::report::{Place, Rank, Report, Step};
+use crate::config::report::{Report, Step};
 use crate::plan::WatchSpec;
 
 /// The `watches` section, not yet judged.
 pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Element<Watch<'n>>> {
-    let nodes = elements("watches", node, report);
-    let mut decoder = Decoder::new(report, Rank::decoding(Step::Watches));
-    let place = Place::section("watches");
-    let elements = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
-        index,
-        raw: raw::watch(&mut decoder, node, &place.index(index, theirs)),
-    });
-    let elements = elements.collect();
-    decoder.finish("unable to parse watches: Watch configuration error: ");
-    elements
+    let prefix = "unable to parse watches: Watch configuration error: ";
+    Section { key: "watches", step: Step::Watches, prefix }.decode(node, raw::watch, report)
 }
 
 /// All watches that are objects.

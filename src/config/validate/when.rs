@@ -127,7 +127,7 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
                     None => problem,
                 });
                 // So that the lack of an event isn't told on top of a wrong one.
-                return When::Never(None);
+                return When::Never(named_source(raw));
             }
             code
         }
@@ -143,11 +143,16 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
             let problem = judge.warning("when", section, message);
             judge.add(problem.help("without `when` a job starts with the program"));
         }
-        return When::Never(raw.source.field.value().cloned().filter(|source| !source.is_empty()));
+        return When::Never(named_source(raw));
     };
     warn_of_what_never_comes(raw, code, section, judge);
     let trigger = Trigger { source: source.to_owned(), event: code };
     if raw.once.text().is_empty() { When::Each(trigger) } else { When::Once(trigger) }
+}
+
+/// The source, for the check that somebody is called so.
+fn named_source(raw: &raw::When) -> Option<String> {
+    raw.source.field.value().cloned().filter(|source| !source.is_empty())
 }
 
 fn event_signal(source: &str, signals: &SignalMap) -> Option<Signal> {

@@ -1,0 +1,15 @@
+//! The fault catalogue over the whole program: one test or more for each row, which carries the row's number.
+
+#![expect(clippy::unwrap_used, reason = "tests: what can't be done makes them fail")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod config_files;
+mod endings;
+mod output;
+mod signals;
+mod signals_panic;
+mod signals_reaping;
+mod signals_stop;
+mod signals_terminal;
