@@ -199,10 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_event_is_told_with_the_nearest_one_and_nothing_else() {
+    fn a_wrong_event_is_told_with_the_nearest_one_and_hides_no_wrong_source() {
         assert_eq!(
             said_of_job("when: { source: \"nobody\", once: \"exitsucces\" }"),
-            ["E jobs[0].when.once: expected an event, found \"exitsucces\" [did you mean \"exitSuccess\"?]"]
+            [
+                "W jobs[0].when.source: nothing is called `nobody`: the job never starts",
+                "E jobs[0].when.once: expected an event, found \"exitsucces\" [did you mean \"exitSuccess\"?]",
+            ]
         );
         // What only the original used inside is taken, but not proposed.
         assert_eq!(
