@@ -65,3 +65,31 @@ fn positive(judge: &mut Judge, rule: u8, names: (&str, &str), field: (&Field<i64
     judge.add(problem);
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::said::{job, said_of_job};
+
+    #[test]
+    fn a_check_may_take_as_long_as_its_interval_unless_told_otherwise() {
+        let limit = |timeout: &str| {
+            let job = job(&format!("health: {{ exec: \"c\", interval: 7, ttl: 20, {timeout} }}"));
+            job.check().unwrap().timeout
+        };
+        assert_eq!(limit(""), Some(Duration::from_secs(7)));
+        assert_eq!(limit("timeout: \"30s\""), Some(Duration::from_secs(30)));
+        assert_eq!(limit("timeout: \"0\""), None);
+        assert_eq!(limit("timeout: \"-1s\""), None);
+    }
+
+    #[test]
+    fn a_time_to_live_that_must_run_out_is_told_where_consul_would_see_it() {
+        let advertised = "port: 80, interfaces: \"static:10.0.0.1\"";
+        let health = |ttl| format!("health: {{ interval: 5, ttl: {ttl} }}");
+        assert_eq!(said_of_job(&format!("{advertised}, {}", health(5))).len(), 1);
+        assert_eq!(said_of_job(&format!("{advertised}, {}", health(6))), Vec::<String>::new());
+        assert_eq!(said_of_job(&health(5)), Vec::<String>::new());
+    }
+}

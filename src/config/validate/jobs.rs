@@ -132,3 +132,69 @@ fn only_one_main(raw: &[Element<Job>], report: &mut Report) {
         report.add(Problem::error(Rank::OURS, &path, *span, message));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{job, outcome, plan, said, said_of_job};
+    use super::*;
+
+    #[test]
+    fn a_container_has_one_application() {
+        assert!(job("main: true").main);
+        assert!(!job("main: false").main);
+        let text = "{ jobs: [ { name: \"a\", main: true }, null, { name: \"b\" }, { name: \"c\", main: 1 } ] }";
+        assert_eq!(said(&outcome(text)), ["E jobs[3].main: only one job can be the main one, and jobs[0] is"]);
+    }
+
+    #[test]
+    fn a_job_may_override_the_exit_status() {
+        assert!(job("exitCode: \"override\"").overrides_exit_code);
+        assert!(!job("exitCode: null").overrides_exit_code);
+        for wrong in ["\"zero\"", "\"\"", "5"] {
+            let want = format!("E jobs[0].exitCode: expected \"override\", found {wrong}");
+            assert_eq!(said_of_job(&format!("exitCode: {wrong}")), [want]);
+        }
+    }
+
+    #[test]
+    fn a_stop_is_bounded_by_a_minute_unless_the_job_says_otherwise() {
+        let bound = |fields: &str| job(fields).stop_timeout;
+        assert_eq!(bound(""), Duration::from_mins(1));
+        assert_eq!(bound("stopTimeout: \"\""), Duration::from_mins(1));
+        assert_eq!(bound("stopTimeout: 5"), Duration::from_secs(5));
+        assert_eq!(bound("stopTimeout: \"0\""), Duration::ZERO);
+        assert_eq!(bound("stopTimeout: \"-5s\""), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_no_list_is_ignored_with_a_word() {
+        assert_eq!(plan("{ jobs: 5 }").jobs, Vec::new());
+        let said = said(&outcome("{ jobs: { name: \"a\" }, consul: false, watches: \"x\" }"));
+        assert!(
+            said.contains(&"W jobs: jobs is ignored: expected a list, `[…]`, found an object".to_owned()),
+            "{said:?}"
+        );
+        assert!(
+            said.contains(&"W watches: watches is ignored: expected a list, `[…]`, found \"x\"".to_owned()),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn one_mistake_hides_no_other() {
+        let text = "{ jobs: [ { name: 5, exec: \"\", timeout: \"x\", stopTimeout: \"x\", restarts: \"x\", when: { once: \"x\" } }, \"x\", {} ] }";
+        let paths: Vec<String> = outcome(text).diagnostics.into_iter().map(|d| d.path).collect();
+        assert_eq!(
+            paths,
+            [
+                "jobs[0].exec",
+                "jobs[0].timeout",
+                "jobs[0].stopTimeout",
+                "jobs[0].restarts",
+                "jobs[0].when.once",
+                "jobs[1]",
+                "jobs[2].name",
+            ]
+        );
+    }
+}

@@ -13,6 +13,8 @@ mod jobs;
 mod judge;
 mod logging;
 mod restarts;
+#[cfg(test)]
+mod said;
 mod service;
 mod signals;
 mod telemetry;

@@ -1,5 +1,6 @@
 //! The `telemetry` section, and the job that stands for our own service (v3 §16).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::judge::Judge;
@@ -96,6 +97,7 @@ fn metrics(raw: &raw::Telemetry, report: &mut Report) -> Vec<MetricSpec> {
     decoder.finish("MetricConfig configuration error: ");
 
     let mut specs: Vec<MetricSpec> = Vec::new();
+    let mut helps = HashMap::new();
     for (index, metric) in &elements {
         let Some(metric) = metric else { continue };
         let mut judge = Judge {
@@ -105,14 +107,15 @@ fn metrics(raw: &raw::Telemetry, report: &mut Report) -> Vec<MetricSpec> {
             item: index.saturating_add(3),
             prefix: "",
         };
-        if let Some(spec) = self::metric(metric, &specs, &mut judge) {
+        if let Some(spec) = self::metric(metric, &mut helps, &mut judge) {
             specs.push(spec);
         }
     }
     specs
 }
 
-fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<MetricSpec> {
+/// `helps` are the help lines of the metrics before this one, by their exposed names.
+fn metric(raw: &Metric, helps: &mut HashMap<String, String>, judge: &mut Judge) -> Option<MetricSpec> {
     let kind = kind(raw, judge);
     let spec = MetricSpec {
         namespace: raw.namespace.text().to_owned(),
@@ -153,7 +156,7 @@ fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<Metr
         judge.add(problem.help("ASCII letters, digits, `_` and `:`, no digit first"));
         return None;
     }
-    let clash = before.iter().any(|other| other.exposed_name() == exposed && other.help != spec.help);
+    let clash = helps.get(&exposed).is_some_and(|help| *help != spec.help);
     if clash || BUILT_IN.contains(&exposed.as_str()) {
         let message = if clash {
             "a metric of that name with another help line stands before this one"
@@ -167,7 +170,11 @@ fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<Metr
         let problem = judge.error(2, "name", span, message, original);
         judge.add(problem);
     }
-    kind.map(|_| spec)
+    kind?;
+    if !clash {
+        helps.insert(exposed, spec.help.clone());
+    }
+    Some(spec)
 }
 
 fn kind(raw: &Metric, judge: &mut Judge) -> Option<MetricKind> {
