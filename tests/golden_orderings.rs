@@ -37,8 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Later than this no action may be on a machine that has time. Row 6's next run would come 500 ms after the action.
 const LATE: Duration = Duration::from_millis(400);
 
-/// A machine that needs longer to run a shell has no time; otherwise it takes some 2 ms.
-const BUSY: Duration = Duration::from_millis(50);
+/// A machine that needs longer to run a shell, on average, has no time: single processes wait for a second or two there.
+/// Otherwise it takes some 3 ms.
+const BUSY: Duration = Duration::from_millis(8);
 
 /// The cases that talk to the control socket, which comes with part 3.
 const NEED_THE_CONTROL_SOCKET: [&str; 10] = [
@@ -194,7 +195,7 @@ impl Case {
         let mut wrong = Vec::new();
         for (index, action) in self.actions.iter().enumerate() {
             let late = self.wait_for_its_time(index, action, begin, &pilot);
-            if late > LATE && canary.slowest_since(begin) < BUSY {
+            if late > LATE && canary.mean_since(begin) < BUSY {
                 wrong.push(format!("the lines before the action at {} s came {late:?} late", action.at_s));
             }
             if let Err(gone) = self.act(action, &mut pilot) {
@@ -355,9 +356,11 @@ impl Canary {
         }
     }
 
-    fn slowest_since(&self, begin: Instant) -> Duration {
+    /// How much longer than its sleep a round took, on average.
+    fn mean_since(&self, begin: Instant) -> Duration {
         let rounds = self.rounds.lock().unwrap();
-        rounds.iter().filter(|(end, _)| *end >= begin).map(|(_, took)| *took).max().unwrap_or_default()
+        let since: Vec<Duration> = rounds.iter().filter(|(end, _)| *end >= begin).map(|(_, took)| *took).collect();
+        since.iter().sum::<Duration>() / u32::try_from(since.len().max(1)).unwrap()
     }
 }
 
@@ -434,8 +437,8 @@ fn the_jobs_write_what_the_original_s_wrote_in_the_same_order() {
         }
         canary.over.store(true, Ordering::Relaxed);
     });
-    let slowest = canary.slowest_since(began);
+    let shell = canary.mean_since(began);
     let failures = failures.into_inner().unwrap();
     let many = failures.len();
-    assert!(many == 0, "{many} of {count} cases failed (a shell took {slowest:?} at most):\n{}", failures.concat());
+    assert!(many == 0, "{many} of {count} cases failed (a shell took {shell:?} on average):\n{}", failures.concat());
 }
