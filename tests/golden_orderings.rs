@@ -340,27 +340,29 @@ impl Case {
 /// Sleeps and runs a shell again and again, to know whether the machine has time for the cases.
 #[derive(Default)]
 struct Canary {
-    /// When each round ended, and how much longer than its sleep it took.
-    rounds: Mutex<Vec<(Instant, Duration)>>,
+    /// When each round began, and ended if it has.
+    rounds: Mutex<Vec<(Instant, Option<Instant>)>>,
     over: AtomicBool,
 }
 
 impl Canary {
+    const SLEEP: Duration = Duration::from_millis(50);
+
     fn sing(&self) {
-        const SLEEP: Duration = Duration::from_millis(50);
         while !self.over.load(Ordering::Relaxed) {
-            let begin = Instant::now();
-            std::thread::sleep(SLEEP);
+            self.rounds.lock().unwrap().push((Instant::now(), None));
+            std::thread::sleep(Self::SLEEP);
             Command::new("/bin/sh").args(["-c", ":"]).status().unwrap();
-            self.rounds.lock().unwrap().push((Instant::now(), begin.elapsed().saturating_sub(SLEEP)));
+            self.rounds.lock().unwrap().last_mut().unwrap().1 = Some(Instant::now());
         }
     }
 
-    /// How much longer than its sleep a round took, on average.
-    fn mean_since(&self, begin: Instant) -> Duration {
-        let rounds = self.rounds.lock().unwrap();
-        let since: Vec<Duration> = rounds.iter().filter(|(end, _)| *end >= begin).map(|(_, took)| *took).collect();
-        since.iter().sum::<Duration>() / u32::try_from(since.len().max(1)).unwrap()
+    /// How much longer than its sleep a round took, on average, the one included that has not ended.
+    fn mean_since(&self, since: Instant) -> Duration {
+        let (rounds, now) = (self.rounds.lock().unwrap(), Instant::now());
+        let took = rounds.iter().map(|(begin, end)| (begin, end.unwrap_or(now))).filter(|(_, end)| *end >= since);
+        let took: Vec<Duration> = took.map(|(begin, end)| (end - *begin).saturating_sub(Self::SLEEP)).collect();
+        took.iter().sum::<Duration>() / u32::try_from(took.len().max(1)).unwrap()
     }
 }
 
