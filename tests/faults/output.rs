@@ -71,9 +71,9 @@ fn flood(name: &str, lines: usize, more: &str) -> String {
     format!("{{ name: '{name}', exec: ['perl', '-e', {perl:?}], {more} }},")
 }
 
-/// Waits until a flood is held up inside its `write`, and tells how often it said in the log how far it is.
+/// Waits until a flood is held up inside its `write`.
 #[track_caller]
-fn wait_stuck(pilot: &Pilot, name: &str) -> usize {
+fn wait_stuck(pilot: &Pilot, name: &str) {
     let flood = pilot.wait_process(&format!("{name} $i"));
     let writes = || {
         let call = fs::read_to_string(format!("/proc/{}/syscall", flood.pid)).unwrap_or_default();
@@ -81,7 +81,6 @@ fn wait_stuck(pilot: &Pilot, name: &str) -> usize {
     };
     let stuck = || poll(Duration::from_millis(500), || (!writes()).then_some(())).is_none();
     wait_until(DEADLINE, stuck, "the flood waits for the reader");
-    pilot.log().iter().filter(|line| line.starts_with(name)).count()
 }
 
 /// The numbers of the lines that a flood wrote, as they stand in the output.
@@ -95,10 +94,13 @@ fn f78_a_stuck_standard_output_holds_up_only_who_writes_to_it() {
     let lines = 3000;
     let config = format!("{{ consul: false, jobs: [ {BYSTANDERS} {} ] }}", flood("flood", lines, ""));
     let mut pilot = Launch::config(&config).stdout(writer).start();
-    let stuck = wait_stuck(&pilot, "flood");
+    wait_stuck(&pilot, "flood");
     bystanders_go_on(&pilot);
-    let now = pilot.log().iter().filter(|line| line.starts_with("flood")).count();
-    assert_eq!(now, stuck, "the flood is not held up");
+    wait_stuck(&pilot, "flood");
+    bystanders_go_on(&pilot);
+    // What fits into its own pipe, our queue twice, and the pipe that nobody reads, is about 1200 lines.
+    let hundreds = pilot.log().iter().filter(|line| line.starts_with("flood")).count();
+    assert!(hundreds < 16, "the flood is not held up");
     assert!(pilot.rss_kib() < 64 * 1024, "{} KiB", pilot.rss_kib());
     // The reader comes back: nothing that the job wrote is missing, and its order is kept.
     let reader = Reader::start(reader);
@@ -575,9 +577,7 @@ fn f81_all_that_a_job_wrote_precedes_the_word_of_its_end() {
         let restarts = runs / 20 - 1;
         writeln!(jobs, "{{ name: 'job{n}', exec: ['sh', '-c', {script:?}], restarts: {restarts} }},").unwrap();
     }
-    // Ten thousands of lines at once: on a busy machine a zombie's turn comes later.
-    let config = format!("{{ consul: false, jobs: [ {jobs} ] }}");
-    let mut pilot = Launch::config(&config).zombie_grace(Duration::from_secs(10)).start();
+    let mut pilot = Pilot::start(&format!("{{ consul: false, jobs: [ {jobs} ] }}"));
     assert_eq!(pilot.wait_exit(), 3);
     let output = pilot.stdout();
     for n in 0..20 {
