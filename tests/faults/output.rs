@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -169,14 +169,21 @@ fn f78_a_named_pipe_as_log_file_is_waited_for_and_followed() {
     );
     let pilot = Launch::config(&config).setup("mkfifo $DIR/pipe").start();
     bystanders_go_on(&pilot);
-    let mut pipe = BufReader::new(File::open(pilot.path("pipe")).unwrap());
-    let mut line = String::new();
-    pipe.read_line(&mut line).unwrap();
-    assert!(line.contains("log lines were lost: writing failed: "), "{line}");
-    line.clear();
-    pipe.read_line(&mut line).unwrap();
-    assert!(line.contains(" talk ") && line.ends_with(" hi\n"), "{line}");
+    // Opens at once, and a read that has nothing says so.
+    let mut pipe = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(pilot.path("pipe")).unwrap();
+    let mut bytes = Vec::new();
+    let two_lines = || {
+        // The error is that there is nothing more now.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes.iter().filter(|byte| **byte == b'\n').count() >= 2
+    };
+    wait_until(DEADLINE, two_lines, "lines in the pipe");
     drop(pipe);
+    let text = String::from_utf8(bytes).unwrap();
+    let mut lines = text.lines();
+    let (first, second) = (lines.next().unwrap(), lines.next().unwrap());
+    assert!(first.contains("log lines were lost: writing failed: "), "{first}");
+    assert!(second.contains(" talk ") && second.ends_with(" hi"), "{second}");
     bystanders_go_on(&pilot);
     assert_eq!(pilot.finish(), 0);
 }
