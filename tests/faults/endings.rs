@@ -160,6 +160,10 @@ fn f82_bad_configurations_and_command_lines_have_statuses_of_their_own() {
         assert_ne!(pilot.stderr(), "");
         pilot.finish();
     }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut pilot = Launch::default().args(&["-version"]).stdout(full).start();
+    assert_eq!(pilot.wait_exit(), 1, "an answer that can't be given");
+    pilot.finish();
     for args in [&["-version"][..], &["-help"], &["config", "--help"]] {
         assert_eq!(support::run(args).status.code(), Some(0), "{args:?}");
     }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::wait::{holds_for, poll};
-use crate::support::{DEADLINE, Launch, Pilot, count, wait_until};
+use crate::support::{DEADLINE, Launch, Pilot, count, long_lane, wait_until};
 
 /// Jobs that have nothing to do with output: a job that starts ever again, and one with a health check.
 const BYSTANDERS: &str = r#"
@@ -26,6 +26,11 @@ fn bystanders_go_on(pilot: &Pilot) {
     let (ticks, checks) = (pilot.logged("tick"), pilot.logged("check"));
     pilot.wait_logged("tick", ticks + 10);
     pilot.wait_logged("check", checks + 2);
+}
+
+/// How long the lane's number of lines may take.
+fn patience() -> Duration {
+    if long_lane() { DEADLINE * 20 } else { DEADLINE }
 }
 
 /// A pipe's reader that takes everything, in a thread of its own.
@@ -390,6 +395,24 @@ fn f79_no_descriptor_that_is_shared_with_children_becomes_non_blocking() {
     drop((reader, error_reader));
 }
 
+#[test]
+fn f79_an_output_that_somebody_else_made_non_blocking_loses_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
+    let lines = 3000;
+    let config = format!("{{ consul: false, jobs: [ {BYSTANDERS} {} ] }}", flood("flood", lines, ""));
+    let pilot = Launch::config(&config).stdout(writer).start();
+    wait_stuck(&pilot, "flood");
+    let before = pilot.cpu_time();
+    bystanders_go_on(&pilot);
+    let cpu = pilot.cpu_time().saturating_sub(before);
+    assert!(cpu < Duration::from_secs(1), "it tries again and again: {cpu:?}");
+    let reader = Reader::start(reader);
+    wait_until(DEADLINE, || numbers(&reader.text()).len() >= lines, "all lines");
+    assert_eq!(pilot.finish(), 0);
+    assert_eq!(numbers(&reader.finish()), (1..=lines).collect::<Vec<_>>());
+}
+
 /// What stands behind the stamp, the job's name and the pid.
 fn payload<'a>(line: &'a [u8], job: &str) -> Option<&'a [u8]> {
     let mut words = line.splitn(4, |byte| *byte == b' ');
@@ -417,7 +440,7 @@ fn f80_an_endless_line_comes_in_marked_pieces_and_bounded_memory() {
     let mut pilot = Pilot::start(&config);
     let mut most = 0;
     wait_until(
-        DEADLINE,
+        patience(),
         || {
             most = most.max(pilot.rss_kib());
             pilot.logged("written") == 1
@@ -508,7 +531,7 @@ fn f80_very_many_lines_arrive_complete_in_order_and_in_bounded_memory() {
     let pilot = Pilot::start(&config);
     let mut most = 0;
     wait_until(
-        DEADLINE,
+        patience(),
         || {
             most = most.max(pilot.rss_kib());
             pilot.logged("written") == 1
@@ -530,7 +553,8 @@ fn f80_very_many_lines_arrive_complete_in_order_and_in_bounded_memory() {
         }
         next = number + 1;
     };
-    pilot.wait_stdout(&format!(" {lines}\n"));
+    let end = format!(" {lines}\n");
+    wait_until(patience(), || pilot.stdout().ends_with(&end), "the last line");
     each_line(&pilot, check);
     assert_eq!((next, wrong), (lines + 1, None));
     pilot.finish();
@@ -585,7 +609,7 @@ fn f81_all_that_a_job_wrote_precedes_the_word_of_its_end() {
         writeln!(jobs, "{{ name: 'job{n}', exec: ['sh', '-c', {script:?}], restarts: {restarts} }},").unwrap();
     }
     let mut pilot = Pilot::start(&format!("{{ consul: false, jobs: [ {jobs} ] }}"));
-    assert_eq!(pilot.wait_exit(), 3);
+    assert_eq!(pilot.wait_exit_within(patience()), 3);
     let output = pilot.stdout();
     for n in 0..20 {
         let (last, end) = (format!("last {n}"), format!(" job{n} exited with error: exit status 3"));
