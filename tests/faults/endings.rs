@@ -160,6 +160,10 @@ fn f82_bad_configurations_and_command_lines_have_statuses_of_their_own() {
         assert_ne!(pilot.stderr(), "");
         pilot.finish();
     }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut pilot = Launch::default().args(&["-version"]).stdout(full).start();
+    assert_eq!(pilot.wait_exit(), 1, "an answer that can't be given");
+    pilot.finish();
     for args in [&["-version"][..], &["-help"], &["config", "--help"]] {
         assert_eq!(support::run(args).status.code(), Some(0), "{args:?}");
     }
@@ -185,8 +189,7 @@ fn f83_when_all_jobs_are_complete_it_ends() {
         let mut jobs: Vec<String> =
             (0..50).map(|n| job(&format!("job{n}"), "exit 0", &format!("restarts: {}", n % 3))).collect();
         jobs.push(job("after", "echo after >> $LOG", "when: { source: 'job7', once: 'stopped' }"));
-        // On a busy machine those that die first wait until the last of the fifty is started.
-        let mut pilot = Launch::config(&config(&jobs)).zombie_grace(Duration::from_secs(10)).start();
+        let mut pilot = Pilot::start(&config(&jobs));
         assert_eq!(pilot.wait_exit(), 0);
         assert_eq!(pilot.log(), ["after"]);
         pilot.finish();
