@@ -75,9 +75,7 @@ fn f01_a_term_while_the_configuration_is_read_starts_no_job() {
     let (rounds, mut in_time) = (count(10, 200), 0);
     for round in 0..rounds {
         let pilot = Launch::config(SLOW_TO_READ).start();
-        while !blocks(pilot.pid, Signal::SIGTERM) {
-            std::hint::spin_loop();
-        }
+        wait_until(DEADLINE, || blocks(pilot.pid, Signal::SIGTERM), "PID 1 blocks signals");
         // The moment is what the test varies: 0 to 50 ms later.
         let later = Duration::from_millis(u64::try_from(50 * round / rounds).unwrap());
         wait::poll(later, || None::<()>);
