@@ -56,7 +56,7 @@ fn f03_f07_no_death_is_overslept_however_soon_it_comes() {
 fn f04_orphans_are_reaped_and_not_taken_for_a_job() {
     let orphans = count(300, 1000);
     let text = r#"{ consul: false, logging: { level: "DEBUG" }, jobs: [
-        { name: "job", exec: ["sh", "-c", "for i in $(seq ORPHANS); do (sleep .1 &); done; echo made >> $LOG; sleep 1; exit 5"] },
+        { name: "job", exec: ["sh", "-c", "for i in $(seq ORPHANS); do (sleep .1 &); done; sleep 1; exit 5"] },
     ] }"#;
     let mut pilot = Pilot::start(&text.replace("ORPHANS", &orphans.to_string()));
     assert_eq!(pilot.wait_exit(), 5);
@@ -191,10 +191,12 @@ fn sources(dir: &Path) -> Vec<(String, String)> {
 fn f09_a_pid_that_was_given_away_again_is_not_killed_for_its_former_owner() {
     // Each gives its number to the next one: ns_last_pid says which number the next fork gets.
     let text = r#"{ consul: false, stopTimeout: 1, jobs: [
-        { name: "first", timeout: "1s", exec: ["sh", "-c", "echo $$ >> $LOG; echo $(($$ - 1)) > /proc/sys/kernel/ns_last_pid"] },
+        { name: "first", timeout: "1s",
+          exec: ["sh", "-c", "echo $$ >> $LOG; echo $(($$ - 1)) > /proc/sys/kernel/ns_last_pid"] },
         { name: "second", when: { source: "first", once: "exitSuccess" },
           exec: ["sh", "-c", "trap 'echo term >> $LOG' TERM; echo $$ >> $LOG; exec 2>&-; while :; do sleep .05; done"] },
-        { name: "timer", when: { source: "first", once: "exitSuccess" }, exec: ["sh", "-c", "sleep 2; echo over >> $LOG"] },
+        { name: "timer", when: { source: "first", once: "exitSuccess" },
+          exec: ["sh", "-c", "sleep 2; echo over >> $LOG"] },
     ] }"#;
     let pilot = Pilot::start(text);
     pilot.wait_log("over");

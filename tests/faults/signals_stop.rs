@@ -104,7 +104,8 @@ fn f18_the_program_leaves_as_soon_as_the_last_child_is_gone() {
 #[test]
 fn f18_a_job_that_ended_on_term_is_not_called_killed_for_output_that_others_hold_open() {
     let text = r#"{ consul: false, stopTimeout: 1, jobs: [
-        { name: "job", exec: ["sh", "-c", "trap '' TERM; setsid sleep 1001 & trap - TERM; echo up >> $LOG; exec sleep 1002"] },
+        { name: "job",
+          exec: ["sh", "-c", "trap '' TERM; setsid sleep 1001 & trap - TERM; echo up >> $LOG; exec sleep 1002"] },
     ] }"#;
     let mut pilot = config(text).start();
     pilot.wait_log("up");
