@@ -67,6 +67,7 @@ pub struct Driver {
 struct Draining {
     child: ChildId,
     status: ExitStatus,
+    out_of_memory: bool,
     until: Moment,
 }
 
@@ -250,7 +251,8 @@ impl Driver {
         let Self { outputs, log, runs, .. } = self;
         let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
         let pumped = outputs.pump_child(death.id, LAST_OUTPUT, &mut sink);
-        self.draining.push(Draining { child: death.id, status: death.status, until: now.after(DRAIN) });
+        let Death { id: child, status, out_of_memory, .. } = *death;
+        self.draining.push(Draining { child, status, out_of_memory, until: now.after(DRAIN) });
         self.pumped(pumped);
     }
 
@@ -299,6 +301,9 @@ impl Driver {
         }
         if released.still_open {
             info!("{name} is dead, but a process that it started holds its output open: no longer listening to it");
+        }
+        if dead.out_of_memory {
+            warn!("{name} was killed (out of memory?): the kernel killed for want of memory in this container");
         }
         if let Some(run) = self.runs.remove(child) {
             let ours = run.pid.to_string();
