@@ -30,6 +30,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 const SLOW_START: Duration = Duration::from_millis(100);
 /// Timers that come later than this are told: the machine was paused, or has too much to do (row 44).
 const LATE: Duration = Duration::from_secs(1);
+/// So long the loop may act before it looks at deaths, signals and timers again: a start waits for its child to get the
+/// processor, and many starts on a busy machine are a long time.
+const TURN: Duration = Duration::from_millis(20);
 /// How many bytes of output are taken from the pipes before signals and timers get their turn again.
 const OUTPUT_BUDGET: usize = 64 * 1024;
 /// A full pipe and a bit: what a dead child can have left.
@@ -64,6 +67,7 @@ pub struct Driver {
 struct Draining {
     child: ChildId,
     status: ExitStatus,
+    out_of_memory: bool,
     until: Moment,
 }
 
@@ -116,9 +120,11 @@ impl Driver {
         self.exit.unwrap_or_default()
     }
 
-    /// Steps the inputs that are there, not those that they cause: signals and timers get their turn between.
+    /// Steps the inputs that are there, not those that they cause nor all of them when that takes long: deaths, signals
+    /// and timers get their turn between.
     fn take_turn(&mut self) {
         self.reap();
+        let began = self.now();
         for _ in 0..self.inbox.len() {
             let Some(input) = self.inbox.pop_front() else { break };
             trace!(?input, "input");
@@ -129,7 +135,7 @@ impl Driver {
                 self.carry_out(effect);
             }
             self.effects = effects;
-            if self.exit.is_some() {
+            if self.exit.is_some() || self.now().since(began) > TURN {
                 return;
             }
         }
@@ -245,7 +251,8 @@ impl Driver {
         let Self { outputs, log, runs, .. } = self;
         let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
         let pumped = outputs.pump_child(death.id, LAST_OUTPUT, &mut sink);
-        self.draining.push(Draining { child: death.id, status: death.status, until: now.after(DRAIN) });
+        let Death { id: child, status, out_of_memory, .. } = *death;
+        self.draining.push(Draining { child, status, out_of_memory, until: now.after(DRAIN) });
         self.pumped(pumped);
     }
 
@@ -294,6 +301,9 @@ impl Driver {
         }
         if released.still_open {
             info!("{name} is dead, but a process that it started holds its output open: no longer listening to it");
+        }
+        if dead.out_of_memory {
+            warn!("{name} was killed (out of memory?): the kernel killed for want of memory in this container");
         }
         if let Some(run) = self.runs.remove(child) {
             let ours = run.pid.to_string();

@@ -11,6 +11,7 @@ use std::io;
 
 use nix::errno::Errno;
 
+use super::memory::OomKills;
 use super::output::OutputPipe;
 use super::spawn::Spawner;
 use super::spawn_error::SpawnError;
@@ -22,6 +23,8 @@ use crate::plan::{CommandSpec, Signal};
 
 /// So many deaths and stops are told by one [`Children::reap`], so that a storm of orphans can't hold up the loop.
 const MOST: usize = 4096;
+/// How a child ends that KILL ended, or a shell whose command it ended.
+const BY_KILL: i32 = 128 + libc::SIGKILL;
 
 /// All our children.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct Children {
     by_id: BTreeMap<ChildId, Child>,
     by_pid: BTreeMap<i32, ChildId>,
     subreaper: Result<(), Errno>,
+    oom_kills: OomKills,
 }
 
 /// An unreaped child, and so also the number of a group.
@@ -60,6 +64,8 @@ pub struct Death {
     pub status: ExitStatus,
     /// Whether its group had other members. They got TERM and CONT, or KILL if the group was killed before.
     pub left_behind: bool,
+    /// Whether it was killed, not by us, and the kernel killed somebody of our memory group for want of memory.
+    pub out_of_memory: bool,
 }
 
 /// A child that was stopped, by a signal or by reading from a terminal in the background (row 15).
@@ -96,7 +102,13 @@ impl Children {
     pub fn new() -> io::Result<Self> {
         sys::seal_descriptors();
         let subreaper = if sys::is_pid_one() { Ok(()) } else { nix::sys::prctl::set_child_subreaper(true) };
-        Ok(Self { spawner: Spawner::new()?, by_id: BTreeMap::new(), by_pid: BTreeMap::new(), subreaper })
+        Ok(Self {
+            spawner: Spawner::new()?,
+            by_id: BTreeMap::new(),
+            by_pid: BTreeMap::new(),
+            subreaper,
+            oom_kills: OomKills::default(),
+        })
     }
 
     /// Whether orphans of our children come to us; an error deserves a warning (row 21).
@@ -114,6 +126,7 @@ impl Children {
         self.by_id.insert(id, Child { pid, killed: false });
         self.by_pid.insert(pid, id);
         guard::born(pid);
+        self.oom_kills.begin();
         Ok(Spawned { pid, outputs })
     }
 
@@ -139,13 +152,17 @@ impl Children {
     /// [`super::Signals::listen`] and before sleeping for the first time (row 3).
     pub fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
+        let mut oom = None;
         for _ in 0..MOST {
             let Ok(Some((pid, Change::Dead(status)))) = sys::any_dead() else { break };
             // Taken out before the burial frees the number (row 9).
             let buried = if let Some(id) = self.by_pid.remove(&pid) {
                 let killed = self.by_id.remove(&id).is_some_and(|child| child.killed);
                 let (left_behind, buried) = finish_group(pid, killed);
-                reaped.deaths.push(Death { id, pid, status, left_behind });
+                // One look is for all who died together.
+                let suspect = !killed && status.shell_code() == BY_KILL;
+                let out_of_memory = suspect && *oom.get_or_insert_with(|| self.oom_kills.more());
+                reaped.deaths.push(Death { id, pid, status, left_behind, out_of_memory });
                 buried
             } else {
                 let buried = guard::bury(pid);

@@ -12,6 +12,7 @@
 //! - `children`: the table; who is dead, what is left of its group.
 //! - `spawn`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
 //! - `output`, `lines`: pipes to lines, with back-pressure.
+//! - `memory`: whether the kernel killed for want of memory.
 //! - `guard`: what a panic can still do.
 //! - `pages`: memory that only the start needed.
 //! - `sys`, `proc_table`: the kernel.
@@ -21,6 +22,7 @@ mod guard;
 mod interpreter;
 mod lines;
 mod look_up;
+mod memory;
 mod output;
 mod pages;
 mod proc_table;
