@@ -4,7 +4,7 @@
 //! place in one order. The loop sleeps in one `select!` whose arms only make inputs; then the inputs are stepped and
 //! their effects carried out. It is the only place that looks at the clock.
 //!
-//! A death becomes an input only when the child's output is delivered, at most [`DRAIN`] after it (design §4 row 28),
+//! A death becomes an input only when the child's output is delivered, at most a second after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
 
 mod running;
@@ -33,6 +33,8 @@ const LATE: Duration = Duration::from_secs(1);
 /// So long the loop may act before it looks at deaths, signals and timers again: a start waits for its child to get the
 /// processor, and many starts on a busy machine are a long time.
 const TURN: Duration = Duration::from_millis(20);
+/// So many signals are taken before everything else gets its turn: real-time signals queue up by the thousands.
+const SIGNALS: usize = 64;
 /// How many bytes of output are taken from the pipes before signals and timers get their turn again.
 const OUTPUT_BUDGET: usize = 64 * 1024;
 /// A full pipe and a bit: what a dead child can have left.
@@ -60,6 +62,8 @@ pub struct Driver {
     sweeping: Option<Signal>,
     /// Reaping stopped at its limit: somebody may be dead whom no signal will tell.
     more_deaths: bool,
+    /// So are signals left that were sent already.
+    more_signals: bool,
     exit: Option<u8>,
 }
 
@@ -94,6 +98,7 @@ impl Driver {
             log_is_full: false,
             sweeping: None,
             more_deaths: false,
+            more_signals: false,
             exit: None,
         };
         driver.export_addresses(plan);
@@ -106,24 +111,51 @@ impl Driver {
     /// Runs until the world gives its exit status.
     pub async fn run(&mut self, signals: &mut Signals) -> u8 {
         // A TERM that came while the configuration was read is honoured before anything is started (row 1).
-        while let Some(received) = signals.pending() {
-            self.on_signal(received);
-        }
+        self.take_signals(signals);
         self.inbox.push_back(Input::Start);
         self.take_turn();
         // The first jobs run. What made them out of a text is not needed any more.
         process::release_startup_pages();
         while self.exit.is_none() {
             self.wait(signals).await;
+            self.gather(signals);
             self.take_turn();
         }
         self.exit.unwrap_or_default()
     }
 
-    /// Steps the inputs that are there, not those that they cause nor all of them when that takes long: deaths, signals
-    /// and timers get their turn between.
-    fn take_turn(&mut self) {
+    /// Sleeps until there is something to gather. With inputs in hand it only lets the runtime see what has come: readiness
+    /// and timers are news to it only when this task waits.
+    async fn wait(&mut self, signals: &mut Signals) {
+        if self.more_deaths || self.more_signals || !self.inbox.is_empty() {
+            return tokio::task::yield_now().await;
+        }
+        let due = self.timers.next().into_iter().chain(self.draining.iter().map(|dead| dead.until)).min();
+        // A moment that the clock can't tell is one that never comes.
+        let due = due.and_then(|moment| self.epoch.checked_add(moment.0)).map(tokio::time::Instant::from_std);
+        tokio::select! {
+            biased;
+            received = signals.next() => self.on_signal(received),
+            () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
+            () = self.log.room(), if self.log_is_full => {}
+            result = self.outputs.ready(), if !self.log_is_full => if let Err(error) = result {
+                error!("can't wait for the output of jobs: {error}");
+            },
+        }
+    }
+
+    /// A bounded piece of everything that has come, whatever woke us: nobody who always has something starves the
+    /// others.
+    fn gather(&mut self, signals: &mut Signals) {
+        self.take_signals(signals);
+        self.on_time();
+        self.pump();
         self.reap();
+    }
+
+    /// Steps the inputs that are there, not those that they cause nor all of them when that takes long: deaths, signals,
+    /// timers and output get their turn between.
+    fn take_turn(&mut self) {
         let began = self.now();
         for _ in 0..self.inbox.len() {
             let Some(input) = self.inbox.pop_front() else { break };
@@ -141,25 +173,15 @@ impl Driver {
         }
     }
 
-    async fn wait(&mut self, signals: &mut Signals) {
-        let due = self.timers.next().into_iter().chain(self.draining.iter().map(|dead| dead.until)).min();
-        // A moment that the clock can't tell is one that never comes.
-        let due = due.and_then(|moment| self.epoch.checked_add(moment.0)).map(tokio::time::Instant::from_std);
-        let busy = self.more_deaths || !self.inbox.is_empty();
-        tokio::select! {
-            biased;
-            received = signals.next() => self.on_signal(received),
-            () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => self.on_time(),
-            () = std::future::ready(()), if busy => {}
-            () = self.log.room(), if self.log_is_full => {
-                self.log_is_full = false;
-                self.pump();
-            }
-            result = self.outputs.ready(), if !self.log_is_full => match result {
-                Ok(()) => self.pump(),
-                Err(error) => error!("can't wait for the output of jobs: {error}"),
-            },
+    fn take_signals(&mut self, signals: &mut Signals) {
+        for _ in 0..SIGNALS {
+            let Some(received) = signals.pending() else {
+                self.more_signals = false;
+                return;
+            };
+            self.on_signal(received);
         }
+        self.more_signals = true;
     }
 
     fn on_signal(&mut self, received: Received) {
@@ -170,7 +192,11 @@ impl Driver {
                 debug!("got {}", signal.name());
                 #[cfg(debug_assertions)]
                 self.panic_on_purpose(signal);
-                self.inbox.push_back(Input::Signal(signal));
+                // As the kernel does with most of them: one that is waiting is enough (row 14).
+                let input = Input::Signal(signal);
+                if !self.inbox.contains(&input) {
+                    self.inbox.push_back(input);
+                }
             }
         }
     }
@@ -230,14 +256,15 @@ impl Driver {
         for death in &reaped.deaths {
             self.on_death(death);
         }
-        for Stop { id, pid, signal } in reaped.stops {
-            let name = self.runs.name(id);
+        for Stop { id, pid, signal } in &reaped.stops {
+            let name = self.runs.name(*id);
             warn!("{name} (pid {pid}) was stopped by {} and does not run on by itself", signal.name());
         }
         if !reaped.orphans.is_empty() {
             debug!("reaped {}: {:?}", core::count(reaped.orphans.len(), "orphan"), reaped.orphans);
         }
-        if let Some(signal) = self.sweeping {
+        let died = !reaped.deaths.is_empty() || !reaped.orphans.is_empty();
+        if let Some(signal) = self.sweeping.filter(|_| died) {
             self.sweep(signal, !process::is_pid_one());
         }
     }
@@ -258,16 +285,16 @@ impl Driver {
 
     fn tell_left_behind(&self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };
-        let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-        let what = how_many.map_or_else(|| "processes".to_owned(), core::processes);
         let name = &run.name;
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
         if at_once {
+            let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
+            let what = how_many.map_or_else(|| "processes".to_owned(), core::processes);
             warn!(
                 "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
             );
         } else {
-            debug!("{name} left {what} behind, which got SIGTERM");
+            debug!("{name} left processes behind, which got SIGTERM");
         }
     }
 
@@ -346,10 +373,7 @@ impl Driver {
             self.sweeping = None;
             self.inbox.push_back(Input::NothingLeft);
         } else if send {
-            self.children.signal_everything_else(signal);
-            if signal == Signal::TERM {
-                self.children.signal_everything_else(Signal::CONT);
-            }
+            self.children.sweep(signal);
         }
     }
 

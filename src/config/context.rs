@@ -3,7 +3,7 @@
 use super::interfaces::{self, Address};
 use crate::env::Environment;
 
-/// What the same file may mean different things with; all else of [`compile`](super::compile) is a function of the text.
+/// What the same file may mean different things with; all else of [`compile`](super::compile()) is a function of the text.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// For the template, and the `CONSUL_…` variables (v3 §13.1).

@@ -6,7 +6,7 @@
 //! A death is worked through in one go: see the zombie without reaping it, signal the rest of its group (whose number
 //! the zombie still pins), reap it, forget it. Nothing else in the program may wait for a child.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use nix::errno::Errno;
@@ -34,6 +34,8 @@ pub struct Children {
     by_pid: BTreeMap<i32, ChildId>,
     subreaper: Result<(), Errno>,
     oom_kills: OomKills,
+    /// Who got TERM from [`Self::sweep`] and is not reaped yet, unless we are PID 1.
+    asked: BTreeSet<i32>,
 }
 
 /// An unreaped child, and so also the number of a group.
@@ -108,6 +110,7 @@ impl Children {
             by_pid: BTreeMap::new(),
             subreaper,
             oom_kills: OomKills::default(),
+            asked: BTreeSet::new(),
         })
     }
 
@@ -156,6 +159,7 @@ impl Children {
         for _ in 0..MOST {
             let Ok(Some((pid, Change::Dead(status)))) = sys::any_dead() else { break };
             // Taken out before the burial frees the number (row 9).
+            self.asked.remove(&pid);
             let buried = if let Some(id) = self.by_pid.remove(&pid) {
                 let killed = self.by_id.remove(&id).is_some_and(|child| child.killed);
                 let (left_behind, buried) = finish_group(pid, killed);
@@ -189,11 +193,19 @@ impl Children {
         sys::any_dead() != Err(Errno::ECHILD)
     }
 
-    /// Sends one signal to everything but us. As PID 1 that is everything in the pid namespace. Else it is the groups
-    /// of our children and, where /proc is mounted, the orphans that we adopted with the groups they lead: what hangs deeper
-    /// is adopted when its parent dies, so a stop asks again until [`Self::any_left`] says no.
-    pub fn signal_everything_else(&self, signal: Signal) {
-        guard::signal_everything_else(signal);
+    /// Sends one signal to everything but us, TERM with CONT behind it. As PID 1 that is everything in the pid
+    /// namespace. Else it is the groups of our children and, where /proc is mounted, the orphans that we adopted with the
+    /// groups they lead: what hangs deeper is adopted when its parent dies, so a stop asks again after each death until
+    /// [`Self::any_left`] says no. Nobody gets TERM twice: a second one means haste to many programs.
+    pub fn sweep(&mut self, signal: Signal) {
+        if signal != Signal::TERM {
+            guard::signal_everything_else(signal, |_| true);
+            return;
+        }
+        let mut asked = std::mem::take(&mut self.asked);
+        guard::signal_everything_else(Signal::TERM, |pid| asked.insert(pid));
+        guard::signal_everything_else(Signal::CONT, |_| true);
+        self.asked = asked;
     }
 
     /// The living processes of a group, where /proc is mounted. For telling how many a [`Death`] left behind; they may

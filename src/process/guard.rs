@@ -50,20 +50,23 @@ pub(super) fn signal_group(pid: i32, signal: Signal) -> bool {
     group || own
 }
 
-/// Sends one signal to everything but us: see [`super::Children::signal_everything_else`].
-pub(super) fn signal_everything_else(signal: Signal) {
+/// Sends one signal to everything but us that `wanted` says yes to: see [`super::Children::sweep`]. PID 1 asks nobody.
+pub(super) fn signal_everything_else(signal: Signal, mut wanted: impl FnMut(i32) -> bool) {
     if sys::is_pid_one() {
         let _ = sys::kill(-1, Some(signal));
         return;
     }
     let alive = alive();
-    for pid in alive.iter() {
+    for pid in alive.iter().filter(|pid| wanted(**pid)) {
         signal_group(*pid, signal);
     }
     // Children that we didn't start. One of ours stays pinned to its number, so signalling it is safe.
     let own = sys::own_pid();
     let ours = |entry: &proc_table::Entry| entry.parent == own && !alive.contains(&entry.pid);
     for orphan in proc_table::scan().unwrap_or_default().into_iter().filter(ours) {
+        if !wanted(orphan.pid) {
+            continue;
+        }
         // A group that somebody else leads may hold processes that are none of ours.
         let target = if orphan.group == orphan.pid { -orphan.pid } else { orphan.pid };
         let _ = sys::kill(target, Some(signal));
@@ -132,7 +135,7 @@ fn reap_until_nobody_is_left(signal: Signal) -> bool {
         }
         // KILL for those too who were just forked. TERM once for each; a death may have brought us new orphans.
         if signal == Signal::KILL || (died && !sys::is_pid_one()) {
-            signal_everything_else(signal);
+            signal_everything_else(signal, |_| true);
         }
         #[expect(clippy::disallowed_methods, reason = "the loop is gone: nothing else waits for this thread")]
         std::thread::sleep(STEP);

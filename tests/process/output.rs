@@ -170,7 +170,7 @@ fn f41_a_pipe_that_a_grandchild_holds_is_let_go() {
         assert!(room.outputs.drained(id));
         assert_eq!(room.text(id), "partial\n");
         assert_eq!(descriptors(), before);
-        room.children.signal_everything_else(Signal::KILL);
+        room.children.sweep(Signal::KILL);
         room.until("nothing is left", |room| !room.children.any_left());
         // Somebody who has nothing to release.
         assert_eq!(room.outputs.release(id, &mut |_, _| Flow::Taken), Released::default());

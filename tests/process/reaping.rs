@@ -102,7 +102,7 @@ fn f05_how_many_were_left_behind_can_be_counted() {
         assert!(death.left_behind);
         assert_eq!(Children::count_group(death.pid), Some(2));
         // They are ours now, and in a group that we no longer know.
-        room.children.signal_everything_else(Signal::KILL);
+        room.children.sweep(Signal::KILL);
         room.until("nothing is left", |room| !room.children.any_left());
         assert_eq!(room.reaped.orphans.len(), 2);
         assert_eq!(Children::count_group(death.pid), Some(0));
@@ -120,7 +120,7 @@ fn f33_a_child_that_left_its_group_is_signalled_itself() {
         room.until("it is away", |room| room.text(id) == "away\n");
         assert!(room.children.signal(id, Signal::TERM));
         assert_eq!(room.death(id).status, ExitStatus::Signal(Signal::TERM));
-        room.children.signal_everything_else(Signal::KILL);
+        room.children.sweep(Signal::KILL);
         room.until("nothing is left", |room| !room.children.any_left());
     });
 }
@@ -237,10 +237,10 @@ fn f19_as_pid_one_everything_is_ended_wherever_it_hides() {
             room.spawn(&shell("trap '' TERM; setsid sh -c 'echo up; sleep 99; sleep 99' & setsid sleep 99 & exit 0"));
         room.death(id);
         room.until("up", |room| room.text(id) == "up\n");
-        room.children.signal_everything_else(Signal::TERM);
+        room.children.sweep(Signal::TERM);
         room.turn(Duration::from_millis(50));
         assert!(room.children.any_left(), "they ignore TERM");
-        room.children.signal_everything_else(Signal::KILL);
+        room.children.sweep(Signal::KILL);
         room.until("nothing is left", |room| !room.children.any_left());
         assert!(room.reaped.orphans.len() >= 2);
     });
@@ -256,11 +256,11 @@ fn f19_f21_without_pid_one_only_what_is_ours_is_ended() {
         room.until("up", |room| room.text(running) == "up\n");
         // Neither the harness nor anybody else.
         let parent = nix::unistd::getppid();
-        room.until("nothing is left", |room| {
-            room.children.signal_everything_else(Signal::KILL);
-            !room.children.any_left()
-        });
+        room.children.sweep(Signal::KILL);
+        // What hung below the shell is ours when that is dead.
         assert_eq!(room.death(running).status, ExitStatus::Signal(Signal::KILL));
+        room.children.sweep(Signal::KILL);
+        room.until("nothing is left", |room| !room.children.any_left());
         assert!(kill(parent, None).is_ok());
     });
 }
