@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::{debug, warn};
 
@@ -18,6 +19,11 @@ use crate::process::{self, Signals};
 
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
+    stop_children_on_panic();
+    catch_unwind(AssertUnwindSafe(|| dispatch(argv))).unwrap_or(Exit::Internal)
+}
+
+fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
     let mut argv = argv.into_iter();
     let program = argv.next().unwrap_or_default().to_string_lossy().into_owned();
     let words: Vec<OsString> = argv.collect();
@@ -73,7 +79,7 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Exit {
     };
     LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
-        warn!("{}", warning.message);
+        warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
     }
     if !ignored.is_empty() {
         warn!("the words behind the flags are ignored, this file is no ContainerPilot 2: {}", ignored.join(" "));
@@ -100,31 +106,37 @@ fn run_plan(plan: &Plan, env: Environment, log: Log) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return broken("start the event loop", &error),
     };
-    stop_children_on_panic();
-    let supervised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            let signals = match Signals::listen() {
-                Ok(signals) => signals,
-                Err(error) => return broken("listen for signals", &error),
-            };
-            match Driver::new(plan, env, log) {
-                Ok(driver) => Exit::Jobs(driver.run(signals).await),
-                Err(error) => broken("prepare to start processes", &error),
-            }
-        })
-    }));
-    supervised.unwrap_or(Exit::Internal)
+    let entered = runtime.enter();
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return broken("listen for signals", &error),
+    };
+    let mut driver = match Driver::new(plan, env, log) {
+        Ok(driver) => driver,
+        Err(error) => return broken("prepare to start processes", &error),
+    };
+    drop(entered);
+    let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(driver.run(&mut signals))));
+    supervised.map_or_else(
+        |_| {
+            // The driver is still there and holds the pipes: who says goodbye into one shall not die of SIGPIPE.
+            process::end_everything();
+            Exit::Internal
+        },
+        Exit::Jobs,
+    )
 }
 
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
 fn stop_children_on_panic() {
     let main = std::thread::current().id();
     std::panic::set_hook(Box::new(move |panic| {
-        // Not through the log, whose lock the panicking thread may hold.
-        complain(&format!("containerpilot: internal error, please report it: {panic}\n").replace(":\n", ": "));
+        // The children first: nobody knows how long somebody at the other end of stderr takes.
         if std::thread::current().id() == main {
             process::terminate_all_now();
         }
+        // Not through the log, whose lock the panicking thread may hold.
+        process::last_words(&format!("containerpilot: internal error, please report it: {panic}"));
     }));
 }
 
@@ -181,7 +193,7 @@ fn check(file: &str, json: bool) -> Exit {
     };
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
     let printed = if json {
-        print(&diagnostic::to_json(&diagnostics, &source.origin, &source.text))
+        print(&(diagnostic::to_json(&diagnostics, &source.origin, &source.text) + "\n"))
     } else if diagnostics.is_empty() {
         print(&format!("{}: no problems\n", source.origin))
     } else {
@@ -202,7 +214,7 @@ fn show(file: &str) -> Exit {
         complain(&diagnostic::render(&diagnostics, &source.origin, &source.text));
     }
     match plan {
-        Some(plan) => print(&format!("{plan:#?}")),
+        Some(plan) => print(&config::show(&plan)),
         None => Exit::Config,
     }
 }

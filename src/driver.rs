@@ -17,11 +17,11 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
 use self::running::{Runs, deliver};
-use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, World};
+use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, Timer, World};
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
-use crate::process::{Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
+use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
 use crate::timers::Timers;
 
 /// How long the output of a dead child may still be held open by others.
@@ -30,6 +30,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 const SLOW_START: Duration = Duration::from_millis(100);
 /// Timers that come later than this are told: the machine was paused, or has too much to do (row 44).
 const LATE: Duration = Duration::from_secs(1);
+/// So long the loop may act before it looks at deaths, signals and timers again: a start waits for its child to get the
+/// processor, and many starts on a busy machine are a long time.
+const TURN: Duration = Duration::from_millis(20);
 /// How many bytes of output are taken from the pipes before signals and timers get their turn again.
 const OUTPUT_BUDGET: usize = 64 * 1024;
 /// A full pipe and a bit: what a dead child can have left.
@@ -64,6 +67,7 @@ pub struct Driver {
 struct Draining {
     child: ChildId,
     status: ExitStatus,
+    out_of_memory: bool,
     until: Moment,
 }
 
@@ -100,24 +104,27 @@ impl Driver {
     }
 
     /// Runs until the world gives its exit status.
-    pub async fn run(mut self, mut signals: Signals) -> u8 {
+    pub async fn run(&mut self, signals: &mut Signals) -> u8 {
         // A TERM that came while the configuration was read is honoured before anything is started (row 1).
         while let Some(received) = signals.pending() {
             self.on_signal(received);
         }
         self.inbox.push_back(Input::Start);
-        loop {
+        self.take_turn();
+        // The first jobs run. What made them out of a text is not needed any more.
+        process::release_startup_pages();
+        while self.exit.is_none() {
+            self.wait(signals).await;
             self.take_turn();
-            if let Some(status) = self.exit {
-                return status;
-            }
-            self.wait(&mut signals).await;
         }
+        self.exit.unwrap_or_default()
     }
 
-    /// Steps the inputs that are there, not those that they cause: signals and timers get their turn between.
+    /// Steps the inputs that are there, not those that they cause nor all of them when that takes long: deaths, signals
+    /// and timers get their turn between.
     fn take_turn(&mut self) {
         self.reap();
+        let began = self.now();
         for _ in 0..self.inbox.len() {
             let Some(input) = self.inbox.pop_front() else { break };
             trace!(?input, "input");
@@ -128,7 +135,7 @@ impl Driver {
                 self.carry_out(effect);
             }
             self.effects = effects;
-            if self.exit.is_some() {
+            if self.exit.is_some() || self.now().since(began) > TURN {
                 return;
             }
         }
@@ -161,9 +168,21 @@ impl Driver {
             Received::Child => {}
             Received::Other(signal) => {
                 debug!("got {}", signal.name());
+                #[cfg(debug_assertions)]
+                self.panic_on_purpose(signal);
                 self.inbox.push_back(Input::Signal(signal));
             }
         }
+    }
+
+    /// For the test of row 22, where a loop that breaks is needed. Not in a release.
+    #[cfg(debug_assertions)]
+    fn panic_on_purpose(&self, signal: Signal) {
+        let name = signal.name();
+        assert!(
+            self.env.get("CONTAINERPILOT_PANIC_ON").is_none_or(|on| on != name.as_str()),
+            "told to panic\non {name}"
+        );
     }
 
     fn on_time(&mut self) {
@@ -177,11 +196,30 @@ impl Driver {
         }
         while let Some(timer) = self.timers.take_due(now) {
             trace!(?timer, "due");
-            self.inbox.push_back(Input::Timer(timer));
+            if !self.is_of_a_dead_run(timer) {
+                self.inbox.push_back(Input::Timer(timer));
+            }
         }
         let over: Vec<ChildId> = self.draining.iter().filter(|dead| dead.until <= now).map(|dead| dead.child).collect();
         for child in over {
             self.let_go(child);
+        }
+    }
+
+    /// Whether this is a limit for a run that is over and only not told yet. It was kept: nobody must be called killed
+    /// or too slow because his output took a second more.
+    fn is_of_a_dead_run(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Timeout(child) | Timer::Grace(child) | Timer::GiveUp(child) => {
+                self.draining.iter().any(|dead| dead.child == child)
+            }
+            Timer::Interval(_)
+            | Timer::Heartbeat(_)
+            | Timer::Wait(_)
+            | Timer::Restart(_)
+            | Timer::Stop(_)
+            | Timer::Retry(_)
+            | Timer::Sweep => false,
         }
     }
 
@@ -200,7 +238,7 @@ impl Driver {
             debug!("reaped {}: {:?}", core::count(reaped.orphans.len(), "orphan"), reaped.orphans);
         }
         if let Some(signal) = self.sweeping {
-            self.sweep(signal, !crate::process::is_pid_one());
+            self.sweep(signal, !process::is_pid_one());
         }
     }
 
@@ -213,14 +251,15 @@ impl Driver {
         let Self { outputs, log, runs, .. } = self;
         let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
         let pumped = outputs.pump_child(death.id, LAST_OUTPUT, &mut sink);
-        self.draining.push(Draining { child: death.id, status: death.status, until: now.after(DRAIN) });
+        let Death { id: child, status, out_of_memory, .. } = *death;
+        self.draining.push(Draining { child, status, out_of_memory, until: now.after(DRAIN) });
         self.pumped(pumped);
     }
 
     fn tell_left_behind(&self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };
         let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-        let what = how_many.map_or_else(|| "processes".to_owned(), |count| core::processes(count));
+        let what = how_many.map_or_else(|| "processes".to_owned(), core::processes);
         let name = &run.name;
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
         if at_once {
@@ -262,6 +301,9 @@ impl Driver {
         }
         if released.still_open {
             info!("{name} is dead, but a process that it started holds its output open: no longer listening to it");
+        }
+        if dead.out_of_memory {
+            warn!("{name} was killed (out of memory?): the kernel killed for want of memory in this container");
         }
         if let Some(run) = self.runs.remove(child) {
             let ours = run.pid.to_string();

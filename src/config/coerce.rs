@@ -27,12 +27,12 @@ pub(super) fn parse_int(text: &str) -> Result<i64, String> {
     };
     // Go takes `0x_1` and `0_1` but no underscore at the end, none doubled, and none in a bare decimal number.
     let misplaced = digits.ends_with('_') || digits.contains("__") || (base == 10 && digits.contains('_'));
-    let bare: String = digits.chars().filter(|c| *c != '_').collect();
-    if misplaced || bare.is_empty() || !bare.chars().all(|c| c.is_digit(base)) {
+    let plain: String = digits.chars().filter(|c| *c != '_').collect();
+    if misplaced || plain.is_empty() || !plain.chars().all(|c| c.is_digit(base)) {
         return Err(syntax());
     }
     let range = || failed("value out of range");
-    let magnitude = u64::from_str_radix(&bare, base).map_err(|_| range())?;
+    let magnitude = u64::from_str_radix(&plain, base).map_err(|_| range())?;
     let value = if negative { 0_i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() };
     value.ok_or_else(range)
 }

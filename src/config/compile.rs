@@ -4,7 +4,7 @@ use super::context::Context;
 use super::diagnostic::{Diagnostic, Severity};
 use super::load::Source;
 use super::report::Report;
-use super::template::{Rendered, TemplateError};
+use super::template::{Class, Rendered, Stage, TemplateError};
 use super::{json5, template, validate};
 use crate::plan::Plan;
 
@@ -44,13 +44,27 @@ fn refused(diagnostic: Diagnostic) -> Outcome {
 }
 
 pub(super) fn template_problem(source: &str, error: &TemplateError) -> Diagnostic {
+    // Before anything is rendered no value has come in.
+    let reason = match error.stage {
+        Stage::Parse => error.reason.clone(),
+        Stage::Exec => without_values(&error.reason, source),
+    };
+    let help = match error.class {
+        Class::FunctionNotDefined => "a variable of the environment has a dot before it: {{ .NAME }}",
+        Class::UnexpectedEndOfFile => "an {{ end }} is missing",
+        Class::UnterminatedString => "is `}}` missing before it?",
+        _ if reason.contains('…') => {
+            "… is what the environment or a function gave: it may be a secret and is not shown"
+        }
+        _ => "",
+    };
     Diagnostic {
         severity: Severity::Error,
         path: String::new(),
         span: Some(error.span),
-        message: format!("the template can't be rendered: {}", without_values(&error.reason, source)),
+        message: format!("the template can't be rendered: {reason}"),
         label: String::new(),
-        help: String::new(),
+        help: help.to_owned(),
         original: Some(format!("could not apply template to config: {}", error.message)),
     }
 }
@@ -81,19 +95,46 @@ fn without_values(reason: &str, source: &str) -> String {
     kept
 }
 
-/// Where a quoted text ends; a backslash guards the next character within `"`.
+/// Where a quoted text ends. A backslash guards the next character within `"`; between backquotes nothing is guarded, so that
+/// only the last one can be trusted to be none of the value's.
 fn closing(text: &str, mark: char) -> Option<usize> {
+    if mark == '`' {
+        return text.rfind(mark);
+    }
     let mut guarded = false;
     for (at, c) in text.char_indices() {
         match c {
             _ if guarded => guarded = false,
-            '\\' if mark == '"' => guarded = true,
+            '\\' => guarded = true,
             c if c == mark => return Some(at),
             _ => {}
         }
     }
     None
 }
+
+/// Whether the text begins at this place, with something that begins YAML or TOML rather than JSON5.
+fn begins_another_language(text: &str, place: usize) -> bool {
+    let Some((before, here)) = text.split_at_checked(place) else { return false };
+    before.trim().is_empty() && here.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-')
+}
+
+/// The action that stands before a place and made nothing of what should be there.
+fn made_nothing(source: &str, rendered: &Rendered, place: usize) -> Option<String> {
+    let before = rendered.text.get(..place)?.trim_end().len();
+    // Where the last character before the place ends in the source, and what stands between.
+    let last = rendered.map.source_span(before.saturating_sub(1)..before).end;
+    let here = rendered.map.source_span(place..place.saturating_add(1)).start;
+    let between = source.get(last..here)?.trim();
+    let action = between.rfind("{{").and_then(|open| between.get(open..)).filter(|action| action.ends_with("}}"))?;
+    // A word that closes a block tells nothing.
+    let tells = action.contains('.') || action.contains("env");
+    let short = action.chars().count() <= LONGEST_ACTION && !action.contains('\n');
+    Some(if tells && short { format!("`{action}`") } else { "the template".to_owned() })
+}
+
+/// The longest action that a message repeats, in characters.
+const LONGEST_ACTION: usize = 60;
 
 /// What is no JSON5, at its place in the source. What stands at the place is only told if it stands in the file so.
 fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError) -> Diagnostic {
@@ -103,10 +144,19 @@ fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError)
     diagnostic.span = Some(span);
     if rendered.text.trim().is_empty() {
         "a configuration is an object, `{…}`, found nothing at all".clone_into(&mut diagnostic.message);
+        if !source.trim().is_empty() {
+            "the template made nothing of it: is a variable not set?".clone_into(&mut diagnostic.help);
+        }
     } else if source.get(span.start..span.end) != rendered.text.get(place.start..place.end) {
         diagnostic.message = format!("syntax error: expected {}, found what the template makes here", error.expected);
         "made by the template".clone_into(&mut diagnostic.label);
-        diagnostic.help = String::new();
+        "is the value to be quoted, or has it a quote, a backslash or a line break in it?"
+            .clone_into(&mut diagnostic.help);
+    } else if begins_another_language(&rendered.text, place.start) {
+        "a configuration is one object, `{…}`, in JSON5; neither YAML nor TOML is read"
+            .clone_into(&mut diagnostic.help);
+    } else if let Some(action) = made_nothing(source, rendered, place.start) {
+        diagnostic.help = format!("{action} before it made nothing: is a variable not set?");
     }
     diagnostic
 }

@@ -1,11 +1,14 @@
 //! Weak decoding, as the original's library did it (v3 §6): names in any case, scalars turned into one another, unknown
 //! keys refused, all errors of one decode told together.
 
+use std::collections::HashMap;
+
 use super::coerce::{parse_bool, parse_int, truncate};
 use super::diagnostic::{Span, nearest};
+use super::duration::parse_go_duration;
 use super::go_value::{go_type, number_as_string};
 use super::json5::{Member, Node, Value};
-use super::report::{Place, Problem, Rank, Report};
+use super::report::{MOST, Place, Problem, Rank, Report};
 
 /// A field of a section.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,8 +114,13 @@ impl<'r, 'a> Decoder<'r, 'a> {
             format!("{prefix}{} error(s) decoding:\n\n{}", lines.len(), lines.join("\n"))
         };
         let fine = self.problems.is_empty();
+        // All together they are one message, which may be long: it is kept once.
+        let mut original = Some(original);
         for problem in self.problems {
-            self.report.add(problem.original(original.clone()));
+            self.report.add(match original.take() {
+                Some(original) => problem.original(original),
+                None => problem,
+            });
         }
         fine
     }
@@ -162,8 +170,10 @@ impl<'r, 'a> Decoder<'r, 'a> {
         keys.sort_unstable();
         keys.dedup();
         self.bullets.push(format!("'{}' has invalid keys: {}", place.theirs, keys.join(", ")));
-        for member in unknown {
-            self.problems.push(unknown_key(self.report, self.rank, member, place, names.fields));
+        for (index, member) in unknown.iter().enumerate() {
+            // What nobody will read needs no suggestion.
+            let fields = if index < MOST { names.fields } else { &[] };
+            self.problems.push(unknown_key(self.report, self.rank, member, place, fields));
         }
     }
 
@@ -207,12 +217,23 @@ impl<'r, 'a> Decoder<'r, 'a> {
                 Err(why) => {
                     self.bare |= place.theirs.is_empty();
                     self.wrong(node, place, "a whole number", format!("cannot parse '{}' as int: {why}", place.theirs));
+                    self.suggest_bare_seconds(node, text);
                     return Field::Bad;
                 }
             },
             Value::Array(_) | Value::Object(_) => return self.unconvertible(node, place, "int", "a whole number"),
         };
         Field::Given(number, node.span)
+    }
+
+    /// Adds to the last error that a whole number of seconds has no unit here, where one is written.
+    fn suggest_bare_seconds(&mut self, node: &Node, text: &str) {
+        let Ok(duration) = parse_go_duration(text) else { return };
+        let duration = duration.to_std();
+        let whole = duration.subsec_nanos() == 0 && !duration.is_zero() && self.report.literal(node.span).is_some();
+        if let Some(problem) = self.problems.pop_if(|_| whole) {
+            self.problems.push(problem.label(format!("did you mean {}?", duration.as_secs())));
+        }
     }
 
     /// A switch.
@@ -311,8 +332,9 @@ pub(super) fn unknown_key(report: &Report, rank: Rank, member: &Member, place: &
 
 /// The last of equal keys counts; that is worth a word.
 pub(super) fn warn_of_repeated_keys(report: &mut Report, members: &[Member], place: &Place) {
+    let last: HashMap<&str, usize> = members.iter().enumerate().map(|(index, m)| (m.key.as_str(), index)).collect();
     for (index, member) in members.iter().enumerate() {
-        let later = members.iter().skip(index.saturating_add(1)).any(|m| m.key == member.key);
+        let later = last.get(member.key.as_str()).is_some_and(|last| *last > index);
         if later && report.literal(member.key_span).is_some() {
             let path = place.key(&member.key).ours;
             let message = format!("{path} is given more than once: the last one counts");
@@ -320,3 +342,6 @@ pub(super) fn warn_of_repeated_keys(report: &mut Report, members: &[Member], pla
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

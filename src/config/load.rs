@@ -67,6 +67,12 @@ pub enum LoadError {
         /// The file.
         path: String,
     },
+    /// In another language, by its name.
+    #[error("could not read config file: {path} is a TOML file of nginx-wrapper, which this version does not read")]
+    Toml {
+        /// The file.
+        path: String,
+    },
     /// No text at all.
     #[error("could not read config file: {path} is a binary file (byte 0 at offset {offset})")]
     Binary {
@@ -89,6 +95,9 @@ pub fn read(path: &str) -> Result<Source, LoadError> {
         Ok(None) => return Err(LoadError::NotAFile { path: named() }),
         Err(error) => return Err(LoadError::Open { path: named(), error }),
     };
+    if Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        return Err(LoadError::Toml { path: named() });
+    }
     let mut bytes = Vec::new();
     let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX).saturating_add(1);
     file.take(limit).read_to_end(&mut bytes).map_err(|error| LoadError::Read { path: named(), error })?;
@@ -145,6 +154,15 @@ mod tests {
                 format!("could not read config file: {endless} is not a regular file")
             );
         }
+    }
+
+    #[test]
+    fn a_toml_file_is_told_from_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nginx-wrapper.TOML");
+        assert!(matches!(read(path.to_str().unwrap()), Err(LoadError::Open { .. })));
+        fs::write(&path, "run_path = \"/opt\"").unwrap();
+        assert!(matches!(read(path.to_str().unwrap()), Err(LoadError::Toml { .. })));
     }
 
     #[test]

@@ -28,11 +28,13 @@ mod decode;
 mod files;
 mod raw;
 mod report;
+mod show;
 mod validate;
 
 pub use compile::{Outcome, compile};
 pub use context::Context;
 pub use load::{LoadError, Source, read};
+pub use show::show;
 
 use diagnostic::Diagnostic;
 use template::TemplateError;

@@ -190,6 +190,8 @@ impl<'a> Report<'a> {
     pub(super) fn found(&self, node: &Node) -> String {
         match (&node.value, self.literal(node.span)) {
             (Value::Object(_), _) => "an object".to_owned(),
+            // That there is nothing is no secret, and mostly the reason.
+            (Value::String(text), None) if text.is_empty() => "an empty text made by the template".to_owned(),
             (_, None) => "a value made by the template".to_owned(),
             (Value::Array(_), Some(text)) if text.contains('\n') => "an array".to_owned(),
             (_, Some(text)) => shortened(text),
@@ -210,14 +212,36 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Ends the report: diagnostics in file order (what has no place first), and what the original would have said.
+    /// Ends the report: diagnostics in file order (what has no place first), at most [`MOST`] and one, and what the original would have said.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, Option<String>) {
         let refusals = self.problems.iter().filter_map(|p| Some((p.rank, p.original.as_ref()?)));
         let lifted = self.lifted.iter().map(|(rank, original)| (*rank, original));
         let original = refusals.chain(lifted).min_by_key(|(rank, _)| *rank).map(|(_, original)| original.clone());
         let mut diagnostics: Vec<Diagnostic> = self.problems.drain(..).map(|p| diagnostic(p, self.map)).collect();
         diagnostics.sort_by_key(|d| d.span);
+        if diagnostics.len() > MOST {
+            let rest = diagnostics.split_off(MOST);
+            diagnostics.push(the_rest(&rest));
+        }
         (diagnostics, original)
+    }
+}
+
+/// The most problems that are told one by one.
+pub(super) const MOST: usize = 1_000;
+
+/// All others, which stand behind the last one told.
+fn the_rest(rest: &[Diagnostic]) -> Diagnostic {
+    let errors = rest.iter().filter(|d| d.severity == Severity::Error).count();
+    let first = rest.first();
+    Diagnostic {
+        severity: if errors > 0 { Severity::Error } else { Severity::Warning },
+        path: String::new(),
+        span: first.and_then(|d| d.span),
+        message: format!("{} more problems from here on, {errors} of them errors, are not shown", rest.len()),
+        label: String::new(),
+        help: String::new(),
+        original: None,
     }
 }
 

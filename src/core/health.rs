@@ -1,6 +1,6 @@
 //! A job's health check: when it runs, and what its result means (v3 §11 rules 1, 4 and 5).
 
-use super::exec::{Run, counts_from};
+use super::exec::{Phase, Run, counts_from};
 use super::job::{Job, Stage, Status};
 use super::start::next_period;
 use super::turn::Turn;
@@ -37,6 +37,10 @@ impl Job {
         }
         let Some(command) = &health.exec else { return };
         if let Some(check) = &self.check {
+            if check.phase == Phase::Retrying {
+                // It does not run: what is due now is its next try (reliability row 24).
+                return;
+            }
             if self.held_check.is_none() && check.ends_soon(health.interval, turn) {
                 self.held_check = Some(turn.now);
                 return;

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::io;
 
 use nix::errno::Errno;
-use nix::unistd::{Pid, getpgid};
 
+use super::memory::OomKills;
 use super::output::OutputPipe;
 use super::spawn::Spawner;
 use super::spawn_error::SpawnError;
@@ -23,6 +23,8 @@ use crate::plan::{CommandSpec, Signal};
 
 /// So many deaths and stops are told by one [`Children::reap`], so that a storm of orphans can't hold up the loop.
 const MOST: usize = 4096;
+/// How a child ends that KILL ended, or a shell whose command it ended.
+const BY_KILL: i32 = 128 + libc::SIGKILL;
 
 /// All our children.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Children {
     by_id: BTreeMap<ChildId, Child>,
     by_pid: BTreeMap<i32, ChildId>,
     subreaper: Result<(), Errno>,
+    oom_kills: OomKills,
 }
 
 /// An unreaped child, and so also the number of a group.
@@ -61,6 +64,8 @@ pub struct Death {
     pub status: ExitStatus,
     /// Whether its group had other members. They got TERM and CONT, or KILL if the group was killed before.
     pub left_behind: bool,
+    /// Whether it was killed, not by us, and the kernel killed somebody of our memory group for want of memory.
+    pub out_of_memory: bool,
 }
 
 /// A child that was stopped, by a signal or by reading from a terminal in the background (row 15).
@@ -97,7 +102,13 @@ impl Children {
     pub fn new() -> io::Result<Self> {
         sys::seal_descriptors();
         let subreaper = if sys::is_pid_one() { Ok(()) } else { nix::sys::prctl::set_child_subreaper(true) };
-        Ok(Self { spawner: Spawner::new()?, by_id: BTreeMap::new(), by_pid: BTreeMap::new(), subreaper })
+        Ok(Self {
+            spawner: Spawner::new()?,
+            by_id: BTreeMap::new(),
+            by_pid: BTreeMap::new(),
+            subreaper,
+            oom_kills: OomKills::default(),
+        })
     }
 
     /// Whether orphans of our children come to us; an error deserves a warning (row 21).
@@ -115,6 +126,7 @@ impl Children {
         self.by_id.insert(id, Child { pid, killed: false });
         self.by_pid.insert(pid, id);
         guard::born(pid);
+        self.oom_kills.begin();
         Ok(Spawned { pid, outputs })
     }
 
@@ -123,7 +135,7 @@ impl Children {
     pub fn signal(&mut self, id: ChildId, signal: Signal) -> bool {
         let Some(child) = self.by_id.get_mut(&id) else { return false };
         child.killed |= signal == Signal::KILL;
-        signal_group(child.pid, signal)
+        guard::signal_group(child.pid, signal)
     }
 
     /// The pid of an unreaped child.
@@ -140,13 +152,17 @@ impl Children {
     /// [`super::Signals::listen`] and before sleeping for the first time (row 3).
     pub fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped::default();
+        let mut oom = None;
         for _ in 0..MOST {
             let Ok(Some((pid, Change::Dead(status)))) = sys::any_dead() else { break };
             // Taken out before the burial frees the number (row 9).
             let buried = if let Some(id) = self.by_pid.remove(&pid) {
                 let killed = self.by_id.remove(&id).is_some_and(|child| child.killed);
                 let (left_behind, buried) = finish_group(pid, killed);
-                reaped.deaths.push(Death { id, pid, status, left_behind });
+                // One look is for all who died together.
+                let suspect = !killed && status.shell_code() == BY_KILL;
+                let out_of_memory = suspect && *oom.get_or_insert_with(|| self.oom_kills.more());
+                reaped.deaths.push(Death { id, pid, status, left_behind, out_of_memory });
                 buried
             } else {
                 let buried = guard::bury(pid);
@@ -177,18 +193,7 @@ impl Children {
     /// of our children and, where /proc is mounted, the orphans that we adopted with the groups they lead: what hangs deeper
     /// is adopted when its parent dies, so a stop asks again until [`Self::any_left`] says no.
     pub fn signal_everything_else(&self, signal: Signal) {
-        if sys::is_pid_one() {
-            let _ = sys::kill(-1, Some(signal));
-            return;
-        }
-        for child in self.by_id.values() {
-            signal_group(child.pid, signal);
-        }
-        for orphan in self.adopted() {
-            // A group that somebody else leads may hold processes that are none of ours.
-            let target = if orphan.group == orphan.pid { -orphan.pid } else { orphan.pid };
-            let _ = sys::kill(target, Some(signal));
-        }
+        guard::signal_everything_else(signal);
     }
 
     /// The living processes of a group, where /proc is mounted. For telling how many a [`Death`] left behind; they may
@@ -197,22 +202,6 @@ impl Children {
         let members = proc_table::scan()?;
         Some(members.iter().filter(|entry| entry.group == pid && !entry.zombie).count())
     }
-
-    /// Our children that we didn't start. A child of ours stays pinned to its number, so signalling it is safe.
-    fn adopted(&self) -> Vec<proc_table::Entry> {
-        let own = sys::own_pid();
-        let mut entries = proc_table::scan().unwrap_or_default();
-        entries.retain(|entry| entry.parent == own && !self.by_pid.contains_key(&entry.pid));
-        entries
-    }
-}
-
-/// Signals the group of an unreaped child, and the child itself if it has left for another group (row 33).
-fn signal_group(pid: i32, signal: Signal) -> bool {
-    let group = sys::kill(-pid, Some(signal)).is_ok();
-    let away = getpgid(Some(Pid::from_raw(pid))).is_ok_and(|group| group.as_raw() != pid);
-    let own = away && sys::kill(pid, Some(signal)).is_ok();
-    group || own
 }
 
 /// Signals what is left of a zombie's group and buries it. Says whether something was left, and whether it is buried.

@@ -1,13 +1,28 @@
-//! The last resort of a panic: who is alive, known outside of [`super::Children`].
+//! The last resort of a panic: who is alive, known outside of [`super::Children`], and how they are ended without a loop.
 //!
 //! A panic hook can't reach the table that the panicking loop owns, so the group ids of unreaped children are kept
 //! here as well. The lock is held while a zombie is buried: no number is ever signalled after it was freed (row 9).
 
 use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
-use super::sys;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::{Pid, getpgid};
+
+use super::{proc_table, sys};
 use crate::plan::Signal;
+
+/// How long everybody has to die of TERM after a panic, and then of KILL: in steps, since nothing tells us.
+const STEPS: usize = 100;
+const STEP: Duration = Duration::from_millis(10);
+/// How long the last words may wait for a reader of stderr, in milliseconds.
+const LAST_WORDS: u16 = 1000;
+/// A pipe that has any room takes so many bytes without blocking.
+const ATOMIC: usize = 4096;
 
 static ALIVE: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
@@ -25,6 +40,34 @@ pub(super) fn bury(pid: i32) -> bool {
     let mut alive = alive();
     alive.remove(&pid);
     matches!(sys::bury(pid), Ok(Some(_)))
+}
+
+/// Signals the group of an unreaped child, and the child itself if it has left for another group (row 33).
+pub(super) fn signal_group(pid: i32, signal: Signal) -> bool {
+    let group = sys::kill(-pid, Some(signal)).is_ok();
+    let away = getpgid(Some(Pid::from_raw(pid))).is_ok_and(|group| group.as_raw() != pid);
+    let own = away && sys::kill(pid, Some(signal)).is_ok();
+    group || own
+}
+
+/// Sends one signal to everything but us: see [`super::Children::signal_everything_else`].
+pub(super) fn signal_everything_else(signal: Signal) {
+    if sys::is_pid_one() {
+        let _ = sys::kill(-1, Some(signal));
+        return;
+    }
+    let alive = alive();
+    for pid in alive.iter() {
+        signal_group(*pid, signal);
+    }
+    // Children that we didn't start. One of ours stays pinned to its number, so signalling it is safe.
+    let own = sys::own_pid();
+    let ours = |entry: &proc_table::Entry| entry.parent == own && !alive.contains(&entry.pid);
+    for orphan in proc_table::scan().unwrap_or_default().into_iter().filter(ours) {
+        // A group that somebody else leads may hold processes that are none of ours.
+        let target = if orphan.group == orphan.pid { -orphan.pid } else { orphan.pid };
+        let _ = sys::kill(target, Some(signal));
+    }
 }
 
 /// Sends TERM and CONT to everything as PID 1, else to the group of every child that lives. For a panic hook (row 22):
@@ -53,4 +96,46 @@ pub fn terminate_all_now() {
         }
         return;
     }
+}
+
+/// Writes a line to stderr without the log and its locks, for a panic hook. Waits at most a second for somebody who has
+/// stopped reading, and cuts what would then block after all.
+pub fn last_words(line: &str) {
+    let text = format!("{}\n", line.replace('\n', " "));
+    let stderr = io::stderr();
+    let bytes = text.as_bytes();
+    let bytes = bytes.get(..ATOMIC).unwrap_or(bytes);
+    let room = poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(LAST_WORDS));
+    if room.is_ok_and(|ready| ready > 0) {
+        let _ = nix::unistd::write(&stderr, bytes);
+    }
+}
+
+/// After a panic and [`terminate_all_now`], when the loop is gone: gives everybody a second to die, kills the rest and
+/// reaps. Takes two seconds at most, also where somebody does not even die of KILL.
+pub fn end_everything() {
+    if !reap_until_nobody_is_left(Signal::TERM) {
+        reap_until_nobody_is_left(Signal::KILL);
+    }
+}
+
+/// Whether nobody was left within [`STEPS`].
+fn reap_until_nobody_is_left(signal: Signal) -> bool {
+    for _ in 0..STEPS {
+        let mut died = false;
+        loop {
+            match sys::any_dead() {
+                Ok(Some((pid, _))) if bury(pid) => died = true,
+                Ok(_) => break,
+                Err(error) => return error == Errno::ECHILD,
+            }
+        }
+        // KILL for those too who were just forked. TERM once for each; a death may have brought us new orphans.
+        if signal == Signal::KILL || (died && !sys::is_pid_one()) {
+            signal_everything_else(signal);
+        }
+        #[expect(clippy::disallowed_methods, reason = "the loop is gone: nothing else waits for this thread")]
+        std::thread::sleep(STEP);
+    }
+    false
 }

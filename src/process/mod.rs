@@ -12,7 +12,9 @@
 //! - `children`: the table; who is dead, what is left of its group.
 //! - `spawn`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
 //! - `output`, `lines`: pipes to lines, with back-pressure.
+//! - `memory`: whether the kernel killed for want of memory.
 //! - `guard`: what a panic can still do.
+//! - `pages`: memory that only the start needed.
 //! - `sys`, `proc_table`: the kernel.
 
 mod children;
@@ -20,7 +22,9 @@ mod guard;
 mod interpreter;
 mod lines;
 mod look_up;
+mod memory;
 mod output;
+mod pages;
 mod proc_table;
 mod signals;
 mod spawn;
@@ -28,9 +32,10 @@ mod spawn_error;
 mod sys;
 
 pub use children::{Children, Death, Reaped, Spawned, Stop};
-pub use guard::terminate_all_now;
+pub use guard::{end_everything, last_words, terminate_all_now};
 pub use lines::{Flow, LONGEST};
 pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
+pub use pages::release_startup_pages;
 pub use signals::{Received, Signals, block_all, unblock_all};
 pub use spawn_error::{SpawnError, SpawnErrorKind};
 pub use sys::{is_pid_one, own_pid};

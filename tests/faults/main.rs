@@ -5,6 +5,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cgroup;
 mod config_files;
 mod endings;
+mod events;
 mod output;
+mod signals;
+mod signals_panic;
+mod signals_reaping;
+mod signals_stop;
+mod signals_terminal;
+mod spawning;
+mod strace;
+mod told;

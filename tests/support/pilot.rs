@@ -184,6 +184,12 @@ impl Pilot {
         process::memory_kib(self.pid, "Rss").expect("PID 1 is there")
     }
 
+    /// The memory of PID 1 that is no copy of a file, in KiB: what grows when something is kept. Pages of the program come
+    /// and go (`process::release_startup_pages`).
+    pub fn anonymous_kib(&self) -> u64 {
+        process::memory_kib(self.pid, "Anonymous").expect("PID 1 is there")
+    }
+
     /// The proportional set size of PID 1 in KiB: shared pages count by their share.
     pub fn pss_kib(&self) -> u64 {
         process::memory_kib(self.pid, "Pss").expect("PID 1 is there")

@@ -12,9 +12,6 @@ use super::process;
 /// core at most.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// So many times slower passes the time in which PID 1 is busy.
-const BUSY: u32 = 20;
-
 /// Watches the children of PID 1 from its start to its end.
 pub struct Watcher {
     found: Arc<Mutex<Vec<String>>>,
@@ -23,10 +20,8 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins. A child of PID 1 that stays a zombie although PID 1 has nothing to do, for longer than the grace, is found;
-    /// one that is there for a moment is what the kernel does. While PID 1 works, or waits for a processor or for the
-    /// kernel (in `vfork`), time hardly counts: on a busy machine that can take seconds. A child that its own parent (a
-    /// job) does not wait for isn't ours.
+    /// Begins. A child of PID 1 that is a zombie for longer than the grace is found; one that is there for a moment is
+    /// what the kernel does. A child that its own parent (a job) does not wait for isn't ours.
     pub fn start(pid_one: i32, grace: Duration) -> Self {
         let found = Arc::new(Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
@@ -46,11 +41,12 @@ impl Watcher {
 }
 
 fn watch(pid_one: i32, grace: Duration, found: &Mutex<Vec<String>>, over: &AtomicBool) {
-    // How long each zombie has been there, in time that counts; a pid that comes back alive leaves the table.
+    // When each zombie was first seen, on PID 1's clock; a pid that comes back alive leaves the table.
     let mut since: BTreeMap<i32, Duration> = BTreeMap::new();
-    let (mut before, mut slept) = (Instant::now(), false);
+    let mut clock = Clock::default();
     while !over.load(Ordering::Relaxed) {
         let begin = Instant::now();
+        let now = clock.look(pid_one, begin);
         let zombies: Vec<(i32, String)> = process::children(pid_one)
             .into_iter()
             .filter_map(|pid| {
@@ -58,16 +54,11 @@ fn watch(pid_one: i32, grace: Duration, found: &Mutex<Vec<String>>, over: &Atomi
                 (fields.first()? == "Z").then_some((pid, name))
             })
             .collect();
-        let sleeps = process::stat(pid_one)
-            .is_some_and(|(_, fields)| fields.first().is_some_and(|state| state != "R" && state != "D"));
-        let passed = begin.duration_since(before) / if slept && sleeps { 1 } else { BUSY };
-        (before, slept) = (begin, sleeps);
         since.retain(|pid, _| zombies.iter().any(|(zombie, _)| zombie == pid));
         for (pid, name) in zombies {
-            // The time before the first look at it is not its own.
-            let there = since.entry(pid).and_modify(|there| *there += passed).or_default();
+            let first = *since.entry(pid).or_insert(now);
             let text = format!("{name} (pid {pid}) stayed a zombie for over {grace:?}");
-            if *there > grace
+            if now.saturating_sub(first) > grace
                 && let Ok(mut list) = found.lock()
                 && !list.contains(&text)
             {
@@ -75,5 +66,32 @@ fn watch(pid_one: i32, grace: Duration, found: &Mutex<Vec<String>>, over: &Atomi
             }
         }
         std::thread::sleep(PERIOD.max(begin.elapsed() * 9));
+    }
+}
+
+/// The time in which PID 1 could have done something. On a machine with too much to do it may wait for a processor, or
+/// inside `vfork` for a child that does, for longer than any grace: not its fault.
+#[derive(Default)]
+struct Clock {
+    now: Duration,
+    last: Option<(Instant, [u64; 2])>,
+}
+
+impl Clock {
+    fn look(&mut self, pid_one: i32, at: Instant) -> Duration {
+        // Of its main thread, in nanoseconds: time on a processor, time waiting for one.
+        let text = std::fs::read_to_string(format!("/proc/{pid_one}/schedstat")).unwrap_or_default();
+        let mut numbers = text.split_ascii_whitespace().map(|number| number.parse().unwrap_or(0));
+        let [ran, waited] = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)];
+        let state = process::stat(pid_one).and_then(|(_, fields)| fields.first()?.chars().next());
+        if let Some((before, [ran_before, waited_before])) = self.last {
+            let held_up = state == Some('D') || (state == Some('R') && ran == ran_before);
+            if !held_up {
+                let waited = Duration::from_nanos(waited.saturating_sub(waited_before));
+                self.now += at.duration_since(before).saturating_sub(waited);
+            }
+        }
+        self.last = Some((at, [ran, waited]));
+        self.now
     }
 }

@@ -7,7 +7,8 @@ mod nearest;
 mod render;
 
 pub use nearest::nearest;
-pub use render::{line_col, render, to_json};
+pub(in crate::config) use render::is_reordering;
+pub use render::{line_col, one_line, render, to_json};
 
 use serde::Serialize;
 

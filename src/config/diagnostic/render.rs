@@ -1,5 +1,7 @@
 //! Diagnostics as people and machines read them.
 
+use std::borrow::Cow;
+
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
@@ -13,7 +15,8 @@ const REACH: usize = 160;
 /// Longest message, label or help in characters: they may repeat what the file says.
 const LONGEST: usize = 1_000;
 
-/// All diagnostics as text, in file order, with excerpts, and a last line that counts them. No colour.
+/// All diagnostics as text, in file order, with excerpts and an empty line after each, and a last line that counts them.
+/// No colour.
 ///
 /// `source` is the file as written. Lines end in `\n`; of a place over several lines only the first is shown; control
 /// characters are shown as symbols or escapes.
@@ -24,7 +27,7 @@ pub fn render(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String 
     let mut text = String::new();
     for diagnostic in in_file_order(diagnostics) {
         text.push_str(&one(&renderer, diagnostic, &origin, &lines));
-        text.push('\n');
+        text.push_str("\n\n");
     }
     let (errors, warnings) = count(diagnostics);
     let mut parts = Vec::new();
@@ -50,7 +53,8 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, origin: &str, lines: &Lines
             let marked = AnnotationKind::Primary.span(excerpt.start..excerpt.end);
             let label = clean(&diagnostic.label, false);
             let marked = if label.is_empty() { marked } else { marked.label(label) };
-            let snippet = Snippet::source(excerpt.text).path(origin).line_start(excerpt.line).annotation(marked);
+            let snippet =
+                Snippet::source(excerpt.text.as_ref()).path(origin).line_start(excerpt.line).annotation(marked);
             elements.push(snippet.into());
         }
         None => elements.push(Origin::path(origin).into()),
@@ -70,6 +74,16 @@ fn one(renderer: &Renderer, diagnostic: &Diagnostic, origin: &str, lines: &Lines
         None => text.replacen("\n--> ", "\n --> ", 1),
         _ => text,
     }
+}
+
+/// One diagnostic as one line, for a log: `file:line:column: message (label; help)`, without the place where it has none.
+pub fn one_line(diagnostic: &Diagnostic, origin: &str, source: &str) -> String {
+    let place = diagnostic.span.map(|span| line_col(source, span.start));
+    let place = place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+    let more = [&diagnostic.label, &diagnostic.help].into_iter().filter(|text| !text.is_empty());
+    let more: Vec<String> = more.map(|text| clean(text, false)).collect();
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
+    format!("{}{place}: {}{more}", clean(origin, false), clean(&diagnostic.message, false))
 }
 
 /// One object for machines: `file`, how many `errors` and `warnings`, and `diagnostics` in file order, each with
@@ -155,8 +169,14 @@ fn clean(text: &str, keep_line_breaks: bool) -> String {
 }
 
 /// Characters that make the text around them appear in another order than it has, and line separators.
-const fn is_reordering(c: char) -> bool {
+pub(in crate::config) const fn is_reordering(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A piece of the source without what the renderer would let through of [`is_reordering`]; all else that is not to be
+/// shown it replaces itself. Each is as long as what takes its place, so that places stay right.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if text.contains(is_reordering) { Cow::Owned(text.replace(is_reordering, "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// A source with the starts of its lines, for many look-ups.
@@ -167,7 +187,7 @@ struct Lines<'a> {
 
 /// The line of a marked place, cut if it is very long.
 struct Excerpt<'a> {
-    text: &'a str,
+    text: Cow<'a, str>,
     /// The marked bytes of `text`.
     start: usize,
     end: usize,
@@ -212,7 +232,7 @@ impl<'a> Lines<'a> {
         let cut_end = after.char_indices().nth(REACH).map_or(line.len(), |(at, _)| start + at);
         let shown_before = line.get(cut_start..start).unwrap_or_default();
         Excerpt {
-            text: line.get(cut_start..cut_end).unwrap_or_default(),
+            text: harmless(line.get(cut_start..cut_end).unwrap_or_default()),
             start: start - cut_start,
             end: end.min(cut_end) - cut_start,
             line: index + 1,

@@ -154,7 +154,7 @@ fn no_text_of_a_mebibyte_takes_long() {
                 diagnostic(&text, error);
             }
             let elapsed = start.elapsed();
-            assert!(elapsed < Duration::from_secs(2), "{prefix}{pattern}… took {elapsed:?}");
+            assert!(elapsed < Duration::from_secs(10), "{prefix}{pattern}… took {elapsed:?}");
         }
     }
 }

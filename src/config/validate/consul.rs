@@ -118,7 +118,7 @@ impl Agent<'_, '_> {
             let message = "consul.scheme: neither \"http\" nor \"https\": every request will fail";
             self.report.add(Problem::warning("consul.scheme", span, message));
         }
-        if scheme == ConsulScheme::Https && tls.verify == Some(false) {
+        if scheme == ConsulScheme::Https && !tls.verify {
             self.warn_of_no_verification(raw);
         }
         let token = self.variable("CONSUL_HTTP_TOKEN").or_else(|| raw.token.value().cloned());
@@ -139,17 +139,13 @@ impl Agent<'_, '_> {
     fn unknown_scheme(&mut self, raw: &raw::Consul, unknown: &str, named_by_env: bool) {
         let original = format!("Unknown protocol scheme: {unknown}");
         let rank = Rank(Step::Consul, 1, 2);
-        let problem = match raw.address.node.filter(|_| !named_by_env) {
-            Some(node) => {
-                let found = self.report.found(node);
-                let message =
-                    format!("consul: expected an address with http://, https://, unix:// or none, found {found}");
-                Problem::error(rank, "consul", node.span, message)
-            }
-            None => {
-                let message = "CONSUL_HTTP_ADDR in the environment has a scheme that is not http, https or unix";
-                Problem::error(rank, "consul", self.section, message).nowhere()
-            }
+        let problem = if let Some(node) = raw.address.node.filter(|_| !named_by_env) {
+            let found = self.report.found(node);
+            let message = format!("consul: expected an address with http://, https://, unix:// or none, found {found}");
+            Problem::error(rank, "consul", node.span, message)
+        } else {
+            let message = "CONSUL_HTTP_ADDR in the environment has a scheme that is not http, https or unix";
+            Problem::error(rank, "consul", self.section, message).nowhere()
         };
         self.report.add(problem.original(original));
     }
@@ -157,16 +153,12 @@ impl Agent<'_, '_> {
     fn warn_of_no_verification(&mut self, raw: &raw::Consul) {
         let span = raw.tls.as_ref().and_then(|tls| tls.verify.span());
         let risk = "anybody on the way can pretend to be Consul";
-        let problem = match span.filter(|_| self.variable("CONSUL_HTTP_SSL_VERIFY").is_none()) {
-            Some(span) => {
-                let message = format!("consul.tls.verify: the agent's certificate is not verified: {risk}");
-                Problem::warning("consul.tls.verify", span, message)
-            }
-            None => {
-                let message =
-                    format!("CONSUL_HTTP_SSL_VERIFY turns off that the agent's certificate is verified: {risk}");
-                Problem::warning("consul", self.section, message).nowhere()
-            }
+        let problem = if let Some(span) = span.filter(|_| self.variable("CONSUL_HTTP_SSL_VERIFY").is_none()) {
+            let message = format!("consul.tls.verify: the agent's certificate is not verified: {risk}");
+            Problem::warning("consul.tls.verify", span, message)
+        } else {
+            let message = format!("CONSUL_HTTP_SSL_VERIFY turns off that the agent's certificate is verified: {risk}");
+            Problem::warning("consul", self.section, message).nowhere()
         };
         self.report.add(problem);
     }
@@ -223,9 +215,9 @@ impl Agent<'_, '_> {
         }
     }
 
-    fn verify(&mut self, raw: Option<&raw::Tls>) -> Option<bool> {
+    fn verify(&mut self, raw: Option<&raw::Tls>) -> bool {
         let Some(value) = self.variable("CONSUL_HTTP_SSL_VERIFY") else {
-            return raw.and_then(|raw| raw.verify.value().copied());
+            return raw.and_then(|raw| raw.verify.value().copied()).unwrap_or(true);
         };
         let verify = switch(&value);
         if verify.is_none() {
@@ -233,22 +225,19 @@ impl Agent<'_, '_> {
             let problem = Problem::error(Rank::OURS, "consul", self.section, message).nowhere();
             self.report.add(problem.help("correct it, or unset it: certificates are verified by default"));
         }
-        verify
+        verify.unwrap_or(true)
     }
 
     /// A file that can't be used; where the environment names it, the file's own word does not matter.
     fn bad_file(&mut self, variable: &str, key: &str, node: Option<&Node>, why: &str, original: String) {
         let rank = Rank(Step::Consul, 1, 1);
         let path = format!("consul.tls.{key}");
-        let problem = match node.filter(|_| self.variable(variable).is_none()) {
-            Some(node) => {
-                let found = self.report.found(node);
-                Problem::error(rank, &path, node.span, format!("{path}: can't use {found}: {why}"))
-            }
-            None => {
-                let message = format!("{variable} in the environment names a file that can't be used: {why}");
-                Problem::error(rank, &path, self.section, message).nowhere()
-            }
+        let problem = if let Some(node) = node.filter(|_| self.variable(variable).is_none()) {
+            let found = self.report.found(node);
+            Problem::error(rank, &path, node.span, format!("{path}: can't use {found}: {why}"))
+        } else {
+            let message = format!("{variable} in the environment names a file that can't be used: {why}");
+            Problem::error(rank, &path, self.section, message).nowhere()
         };
         self.report.add(problem.original(original));
     }

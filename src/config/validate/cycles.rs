@@ -1,55 +1,51 @@
 //! Jobs that wait for each other, so that none of them ever starts.
 
+use std::collections::HashMap;
+
 use super::cross::Whole;
-use crate::config::json5::{Node, Value};
+use crate::config::json5::Value;
+use crate::config::raw::Job;
 use crate::config::report::{Problem, Report};
 use crate::plan::{EventCode, JobSpec, When};
 
 /// Warns once of each ring of jobs that can only start after each other.
 pub(super) fn check(whole: &Whole, report: &mut Report) {
-    let jobs = whole.jobs;
-    let waits: Vec<Option<usize>> = waits_for(jobs);
-    let mut told = vec![false; jobs.len()];
-    for (at, (index, raw, _)) in whole.pairs().enumerate() {
-        let Some(ring) = ring_from(at, &waits) else { continue };
-        if ring.iter().any(|member| told.get(*member).copied().unwrap_or(true)) {
-            continue;
-        }
-        for member in &ring {
-            if let Some(told) = told.get_mut(*member) {
-                *told = true;
-            }
-        }
+    let jobs: Vec<(usize, &Job)> = whole.pairs().map(|(index, raw, _)| (index, raw)).collect();
+    for ring in rings(&waits_for(whole.jobs)) {
+        let members: Vec<(usize, &Job)> = ring.iter().filter_map(|at| jobs.get(*at).copied()).collect();
+        let Some(&(index, raw)) = members.first() else { continue };
         let path = format!("jobs[{index}].when");
         let span = raw.when.span().unwrap_or(raw.span);
-        let names: Option<Vec<&str>> = ring.iter().map(|member| literal_name(whole, *member, report)).collect();
+        let names: Option<Vec<&str>> = members.iter().map(|(_, raw)| literal_name(raw, report)).collect();
         let message = match names.as_deref() {
             _ if ring.len() == 1 => format!("{path}: the job waits for itself and never starts"),
-            Some([first, others @ ..]) => {
+            Some([first, others @ ..]) if ring.len() <= LONGEST_TOLD => {
                 let others = others.join(", which waits for ");
                 format!("{path}: {first} waits for {others}, which waits for {first}: none of them ever starts")
             }
-            _ => format!("{path}: the job waits for one that waits for it: none of them ever starts"),
+            _ => format!("{path}: {} jobs wait for each other in a ring: none of them ever starts", ring.len()),
         };
         report.add(Problem::warning(&path, span, message));
     }
 }
 
+/// The longest ring whose members are all named.
+const LONGEST_TOLD: usize = 8;
+
 /// A job's name, if it stands in the file just so.
-fn literal_name<'n>(whole: &Whole<'_, 'n>, at: usize, report: &Report) -> Option<&'n str> {
-    let (_, raw, _) = whole.pairs().nth(at)?;
-    let node: &'n Node = raw.name_node?;
+fn literal_name<'n>(raw: &Job<'n>, report: &Report) -> Option<&'n str> {
+    let node = raw.name_node?;
     report.literal(node.span)?;
     if let Value::String(name) = &node.value { Some(name) } else { None }
 }
 
 /// For each job the one that must have run before it can start, if there is exactly one such job.
 fn waits_for(jobs: &[JobSpec]) -> Vec<Option<usize>> {
-    let named = |name: &str| {
-        let mut all = jobs.iter().enumerate().filter(|(_, job)| job.name == name).map(|(at, _)| at);
-        let first = all.next();
-        first.filter(|_| all.next().is_none())
-    };
+    let mut only: HashMap<&str, Option<usize>> = HashMap::new();
+    for (at, job) in jobs.iter().enumerate() {
+        // Of two with one name nobody can say which.
+        only.entry(&job.name).and_modify(|at| *at = None).or_insert(Some(at));
+    }
     let source = |job: &JobSpec| {
         let (When::Once(trigger) | When::Each(trigger)) = &job.when else { return None };
         let of_a_run = matches!(
@@ -60,21 +56,94 @@ fn waits_for(jobs: &[JobSpec]) -> Vec<Option<usize>> {
         if !of_a_run || job.wait_timeout.is_some() {
             return None;
         }
-        named(trigger.source.strip_prefix("check.").unwrap_or(&trigger.source))
+        only.get(trigger.source.strip_prefix("check.").unwrap_or(&trigger.source)).copied().flatten()
     };
     jobs.iter().map(source).collect()
 }
 
-/// The jobs that a job waits for in turn, itself first, if they come back to it.
-fn ring_from(start: usize, waits: &[Option<usize>]) -> Option<Vec<usize>> {
-    let mut ring = vec![start];
-    let mut at = start;
-    for _ in 0..waits.len() {
-        at = waits.get(at).copied().flatten()?;
-        if at == start {
-            return Some(ring);
+/// The rings, each from its first member in the order of the file. Every job waits for at most one other, so that a walk
+/// from each, stopped where another has been, meets every ring once.
+fn rings(waits: &[Option<usize>]) -> Vec<Vec<usize>> {
+    let mut rings = Vec::new();
+    // From which start a job was met first.
+    let mut met: Vec<Option<usize>> = vec![None; waits.len()];
+    for start in 0..waits.len() {
+        let mut way = Vec::new();
+        let mut at = Some(start);
+        while let Some(here) = at {
+            match met.get_mut(here) {
+                Some(met @ None) => *met = Some(start),
+                Some(Some(by)) if *by == start => {
+                    let ring = way.iter().copied().skip_while(|member| *member != here);
+                    rings.push(from_the_first(ring.collect()));
+                    break;
+                }
+                _ => break,
+            }
+            way.push(here);
+            at = waits.get(here).copied().flatten();
         }
-        ring.push(at);
     }
-    None
+    rings
+}
+
+fn from_the_first(mut ring: Vec<usize>) -> Vec<usize> {
+    let first = ring.iter().enumerate().min_by_key(|(_, member)| **member).map_or(0, |(place, _)| place);
+    ring.rotate_left(first);
+    ring
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{outcome, said};
+    use super::*;
+
+    /// What is said of jobs `name source event`.
+    fn said_of(jobs: &[&str]) -> Vec<String> {
+        let job = |words: &&str| {
+            let mut words = words.split(' ');
+            let (name, source, event) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+            let more: Vec<&str> = words.collect();
+            format!("{{ name: \"{name}\", when: {{ source: \"{source}\", {event}, {} }} }},", more.join(" "))
+        };
+        said(&outcome(&format!("{{ jobs: [ {} ] }}", jobs.iter().map(job).collect::<String>())))
+    }
+
+    #[test]
+    fn jobs_that_wait_for_each_other_are_told() {
+        assert_eq!(
+            said_of(&["z a once:'healthy'", "a b once:'exitSuccess'", "b check.a each:'exitFailed'"]),
+            ["W jobs[1].when: a waits for b, which waits for a: none of them ever starts"]
+        );
+        assert_eq!(said_of(&["a a once:'healthy'"]), ["W jobs[0].when: the job waits for itself and never starts"]);
+        let ten: Vec<String> = (0..10).map(|at| format!("j{at} j{} once:'healthy'", (at + 1) % 10)).collect();
+        let ten: Vec<&str> = ten.iter().map(String::as_str).collect();
+        assert_eq!(said_of(&ten), ["W jobs[0].when: 10 jobs wait for each other in a ring: none of them ever starts"]);
+    }
+
+    #[test]
+    fn who_may_start_after_all_is_not_told() {
+        let nothing = Vec::<String>::new();
+        // It gives up, and its end is an event.
+        assert_eq!(said_of(&["a b once:'healthy' timeout:5", "b a once:'exitSuccess'"]), nothing);
+        // A job stops although it never started.
+        assert_eq!(said_of(&["a b once:'stopped'", "b a once:'stopping'"]), nothing);
+        // Somebody else starts one of them.
+        assert_eq!(said_of(&["a b once:'healthy'", "b global once:'startup'"]), nothing);
+        // One of the two may be another.
+        let twice = said_of(&["a b once:'healthy'", "b a once:'healthy'", "b global once:'startup'"]);
+        assert_eq!(twice.len(), 1, "{twice:?}");
+    }
+
+    #[test]
+    fn each_ring_is_found_once_and_tails_are_no_part_of_it() {
+        assert_eq!(rings(&[]), Vec::<Vec<usize>>::new());
+        assert_eq!(rings(&[None, Some(0), Some(1)]), Vec::<Vec<usize>>::new());
+        assert_eq!(rings(&[Some(0)]), [[0]]);
+        // A tail that comes first leads into the ring at its later member.
+        assert_eq!(rings(&[Some(3), None, Some(3), Some(2)]), [[2, 3]]);
+        assert_eq!(rings(&[Some(1), Some(2), Some(0), Some(4), Some(3)]), [vec![0, 1, 2], vec![3, 4]]);
+        let long: Vec<Option<usize>> = (0..100_000).map(|at| Some((at + 1) % 100_000)).collect();
+        assert_eq!(rings(&long).first().map(Vec::len), Some(100_000));
+    }
 }

@@ -10,19 +10,26 @@ use crate::config::duration::GoDuration;
 use crate::config::raw;
 use crate::plan::HealthSpec;
 
-/// A job's health check: interval, time to live, timeout, command.
-pub(super) fn health(raw: &raw::Health, section: Span, job: &str, judge: &mut Judge) -> HealthSpec {
+/// A job's health check: interval, time to live, timeout, command. Only the service of an `advertised` job has a time to
+/// live.
+pub(super) fn health(
+    (raw, section): (&raw::Health, Span),
+    job: &str,
+    advertised: bool,
+    judge: &mut Judge,
+) -> HealthSpec {
     let interval = positive(judge, 20, ("health.interval", job), (&raw.interval, section));
     let ttl = positive(judge, 21, ("health.ttl", job), (&raw.ttl, section));
     let timeout = judge.length(22, "health.timeout", &raw.timeout, |e| {
         format!("could not parse job[{job}].health.timeout '{}': {e}", raw.timeout.text())
     });
-    if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span()) {
-        if ttl < interval.saturating_mul(2) {
-            let message = "less than twice `health.interval`: one late heartbeat, and Consul calls the job critical";
-            let problem = judge.warning("health.ttl", span, message);
-            judge.add(problem);
-        }
+    if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span())
+        && advertised
+        && ttl <= interval
+    {
+        let message = "no longer than `health.interval`: Consul calls the job critical between two heartbeats";
+        let problem = judge.warning("health.ttl", span, message);
+        judge.add(problem);
     }
     let interval = interval.unwrap_or(Duration::from_secs(1));
     let timeout = match timeout {
@@ -57,4 +64,32 @@ fn positive(judge: &mut Judge, rule: u8, names: (&str, &str), field: (&Field<i64
     };
     judge.add(problem);
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::said::{job, said_of_job};
+
+    #[test]
+    fn a_check_may_take_as_long_as_its_interval_unless_told_otherwise() {
+        let limit = |timeout: &str| {
+            let job = job(&format!("health: {{ exec: \"c\", interval: 7, ttl: 20, {timeout} }}"));
+            job.check().unwrap().timeout
+        };
+        assert_eq!(limit(""), Some(Duration::from_secs(7)));
+        assert_eq!(limit("timeout: \"30s\""), Some(Duration::from_secs(30)));
+        assert_eq!(limit("timeout: \"0\""), None);
+        assert_eq!(limit("timeout: \"-1s\""), None);
+    }
+
+    #[test]
+    fn a_time_to_live_that_must_run_out_is_told_where_consul_would_see_it() {
+        let advertised = "port: 80, interfaces: \"static:10.0.0.1\"";
+        let health = |ttl| format!("health: {{ interval: 5, ttl: {ttl} }}");
+        assert_eq!(said_of_job(&format!("{advertised}, {}", health(5))).len(), 1);
+        assert_eq!(said_of_job(&format!("{advertised}, {}", health(6))), Vec::<String>::new());
+        assert_eq!(said_of_job(&health(5)), Vec::<String>::new());
+    }
 }

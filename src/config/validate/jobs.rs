@@ -3,51 +3,25 @@
 use std::time::Duration;
 
 use super::command::{Manner, command};
+use super::elements::{Element, Section};
 use super::judge::{Judge, Length};
 use super::service::Part;
 use super::{health, restarts, service, when};
 use crate::config::context::Context;
-use crate::config::decode::{Decoder, Field};
+use crate::config::decode::Field;
 use crate::config::diagnostic::Span;
-use crate::config::json5::{Node, Value};
+use crate::config::json5::Node;
 use crate::config::raw::{self, Job, Text};
-use crate::config::report::{Place, Problem, Rank, Report, Step};
+use crate::config::report::{Problem, Rank, Report, Step};
 use crate::plan::{JobSpec, SignalMap, TELEMETRY_JOB};
 
 /// How long a stopping job waits for its dependents unless it says otherwise (design §4 row 3).
-const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A decoded element of a list, with its index in the file.
-pub(super) struct Element<T> {
-    /// Counts `null`s.
-    pub(super) index: usize,
-    /// Nothing, if it is no object.
-    pub(super) raw: Option<T>,
-}
-
-/// The elements of `jobs` or `watches`. What is no list is ignored, and so are `null`s (v3 §3).
-pub(super) fn elements<'n>(key: &str, node: Option<&'n Node>, report: &mut Report) -> Vec<(usize, &'n Node)> {
-    let Some(node) = node else { return Vec::new() };
-    let Value::Array(nodes) = &node.value else {
-        let message = format!("{key} is ignored: expected a list, `[…]`, found {}", report.found(node));
-        report.add(Problem::warning(key, node.span, message));
-        return Vec::new();
-    };
-    nodes.iter().enumerate().filter(|(_, node)| node.value != Value::Null).collect()
-}
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The `jobs` section, not yet judged.
 pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Element<Job<'n>>> {
-    let nodes = elements("jobs", node, report);
-    let mut decoder = Decoder::new(report, Rank::decoding(Step::Jobs));
-    let place = Place::section("jobs");
-    let decoded = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
-        index,
-        raw: raw::job(&mut decoder, node, &place.index(index, theirs)),
-    });
-    let decoded = decoded.collect();
-    decoder.finish("unable to parse jobs: job configuration error: ");
-    decoded
+    let section = Section { key: "jobs", step: Step::Jobs, prefix: "unable to parse jobs: job configuration error: " };
+    section.decode(node, raw::job, report)
 }
 
 /// All jobs that are objects.
@@ -82,14 +56,17 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
     }
     // Rule 2.
     let health = if let Field::Given(health, span) = &raw.health {
-        Some(health::health(health, *span, name, judge))
+        Some(health::health((health, *span), name, advertised, judge))
     } else {
         None
     };
     // Rules 3 to 6.
     if raw.name.value().is_none_or(String::is_empty) && !raw.name.is_bad() {
-        let span = raw.name.span().unwrap_or(raw.span);
-        let problem = judge.error(50, "name", span, "missing: every job needs a name", "'name' must not be blank");
+        let (span, message) = match raw.name_node {
+            Some(node) => (node.span, format!("every job needs a name, {}", judge.found(node))),
+            None => (raw.span, "missing: every job needs a name".to_owned()),
+        };
+        let problem = judge.error(50, "name", span, message, "'name' must not be blank");
         judge.add(problem);
     }
     let ttl = health.as_ref().map_or(Duration::ZERO, |h| h.ttl);
@@ -131,7 +108,6 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
 fn overrides_exit_code(text: &Text, judge: &mut Judge) -> bool {
     match (text.text(), text.node) {
         ("override", _) => true,
-        ("", None) => false,
         (_, Some(node)) if !text.field.is_bad() => {
             let message = format!("expected \"override\", {}", judge.found(node));
             let problem = judge.our_error("exitCode", node.span, message);
@@ -154,5 +130,71 @@ fn only_one_main(raw: &[Element<Job>], report: &mut Report) {
         let path = format!("jobs[{index}].main");
         let message = format!("{path}: only one job can be the main one, and jobs[{}] is", first.0);
         report.add(Problem::error(Rank::OURS, &path, *span, message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{job, outcome, plan, said, said_of_job};
+    use super::*;
+
+    #[test]
+    fn a_container_has_one_application() {
+        assert!(job("main: true").main);
+        assert!(!job("main: false").main);
+        let text = "{ jobs: [ { name: \"a\", main: true }, null, { name: \"b\" }, { name: \"c\", main: 1 } ] }";
+        assert_eq!(said(&outcome(text)), ["E jobs[3].main: only one job can be the main one, and jobs[0] is"]);
+    }
+
+    #[test]
+    fn a_job_may_override_the_exit_status() {
+        assert!(job("exitCode: \"override\"").overrides_exit_code);
+        assert!(!job("exitCode: null").overrides_exit_code);
+        for wrong in ["\"zero\"", "\"\"", "5"] {
+            let want = format!("E jobs[0].exitCode: expected \"override\", found {wrong}");
+            assert_eq!(said_of_job(&format!("exitCode: {wrong}")), [want]);
+        }
+    }
+
+    #[test]
+    fn a_stop_is_bounded_by_a_minute_unless_the_job_says_otherwise() {
+        let bound = |fields: &str| job(fields).stop_timeout;
+        assert_eq!(bound(""), Duration::from_mins(1));
+        assert_eq!(bound("stopTimeout: \"\""), Duration::from_mins(1));
+        assert_eq!(bound("stopTimeout: 5"), Duration::from_secs(5));
+        assert_eq!(bound("stopTimeout: \"0\""), Duration::ZERO);
+        assert_eq!(bound("stopTimeout: \"-5s\""), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_no_list_is_ignored_with_a_word() {
+        assert_eq!(plan("{ jobs: 5 }").jobs, Vec::new());
+        let said = said(&outcome("{ jobs: { name: \"a\" }, consul: false, watches: \"x\" }"));
+        assert!(
+            said.contains(&"W jobs: jobs is ignored: expected a list, `[…]`, found an object".to_owned()),
+            "{said:?}"
+        );
+        assert!(
+            said.contains(&"W watches: watches is ignored: expected a list, `[…]`, found \"x\"".to_owned()),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn one_mistake_hides_no_other() {
+        let text = "{ jobs: [ { name: 5, exec: \"\", timeout: \"x\", stopTimeout: \"x\", restarts: \"x\", when: { once: \"x\" } }, \"x\", {} ] }";
+        let paths: Vec<String> = outcome(text).diagnostics.into_iter().map(|d| d.path).collect();
+        assert_eq!(
+            paths,
+            [
+                "jobs[0].exec",
+                "jobs[0].timeout",
+                "jobs[0].stopTimeout",
+                "jobs[0].restarts",
+                "jobs[0].when.once",
+                "jobs[1]",
+                "jobs[2].name",
+            ]
+        );
     }
 }

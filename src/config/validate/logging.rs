@@ -36,7 +36,7 @@ pub(super) fn stop_timeout(node: Option<&Node>, report: &mut Report) -> Duration
 }
 
 /// The values of `logging`, which the original looked at last.
-pub(super) fn values(raw: &Option<raw::Logging>, report: &mut Report) -> Logging {
+pub(super) fn values(raw: Option<&raw::Logging>, report: &mut Report) -> Logging {
     let default = Logging::default();
     let Some(raw) = raw else { return default };
     Logging {

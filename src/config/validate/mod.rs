@@ -7,17 +7,22 @@ mod command;
 mod consul;
 mod cross;
 mod cycles;
+mod elements;
 mod health;
 mod jobs;
 mod judge;
 mod logging;
 mod restarts;
+#[cfg(test)]
+mod said;
 mod service;
 mod signals;
 mod telemetry;
 mod top;
 mod watches;
 mod when;
+
+pub(super) use when::EVENTS;
 
 use super::context::Context;
 use super::json5::Node;
@@ -42,7 +47,7 @@ pub(super) fn plan(tree: &Node, context: &Context, strict: bool, report: &mut Re
     let raw_watches = watches::decode(sections.get("watches"), report);
     let watches = watches::watches(&raw_watches, report);
     let telemetry = telemetry::telemetry(sections.get("telemetry"), context, report);
-    let logging = logging::values(&logging, report);
+    let logging = logging::values(logging.as_ref(), report);
     let whole = cross::Whole {
         top: tree.span,
         raw_jobs: &raw_jobs,

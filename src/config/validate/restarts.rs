@@ -34,15 +34,13 @@ pub(super) fn restarts(raw: &Job, when: &Decided, judge: &mut Judge) -> Restarts
             }
         }
         Value::Number(number) if *number >= 0.0 => {
-            return match u64::try_from(truncate(*number)) {
-                Ok(times) => counted(times),
-                Err(_) => {
-                    let message = "too large to count, and taken for \"never\"";
-                    let problem = judge.warning("restarts", node.span, message);
-                    judge.add(problem.help("\"unlimited\" restarts for ever"));
-                    Restarts::Never
-                }
-            };
+            if let Ok(times) = u64::try_from(truncate(*number)) {
+                return counted(times);
+            }
+            let message = "too large to count, and taken for \"never\"";
+            let problem = judge.warning("restarts", node.span, message);
+            judge.add(problem.help("\"unlimited\" restarts for ever"));
+            return Restarts::Never;
         }
         _ => {}
     }
@@ -149,4 +147,65 @@ fn share(judge: &mut Judge, key: &str, field: &Field<f64>, range: (f64, f64)) ->
         judge.add(problem);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{job, said_of_job};
+    use super::*;
+
+    #[test]
+    fn only_unlimited_restarts_that_follow_each_other_are_spaced() {
+        assert_eq!(job("").backoff, None);
+        assert_eq!(job("restarts: 5").backoff, None);
+        assert_eq!(job("restarts: \"unlimited\"").backoff, Some(Backoff::default()));
+        assert_eq!(job("restarts: \"unlimited\", backoff: null").backoff, Some(Backoff::default()));
+        assert_eq!(job("restarts: \"unlimited\", backoff: false").backoff, None);
+        assert_eq!(job("when: { interval: 5 }").backoff, None);
+        assert_eq!(job("when: { interval: 5 }, restarts: \"unlimited\"").backoff, None);
+        for fields in ["backoff: { free: 1 }", "restarts: 5, backoff: {}", "when: { interval: 5 }, backoff: {}"] {
+            let said = said_of_job(fields);
+            assert!(said.len() == 1 && said.concat().starts_with("W jobs[0].backoff: has no effect"), "{said:?}");
+        }
+        // Where it is off anyway, off is right.
+        assert_eq!(said_of_job("restarts: 5, backoff: false"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_backoff_does_not_say_is_as_without_one() {
+        let backoff = |fields: &str| job(&format!("restarts: \"unlimited\", backoff: {{ {fields} }}")).backoff.unwrap();
+        assert_eq!(backoff(""), Backoff::default());
+        assert_eq!(
+            backoff("free: 0, initial: 2, factor: 1, max: \"3s\", healthyAfter: \"1m\", jitter: 0.5"),
+            Backoff {
+                free: 0,
+                initial: Duration::from_secs(2),
+                factor: 1.0,
+                max: Duration::from_secs(3),
+                healthy_after: Duration::from_mins(1),
+                jitter: 0.5,
+            }
+        );
+        // A first pause above the default of the longest raises that.
+        assert_eq!(backoff("initial: \"1m\"").max, Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_backoff_out_of_range_is_refused() {
+        let refused = |fields: &str, want: &str| {
+            let said = said_of_job(&format!("restarts: \"unlimited\", backoff: {fields}"));
+            assert_eq!(said, [format!("E jobs[0].{want}")]);
+        };
+        refused("true", "backoff: expected false or an object, found true");
+        refused("{ free: -1 }", "backoff.free: expected a whole number from 0 to 4294967295, found -1");
+        refused("{ initial: \"999us\" }", "backoff.initial: expected at least \"1ms\", found \"999us\"");
+        refused("{ factor: 0.9 }", "backoff.factor: expected a number from 1 to 1000, found 0.9");
+        refused("{ factor: NaN }", "backoff.factor: expected a number from 1 to 1000, found NaN");
+        refused("{ factor: \"2\" }", "backoff.factor: expected a number, found \"2\"");
+        refused("{ jitter: 1.1 }", "backoff.jitter: expected a number from 0 to 1, found 1.1");
+        refused("{ initial: 5, max: 4 }", "backoff.max: shorter than the first pause, `initial`");
+        refused("{ max: \"50ms\" }", "backoff.max: shorter than the first pause, `initial`");
+        refused("{ max: [] }", "backoff.max: expected a text, found []");
+        refused("{ maximum: 4 }", "backoff.maximum: unknown key `maximum` in jobs[0].backoff");
+    }
 }

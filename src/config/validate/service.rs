@@ -25,17 +25,17 @@ pub(super) struct Part<'p, 'n> {
 }
 
 /// The service of a job with a port.
-pub(super) fn service(part: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
-    let Part { raw, context, ttl } = part;
+pub(super) fn service(from: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
+    let Part { raw, context, ttl } = from;
     let name = raw.name.text();
-    let (port, span) = if let Field::Given(port, span) = raw.port { (port, span) } else { return None };
-    warn_of_odd_port(judge, "port", port, span);
+    let Field::Given(port, port_span) = raw.port else { return None };
+    warn_of_odd_port(judge, "port", port, port_span);
     let initial_status = initial_status(raw, judge);
     if let (Some(node), false) = (raw.name_node, name.is_empty()) {
         check_name(judge, 50, "name", name, node);
     }
     let at = Advertised { key: "interfaces", rule: 60 };
-    let address = address(raw.interfaces, raw.port.span().unwrap_or(raw.span), &at, context, judge);
+    let address = address(raw.interfaces, port_span, &at, context, judge);
     let extras = raw.consul.value();
     let deregister_after = extras.and_then(|_| deregister_after(raw, judge));
     Some(ServiceSpec {

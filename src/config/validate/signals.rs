@@ -101,16 +101,14 @@ fn action<'n>(
             let job = text(fields.get("job"), &place.key("job"), node.span, "the name of a job", report)?;
             let name = text(fields.get("signal"), &place.key("signal"), node.span, "a signal like \"SIGHUP\"", report)?;
             jobs.push((place.key("job").ours, fields.get("job")?, job.clone()));
-            match Signal::from_name(&name) {
-                Some(signal) => Some(SignalAction::Pass { job, signal }),
-                None => {
-                    let path = place.key("signal").ours;
-                    let at = fields.get("signal")?;
-                    let message = format!("{path}: expected a signal like \"SIGHUP\", found {}", report.found(at));
-                    report.add(Problem::error(Rank::OURS, &path, at.span, message));
-                    None
-                }
+            if let Some(signal) = Signal::from_name(&name) {
+                return Some(SignalAction::Pass { job, signal });
             }
+            let path = place.key("signal").ours;
+            let at = fields.get("signal")?;
+            let message = format!("{path}: expected a signal like \"SIGHUP\", found {}", report.found(at));
+            report.add(Problem::error(Rank::OURS, &path, at.span, message));
+            None
         }
         _ => {
             let path = &place.ours;
@@ -148,4 +146,56 @@ pub(super) fn exit_code(node: Option<&Node>, report: &mut Report) -> ExitCodeRul
     let problem = Problem::error(Rank::OURS, "exitCode", node.span, message);
     report.add(problem.help("\"zero\" ends with status 0 whatever became of the jobs; without it the jobs decide"));
     ExitCodeRule::Truthful
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{outcome, plan, said};
+    use super::*;
+
+    #[test]
+    fn the_files_words_stand_over_the_defaults() {
+        assert_eq!(plan("{}").signals, SignalMap::default());
+        let map = plan("{ signals: { usr1: \"reopenLogs\", SIGHUP: null, SIGWINCH: \"event\", SIGINT: \"ignore\" } }")
+            .signals;
+        assert_eq!(*map.action(Signal::USR1), SignalAction::ReopenLogs);
+        assert_eq!(*map.action(Signal::HUP), SignalAction::Event);
+        assert_eq!(*map.action(Signal::INT), SignalAction::Ignore);
+        assert_eq!(*map.action(Signal::from_name("SIGWINCH").unwrap()), SignalAction::Event);
+        assert_eq!(*map.action(Signal::QUIT), SignalAction::Ignore);
+    }
+
+    #[test]
+    fn what_no_program_can_decide_is_refused() {
+        for (signal, why) in [
+            ("SIGKILL", "no program can decide what it means"),
+            ("SIGSTOP", "no program can decide what it means"),
+            ("SIGCHLD", "it tells us of the end of processes"),
+            ("SIGSEGV", "it tells of a fault in the program itself"),
+        ] {
+            let text = format!("{{ signals: {{ {signal}: \"ignore\" }}, jobs: [ {{ name: \"a\" }} ] }}");
+            assert_eq!(said(&outcome(&text)), [format!("E signals.{signal}: {signal} can't be mapped: {why}")]);
+        }
+    }
+
+    #[test]
+    fn actions_of_later_parts_are_refused_by_name() {
+        for action in ["reload", "reloadMain", "reexec"] {
+            let said =
+                said(&outcome(&format!("{{ signals: {{ SIGHUP: \"{action}\" }}, jobs: [ {{ name: \"a\" }} ] }}")));
+            assert_eq!(said.len(), 1);
+            assert!(said.concat().ends_with(&format!("found \"{action}\"")), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn the_exit_status_is_by_the_jobs_or_zero() {
+        assert_eq!(plan("{}").exit_code, ExitCodeRule::Truthful);
+        assert_eq!(plan("{ exitCode: null }").exit_code, ExitCodeRule::Truthful);
+        assert_eq!(plan("{ exitCode: \"zero\" }").exit_code, ExitCodeRule::Zero);
+        assert_eq!(
+            said(&outcome("{ exitCode: 0, jobs: [ { name: \"a\" } ] }")),
+            ["E exitCode: expected \"zero\", found 0"]
+        );
+    }
 }

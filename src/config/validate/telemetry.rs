@@ -1,5 +1,6 @@
 //! The `telemetry` section, and the job that stands for our own service (v3 §16).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::judge::Judge;
@@ -21,7 +22,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const TTL: Duration = Duration::from_secs(15);
 
 /// How long a stopping job waits for its dependents (design §4 row 3).
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Judges the section; a section without an address, which is an error, gives nothing.
 pub(super) fn telemetry(node: Option<&Node>, context: &Context, report: &mut Report) -> Option<(Telemetry, JobSpec)> {
@@ -91,12 +92,13 @@ fn metrics(raw: &raw::Telemetry, report: &mut Report) -> Vec<MetricSpec> {
     // The original's paths begin anew here.
     let place = Place { theirs: String::new(), ..place };
     let nodes = nodes.iter().enumerate().filter(|(_, node)| node.value != Value::Null);
-    let decoded: Vec<(usize, Option<Metric>)> =
+    let elements: Vec<(usize, Option<Metric>)> =
         nodes.map(|(index, node)| (index, raw::metric(&mut decoder, node, &place.index(index, index)))).collect();
     decoder.finish("MetricConfig configuration error: ");
 
     let mut specs: Vec<MetricSpec> = Vec::new();
-    for (index, metric) in &decoded {
+    let mut helps = HashMap::new();
+    for (index, metric) in &elements {
         let Some(metric) = metric else { continue };
         let mut judge = Judge {
             report,
@@ -105,14 +107,15 @@ fn metrics(raw: &raw::Telemetry, report: &mut Report) -> Vec<MetricSpec> {
             item: index.saturating_add(3),
             prefix: "",
         };
-        if let Some(spec) = self::metric(metric, &specs, &mut judge) {
+        if let Some(spec) = self::metric(metric, &mut helps, &mut judge) {
             specs.push(spec);
         }
     }
     specs
 }
 
-fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<MetricSpec> {
+/// `helps` are the help lines of the metrics before this one, by their exposed names.
+fn metric(raw: &Metric, helps: &mut HashMap<String, String>, judge: &mut Judge) -> Option<MetricSpec> {
     let kind = kind(raw, judge);
     let spec = MetricSpec {
         namespace: raw.namespace.text().to_owned(),
@@ -143,14 +146,17 @@ fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<Metr
     if !is_metric_name(&exposed) {
         let message = match raw.name.node.filter(|_| !exposed.is_empty()) {
             Some(node) => format!("namespace, subsystem and name make no metric name, {}", judge.found(node)),
-            None => "missing: every metric needs a name".to_owned(),
+            None => match raw.name.node {
+                Some(node) => format!("every metric needs a name, {}", judge.found(node)),
+                None => "missing: every metric needs a name".to_owned(),
+            },
         };
         let original = format!("descriptor {described} is invalid: {} is not a valid metric name", go_quote(&exposed));
         let problem = judge.error(2, "name", span, message, original);
         judge.add(problem.help("ASCII letters, digits, `_` and `:`, no digit first"));
         return None;
     }
-    let clash = before.iter().any(|other| other.exposed_name() == exposed && other.help != spec.help);
+    let clash = helps.get(&exposed).is_some_and(|help| *help != spec.help);
     if clash || BUILT_IN.contains(&exposed.as_str()) {
         let message = if clash {
             "a metric of that name with another help line stands before this one"
@@ -164,7 +170,11 @@ fn metric(raw: &Metric, before: &[MetricSpec], judge: &mut Judge) -> Option<Metr
         let problem = judge.error(2, "name", span, message, original);
         judge.add(problem);
     }
-    kind.map(|_| spec)
+    kind?;
+    if !clash {
+        helps.insert(exposed, spec.help.clone());
+    }
+    Some(spec)
 }
 
 fn kind(raw: &Metric, judge: &mut Judge) -> Option<MetricKind> {

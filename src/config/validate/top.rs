@@ -1,5 +1,7 @@
 //! The top level: which keys there are, and whose dialect they belong to (v3 §3, design §6).
 
+use std::collections::HashSet;
+
 use crate::config::decode::{unknown_key, warn_of_repeated_keys};
 use crate::config::json5::{Member, Node, Value};
 use crate::config::report::{Place, Problem, Rank, Report, Step};
@@ -60,12 +62,8 @@ pub(super) fn is_version_2(sections: &Sections, report: &mut Report) -> bool {
     if unknown.is_empty() {
         return false;
     }
-    let mut names: Vec<&str> = Vec::new();
-    for member in &unknown {
-        if !names.contains(&member.key.as_str()) {
-            names.push(&member.key);
-        }
-    }
+    let mut met = HashSet::new();
+    let names: Vec<&str> = unknown.iter().map(|m| m.key.as_str()).filter(|name| met.insert(*name)).collect();
     let original = format!("unknown config keys: [{}]", names.join(" "));
     let alone = !sections.has("jobs") && !sections.has("watches");
     let is_old = |name: &str| VERSION_2.contains(&name) || (alone && VERSION_2_ALONE.contains(&name));
@@ -80,6 +78,7 @@ pub(super) fn is_version_2(sections: &Sections, report: &mut Report) -> bool {
         report.add(problem.help("the sections of version 3 are jobs, watches, consul, control, telemetry and logging"));
         return true;
     }
+    let mut original = Some(original);
     for member in unknown {
         let problem = if is_old(&member.key) {
             let beside = if sections.has("jobs") { "jobs" } else { "watches" };
@@ -88,7 +87,11 @@ pub(super) fn is_version_2(sections: &Sections, report: &mut Report) -> bool {
         } else {
             unknown_key(report, rank, member, &Place::default(), &KNOWN)
         };
-        report.add(problem.original(original.clone()));
+        // It names them all, and is kept once.
+        report.add(match original.take() {
+            Some(original) => problem.original(original),
+            None => problem,
+        });
     }
     false
 }

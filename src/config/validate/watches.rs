@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
-use super::jobs::{Element, elements};
+use super::elements::{Element, Section};
 use super::judge::Judge;
 use super::service::check_name;
-use crate::config::decode::{Decoder, Field};
+use crate::config::decode::Field;
 use crate::config::json5::Node;
 use crate::config::raw::{self, Watch};
-use crate::config::report::{Place, Rank, Report, Step};
+use crate::config::report::{Report, Step};
 use crate::plan::WatchSpec;
 
 /// The `watches` section, not yet judged.
 pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Element<Watch<'n>>> {
-    let nodes = elements("watches", node, report);
-    let mut decoder = Decoder::new(report, Rank::decoding(Step::Watches));
-    let place = Place::section("watches");
-    let decoded = nodes.into_iter().enumerate().map(|(theirs, (index, node))| Element {
-        index,
-        raw: raw::watch(&mut decoder, node, &place.index(index, theirs)),
-    });
-    let decoded = decoded.collect();
-    decoder.finish("unable to parse watches: Watch configuration error: ");
-    decoded
+    let prefix = "unable to parse watches: Watch configuration error: ";
+    Section { key: "watches", step: Step::Watches, prefix }.decode(node, raw::watch, report)
 }
 
 /// All watches that are objects.
@@ -48,8 +40,10 @@ fn watch(raw: &Watch, judge: &mut Judge) -> WatchSpec {
         _ if raw.name.field.is_bad() => {}
         Some(node) if !name.is_empty() => check_name(judge, 1, "name", name, node),
         _ => {
-            let span = raw.name.node.map_or(raw.span, |node| node.span);
-            let message = "missing: expected the name of a service";
+            let (span, message) = match raw.name.node {
+                Some(node) => (node.span, format!("expected the name of a service, {}", judge.found(node))),
+                None => (raw.span, "missing: expected the name of a service".to_owned()),
+            };
             let problem = judge.error(1, "name", span, message, "'name' must not be blank");
             judge.add(problem);
         }

@@ -111,9 +111,9 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
     let field = if raw.once.text().is_empty() { &raw.each } else { &raw.once };
     let code = match (field.text(), field.node) {
         ("", _) | (_, None) => None,
-        (name, Some(node)) => match event(name) {
-            Some(code) => Some(code),
-            None => {
+        (name, Some(node)) => {
+            let code = event(name);
+            if code.is_none() {
                 let key = if raw.once.text().is_empty() { "when.each" } else { "when.once" };
                 let known: Vec<&str> = EVENTS.iter().take(DOCUMENTED).map(|(name, _)| *name).collect();
                 let message = format!("expected an event, {}", judge.found(node));
@@ -127,24 +127,32 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
                     None => problem,
                 });
                 // So that the lack of an event isn't told on top of a wrong one.
-                return When::Never(None);
+                return When::Never(named_source(raw));
             }
-        },
+            code
+        }
     };
     if let Some(signal) = event_signal(source, signals) {
         return When::Signal(signal);
     }
     let Some(code) = code else {
-        if !raw.once.field.is_bad() && !raw.each.field.is_bad() {
+        // A signal that is no event is told where all of them are known.
+        let signal = Signal::from_name(source).is_some();
+        if !raw.once.field.is_bad() && !raw.each.field.is_bad() && !signal {
             let message = "the job never starts: expected `once`, `each` or `interval`";
             let problem = judge.warning("when", section, message);
             judge.add(problem.help("without `when` a job starts with the program"));
         }
-        return When::Never(raw.source.field.value().cloned().filter(|source| !source.is_empty()));
+        return When::Never(named_source(raw));
     };
     warn_of_what_never_comes(raw, code, section, judge);
     let trigger = Trigger { source: source.to_owned(), event: code };
     if raw.once.text().is_empty() { When::Each(trigger) } else { When::Once(trigger) }
+}
+
+/// The source, for the check that somebody is called so.
+fn named_source(raw: &raw::When) -> Option<String> {
+    raw.source.field.value().cloned().filter(|source| !source.is_empty())
 }
 
 fn event_signal(source: &str, signals: &SignalMap) -> Option<Signal> {
@@ -154,7 +162,10 @@ fn event_signal(source: &str, signals: &SignalMap) -> Option<Signal> {
 fn warn_of_what_never_comes(raw: &raw::When, code: EventCode, section: Span, judge: &mut Judge) {
     let source = raw.source.text();
     let (key, span, message) = if source.is_empty() && !raw.source.field.is_bad() {
-        ("when.source", section, "missing: the job never starts, as every event has a source")
+        match raw.source.node {
+            Some(node) => ("when.source", node.span, "empty: the job never starts, as every event has a source"),
+            None => ("when.source", section, "missing: the job never starts, as every event has a source"),
+        }
     } else if code == EventCode::Shutdown {
         ("when", section, "the job never starts: nothing is started any more once the program stops")
     } else {
@@ -168,4 +179,93 @@ fn warn_of_what_never_comes(raw: &raw::When, code: EventCode, section: Span, jud
         _ => "a job's name, or \"watch.NAME\"",
     };
     judge.add(problem.help(help));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{job, plan, said_of_job};
+    use super::*;
+
+    #[test]
+    fn every_event_has_its_name() {
+        for (name, code) in EVENTS {
+            let when = |key: &str| job(&format!("when: {{ source: \"app\", {key}: \"{name}\" }}")).when;
+            let trigger = Trigger { source: "app".to_owned(), event: code };
+            assert_eq!(when("once"), When::Once(trigger.clone()), "{name}");
+            assert_eq!(when("each"), When::Each(trigger), "{name}");
+        }
+        let trigger = Trigger { source: "x".to_owned(), event: EventCode::Signal };
+        assert_eq!(job("when: { source: \"x\", once: \"SIGUSR2\" }").when, When::Once(trigger));
+    }
+
+    #[test]
+    fn a_wrong_event_is_told_with_the_nearest_one_and_hides_no_wrong_source() {
+        assert_eq!(
+            said_of_job("when: { source: \"nobody\", once: \"exitsucces\" }"),
+            [
+                "W jobs[0].when.source: nothing is called `nobody`: the job never starts",
+                "E jobs[0].when.once: expected an event, found \"exitsucces\" [did you mean \"exitSuccess\"?]",
+            ]
+        );
+        // What only the original used inside is taken, but not proposed.
+        assert_eq!(
+            said_of_job("when: { source: \"app\", each: \"timerExpire\" }"),
+            ["E jobs[0].when.each: expected an event, found \"timerExpire\""]
+        );
+    }
+
+    #[test]
+    fn a_source_that_is_a_signal_needs_no_event() {
+        assert_eq!(job("when: { source: \"SIGHUP\" }").when, When::Signal(Signal::HUP));
+        assert_eq!(job("when: { source: \"SIGUSR2\", once: \"healthy\" }").when, When::Signal(Signal::USR2));
+        // Names are exact, and what is mapped to something else is no event.
+        assert_eq!(job("when: { source: \"HUP\" }").when, When::Never(Some("HUP".to_owned())));
+        assert_eq!(job("when: { source: \"SIGINT\" }").when, When::Never(Some("SIGINT".to_owned())));
+        let mapped =
+            plan("{ signals: { SIGWINCH: \"event\" }, jobs: [ { name: \"a\", when: { source: \"SIGWINCH\" } } ] }");
+        assert_eq!(mapped.jobs.first().map(|job| &job.when), Some(&When::Signal(Signal::from_name("WINCH").unwrap())));
+    }
+
+    #[test]
+    fn only_one_of_three_may_be_given() {
+        for when in
+            ["interval: 5, once: \"healthy\"", "once: \"healthy\", each: \"healthy\"", "interval: 5, each: \"healthy\""]
+        {
+            assert_eq!(
+                said_of_job(&format!("when: {{ source: \"app\", {when} }}")),
+                ["E jobs[0].when: expected only one of `interval`, `once` and `each`"]
+            );
+        }
+    }
+
+    #[test]
+    fn what_an_interval_ignores_is_told() {
+        assert_eq!(
+            said_of_job("when: { interval: 5, source: \"nobody\", timeout: 1 }"),
+            ["W jobs[0].when.source: ignored beside `interval`", "W jobs[0].when.timeout: ignored beside `interval`"]
+        );
+    }
+
+    #[test]
+    fn a_job_that_never_starts_is_told_why() {
+        let never = |when: &str, want: &str| assert_eq!(said_of_job(&format!("when: {{ {when} }}")), [want], "{when}");
+        never("", "W jobs[0].when: the job never starts: expected `once`, `each` or `interval`");
+        never("once: \"healthy\"", "W jobs[0].when.source: missing: the job never starts, as every event has a source");
+        never(
+            "source: \"\", once: \"healthy\"",
+            "W jobs[0].when.source: empty: the job never starts, as every event has a source",
+        );
+        never(
+            "source: \"global\", once: \"shutdown\"",
+            "W jobs[0].when: the job never starts: nothing is started any more once the program stops",
+        );
+    }
+
+    #[test]
+    fn a_wait_without_length_is_a_wait_for_ever() {
+        for (timeout, want) in [("5", Some(5)), ("\"0\"", None), ("\"-5s\"", None), ("\"\"", None), ("null", None)] {
+            let job = job(&format!("when: {{ source: \"app\", once: \"stopped\", timeout: {timeout} }}"));
+            assert_eq!(job.wait_timeout, want.map(Duration::from_secs), "{timeout}");
+        }
+    }
 }

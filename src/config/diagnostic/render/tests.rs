@@ -143,6 +143,20 @@ fn a_thousand_problems_in_one_endless_line_are_no_work() {
     assert!(text.contains("--> f:1:599401\n"));
 }
 
+#[test]
+fn one_line_holds_everything_for_a_log() {
+    let base = problem(Severity::Warning, SOURCE, "databse", "jobs[1].when.source: nothing is called `databse`");
+    let more = Diagnostic { label: "did you mean \"web\"?".to_owned(), help: "or\nnot".to_owned(), ..base.clone() };
+    assert_eq!(
+        one_line(&more, "app\u{1b}.json5", SOURCE),
+        "app\\u{1b}.json5:11:24: jobs[1].when.source: nothing is called `databse` (did you mean \"web\"?; or\\nnot)"
+    );
+    assert_eq!(
+        one_line(&Diagnostic { span: None, ..base }, "f", SOURCE),
+        "f: jobs[1].when.source: nothing is called `databse`"
+    );
+}
+
 proptest! {
     #[test]
     fn any_place_in_any_source_is_shown(
@@ -162,6 +176,7 @@ proptest! {
         let place = format!("--> f:{line}:{column}\n");
         prop_assert!(text.contains(&place), "{text} has no {place}");
         prop_assert!(!text.chars().any(|c| (c.is_control() && c != '\n') || is_reordering(c)), "{:?}", text);
+        prop_assert!(!one_line(&problems[0], "f", &source).contains('\n'));
         to_json(&problems, "f", &source);
     }
 }

@@ -1,0 +1,201 @@
+//! What others see of us: Consul, watches, telemetry and the control socket.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The `control` section (v3 §15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Path of the unix socket.
+    pub socket: PathBuf,
+    /// Whether the file names the path; a configured path that can't be had is fatal, the default one is not.
+    pub configured: bool,
+}
+
+/// The `consul` section with the environment's overrides applied (v3 §13.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consul {
+    /// `host:port`, or a path when `scheme` is [`ConsulScheme::Unix`].
+    pub address: String,
+    /// How the agent is spoken to. The original passes any text on (`httpshttps`).
+    pub scheme: ConsulScheme,
+    /// The ACL token.
+    pub token: Option<Secret>,
+    /// TLS settings; only used with [`ConsulScheme::Https`].
+    pub tls: ConsulTls,
+}
+
+/// How the Consul agent is spoken to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsulScheme {
+    /// Plain HTTP over TCP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// Plain HTTP over a unix socket.
+    Unix,
+    /// A word the original would have handed to its HTTP library; every request fails.
+    Other(String),
+}
+
+/// TLS towards Consul.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsulTls {
+    /// PEM file with the authorities to trust.
+    pub ca_file: Option<PathBuf>,
+    /// Directory of PEM files with authorities to trust.
+    pub ca_path: Option<PathBuf>,
+    /// PEM file with our certificate.
+    pub client_cert: Option<PathBuf>,
+    /// PEM file with our key.
+    pub client_key: Option<PathBuf>,
+    /// The name expected in the agent's certificate, without a port.
+    pub server_name: Option<String>,
+    /// Whether the agent's certificate is verified: unless something says otherwise, it is (design §4 row 10).
+    pub verify: bool,
+}
+
+impl Default for ConsulTls {
+    fn default() -> Self {
+        Self { ca_file: None, ca_path: None, client_cert: None, client_key: None, server_name: None, verify: true }
+    }
+}
+
+/// A text that is never printed: `Debug` shows `***`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that must send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// What is registered with Consul (v3 §13.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceSpec {
+    /// `<job name>-<host name>`.
+    pub id: String,
+    /// The job's name.
+    pub name: String,
+    /// The port as configured, never 0. Like the original we take any number (-1, 70000) and let Consul judge.
+    pub port: i64,
+    /// The advertised address.
+    pub address: IpAddr,
+    /// Tags in file order.
+    pub tags: Vec<String>,
+    /// The time to live of the check.
+    pub ttl: Duration,
+    /// Register at once, with this status.
+    pub initial_status: Option<CheckStatus>,
+    /// Consul's `EnableTagOverride`.
+    pub enable_tag_override: bool,
+    /// Consul's `DeregisterCriticalServiceAfter`, as written.
+    pub deregister_critical_service_after: Option<String>,
+    /// The variable that tells every child the advertised address (v3 §9).
+    pub ip_variable: String,
+}
+
+/// The status of a check in Consul.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckStatus {
+    /// Everything is well.
+    Passing,
+    /// Something is not.
+    Warning,
+    /// Not to be used.
+    Critical,
+}
+
+/// A watch of other services (v3 §14).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchSpec {
+    /// The service looked for; events come from `watch.NAME`.
+    pub name: String,
+    /// The longest staleness.
+    pub interval: Duration,
+    /// Only instances with this tag; empty is any.
+    pub tag: String,
+    /// The data centre; empty is the agent's own.
+    pub dc: String,
+}
+
+impl WatchSpec {
+    /// The source of its events.
+    pub fn source(&self) -> String {
+        format!("watch.{}", self.name)
+    }
+}
+
+/// The `telemetry` section (v3 §16).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telemetry {
+    /// The port to listen on.
+    pub port: i64,
+    /// The address to listen on.
+    pub address: IpAddr,
+    /// Tags of the `containerpilot` service, our version not yet added.
+    pub tags: Vec<String>,
+    /// Metrics that jobs feed.
+    pub metrics: Vec<MetricSpec>,
+}
+
+/// A metric that jobs feed through the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetricSpec {
+    /// First part of the name, may be empty.
+    pub namespace: String,
+    /// Second part of the name, may be empty.
+    pub subsystem: String,
+    /// Last part of the name.
+    pub name: String,
+    /// The help line, not empty.
+    pub help: String,
+    /// What it is.
+    pub kind: MetricKind,
+}
+
+impl MetricSpec {
+    /// The exposed name: the parts that are not empty, joined by `_`.
+    pub fn exposed_name(&self) -> String {
+        let parts = [&self.namespace, &self.subsystem, &self.name];
+        parts.into_iter().filter(|p| !p.is_empty()).map(String::as_str).collect::<Vec<_>>().join("_")
+    }
+
+    /// The name under which v3 records: empty parts kept (`__bare`).
+    pub fn post_key(&self) -> String {
+        format!("{}_{}_{}", self.namespace, self.subsystem, self.name)
+    }
+}
+
+/// The kinds of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// The last value.
+    Gauge,
+    /// Counts in buckets.
+    Histogram,
+    /// Quantiles over ten minutes.
+    Summary,
+}

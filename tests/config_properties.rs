@@ -1,0 +1,197 @@
+//! Whatever a file holds, reading it ends: with a plan or with problems, never with a panic or after a long time.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use std::time::{Duration, Instant};
+
+use containerpilot::config::diagnostic::{Severity, one_line, render};
+use containerpilot::config::interfaces::Address;
+use containerpilot::config::json5::decode_text;
+use containerpilot::config::{Context, Outcome, Source, compile, show};
+use containerpilot::env::Environment;
+use containerpilot::plan::{Plan, Secret};
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+/// Generous: the suite runs unoptimised, and other tests beside it.
+const LONGEST: Duration = Duration::from_secs(20);
+
+fn context() -> Context {
+    let env: Environment = [("X", "value"), ("N", "7"), ("E", ""), ("Q", "\"'\\\n{{")].into_iter().collect();
+    let addresses = vec![Address { interface: "eth0".to_owned(), ip: [192, 0, 2, 2].into() }];
+    Context { env, addresses, hostname: "host".to_owned() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test of speed needs a clock")]
+fn compiled(text: &str, context: &Context, strict: bool) -> Outcome {
+    let source = Source { origin: "f".to_owned(), text: text.to_owned() };
+    let start = Instant::now();
+    let outcome = compile(&source, context, strict);
+    let elapsed = start.elapsed();
+    assert!(elapsed < LONGEST, "{elapsed:?}");
+    outcome
+}
+
+/// What holds for every outcome.
+fn check(text: &str) -> Result<(), TestCaseError> {
+    for strict in [true, false] {
+        let outcome = compiled(text, &context(), strict);
+        let refused = outcome.diagnostics.iter().any(|d| d.severity == Severity::Error);
+        prop_assert_eq!(outcome.plan.is_none(), refused, "{:?}", outcome.diagnostics);
+        for diagnostic in &outcome.diagnostics {
+            prop_assert!(!diagnostic.message.trim().is_empty());
+            prop_assert!(!diagnostic.path.is_empty() || refused, "{diagnostic:?}");
+            if let Some(span) = diagnostic.span {
+                prop_assert!(span.start <= span.end && span.end <= text.len(), "{diagnostic:?}");
+                prop_assert!(text.get(span.start..span.end).is_some(), "{diagnostic:?} cuts a character");
+            }
+            one_line(diagnostic, "f", text);
+        }
+        let mut sorted = outcome.diagnostics.clone();
+        sorted.sort_by_key(|d| d.span);
+        prop_assert_eq!(&sorted, &outcome.diagnostics, "out of order");
+        render(&outcome.diagnostics, "f", text);
+        if let Some(plan) = outcome.plan {
+            read_back(&plan)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is shown of a plan is the plan, the secret apart.
+fn read_back(plan: &Plan) -> Result<(), TestCaseError> {
+    let mut plan = plan.clone();
+    if let Some(token) = plan.consul.as_mut().and_then(|consul| consul.token.as_mut()) {
+        *token = Secret::new("***");
+    }
+    let shown = show(&plan);
+    let again = compiled(&shown, &Context { hostname: "host".to_owned(), ..Context::default() }, false);
+    prop_assert_eq!(again.plan, Some(plan), "{}\n{:?}", shown, again.diagnostics);
+    Ok(())
+}
+
+fn golden() -> Vec<String> {
+    let cases: Vec<Json> = serde_json::from_str(include_str!("golden/configs.json")).unwrap();
+    cases.iter().map(|case| case.get("config").and_then(Json::as_str).unwrap().to_owned()).collect()
+}
+
+/// Pieces that mean something somewhere.
+const PIECES: [&str; 50] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "'",
+    "\\",
+    "\n",
+    "//",
+    "/*",
+    "{{",
+    "}}",
+    "{{ .X }}",
+    "{{ .Q }}",
+    "{{ .N }}",
+    "{{ .E }}",
+    "{{ range loop 3 }}",
+    "{{ end }}",
+    "{{ if .E }}",
+    "null",
+    "true",
+    "false",
+    "0",
+    "-1",
+    "1e308",
+    "0x7f",
+    "Infinity",
+    "\u{fffd}",
+    "é",
+    "\u{2028}",
+    "name: ",
+    "exec: ",
+    "when: ",
+    "source: ",
+    "once: ",
+    "interval: ",
+    "restarts: ",
+    "\"unlimited\"",
+    "backoff: { free: 1 }",
+    "main: true",
+    "port: 80",
+    "consul: ",
+    "signals: { SIGHUP: \"ignore\" }",
+    "exitCode: \"zero\"",
+    "\"global\"",
+    "\"healthy\"",
+    "tags: ",
+    "jobs: ",
+];
+
+/// Exchanges pieces of a text: cut here, put a piece or another part of the text there.
+fn mutated(text: &str, edits: &[(prop::sample::Index, usize, usize)]) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    for (place, cut, piece) in edits {
+        let at = place.index(characters.len() + 1);
+        let end = (at + cut).min(characters.len());
+        let put: Vec<char> = match PIECES.get(*piece) {
+            Some(piece) => piece.chars().collect(),
+            None => characters.iter().copied().skip(*piece).take(*cut * 2).collect(),
+        };
+        characters.splice(at..end, put);
+    }
+    characters.into_iter().collect()
+}
+
+fn cases() -> u32 {
+    if std::env::var_os("CONTAINERPILOT_LONG").is_some() { 100_000 } else { 3_000 }
+}
+
+#[test]
+fn any_bytes_end_in_a_plan_or_in_problems() {
+    let mut runner = runner();
+    let bytes = prop::collection::vec(any::<u8>(), 0..200);
+    runner.run(&bytes, |bytes| check(&decode_text(&bytes))).unwrap_or_else(|failure| panic!("{failure}"));
+    let words = prop::collection::vec(0..PIECES.len(), 0..40);
+    let words = words.prop_map(|words| words.into_iter().map(|word| PIECES[word]).collect::<Vec<_>>().join(" "));
+    runner.run(&words, |text| check(&text)).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn mutated_golden_configurations_end_in_a_plan_or_in_problems() {
+    let texts = golden();
+    let edit = (any::<prop::sample::Index>(), 0_usize..12, 0..PIECES.len() + 40);
+    let choice = (0..texts.len(), prop::collection::vec(edit, 1..5));
+    let property =
+        |(text, edits): (usize, Vec<(prop::sample::Index, usize, usize)>)| check(&mutated(&texts[text], &edits));
+    runner().run(&choice, property).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn runner() -> proptest::test_runner::TestRunner {
+    proptest::test_runner::TestRunner::new(ProptestConfig { cases: cases(), ..ProptestConfig::default() })
+}
+
+/// Files made to cost much. What took the square of their size would take minutes.
+#[test]
+fn no_large_file_takes_long() {
+    let fill = |unit: &str| unit.repeat((1 << 18) / unit.len() - 64);
+    let keys: Vec<String> = (0..15_000).map(|n| format!("key{n}: {n}")).collect();
+    let keys = keys.join(", ");
+    let texts = [
+        format!("{{ jobs: [ {} ] }}", "{ name: \"a\", when: { source: \"b\", once: \"healthy\" } },".repeat(5_000)),
+        format!("{{ {keys} }}"),
+        format!("{{ {} }}", "consul: 1,".repeat(25_000)),
+        format!("{{ jobs: [ {{ {keys} }} ] }}"),
+        format!("{{ jobs: [ {} ] }}", fill("null,")),
+        format!("{{ jobs: [ {} ] }}", fill("{},")),
+        format!("{{ jobs: \"{}\" }}", fill("é")),
+        fill("{{ .X }}"),
+        format!("{{{{ range loop 1000000 }}}}{}{{{{ end }}}}", "x".repeat(1_000_000)),
+    ];
+    for text in texts {
+        let outcome = compiled(&text, &context(), true);
+        let shown = render(&outcome.diagnostics, "f", &text);
+        assert!(!shown.is_empty());
+    }
+}

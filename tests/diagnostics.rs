@@ -1,0 +1,340 @@
+//! What people are told about broken configurations: snapshots to be read as user interface, and the promise that no
+//! value of the environment is ever repeated.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use containerpilot::config::diagnostic::{one_line, render, to_json};
+use containerpilot::config::interfaces::Address;
+use containerpilot::config::json5::{self, Node, Value};
+use containerpilot::config::{Context, Outcome, Source, compile};
+use containerpilot::env::Environment;
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+fn compiled(text: &str, env: &[(&str, &str)], strict: bool) -> Outcome {
+    let env: Environment = env.iter().copied().collect();
+    let addresses = vec![
+        Address { interface: "lo".to_owned(), ip: [127, 0, 0, 1].into() },
+        Address { interface: "eth0".to_owned(), ip: [192, 0, 2, 2].into() },
+    ];
+    let context = Context { env, addresses, hostname: "host".to_owned() };
+    compile(&Source { origin: "app.json5".to_owned(), text: text.to_owned() }, &context, strict)
+}
+
+/// What `config check` prints.
+fn checked(text: &str, env: &[(&str, &str)]) -> String {
+    let outcome = compiled(text, env, true);
+    render(&outcome.diagnostics, "app.json5", text)
+}
+
+/// What a start prints of a file that `config check` would refuse.
+fn started(text: &str, env: &[(&str, &str)]) -> String {
+    let outcome = compiled(text, env, false);
+    assert!(outcome.plan.is_some(), "{:?}", outcome.diagnostics);
+    let lines: Vec<String> = outcome.diagnostics.iter().map(|d| one_line(d, "app.json5", text)).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn misspelt_keys_and_words() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  consul: "localhost:8500",
+  loging: { level: "INFO" },
+  jobs: [
+    {
+      name: "web",
+      command: "/bin/web",
+      restart: "always",
+      restarts: "always",
+      when: { source: "setup", once: "exitsucces" },
+      health: { exec: "/bin/check", poll: 5, ttl: 10 },
+    },
+  ],
+}
+"#,
+        &[],
+    ));
+}
+
+#[test]
+fn values_of_the_wrong_kind() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  consul: 8500,
+  stopTimeout: "5s",
+  logging: "DEBUG",
+  control: { socket: ["/tmp/socket"] },
+  jobs: [
+    "web",
+    { name: ["web"], exec: { run: "web" }, timeout: 0.5, port: "http", tags: "a,b", main: "yes" },
+    { name: "cron", exec: "", when: { interval: "5 minutes" }, health: { interval: "5s", ttl: 0 } },
+  ],
+  telemetry: { interfaces: "eth0", metrics: [ { name: "a-b", help: "h", type: "counter" }, { name: "b", type: "timer" } ] },
+}
+"#,
+        &[],
+    ));
+}
+
+#[test]
+fn a_service_that_cannot_be_advertised() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  consul: { address: "ftp://consul", tls: { cafile: "/nonexistent/ca.pem" } },
+  jobs: [
+    { name: "Web_App", exec: "web", port: 80, interfaces: ["eth9", "10.0.0.0/8"], initial_status: "up",
+      consul: { deregisterCriticalServiceAfter: "10" }, health: { exec: "check", interval: 10, ttl: 10 } },
+    { name: "api", exec: "api", port: 70000, interfaces: "127.0.0.1", health: { exec: "check", interval: 1, ttl: 5 } },
+    { name: "db", exec: "db", port: 5432 },
+  ],
+}
+"#,
+        &[],
+    ));
+}
+
+#[test]
+fn whens_that_never_come() {
+    let text = r#"{
+  jobs: [
+    { name: "setup", exec: "setup" },
+    { name: "a", exec: "a", when: { source: "setpu", once: "exitSuccess" } },
+    { name: "b", exec: "b", when: { once: "healthy" } },
+    { name: "c", exec: "c", when: { source: "SIGTERM" } },
+    { name: "d", exec: "d", when: { source: "sighup" } },
+    { name: "e", exec: "e", when: { source: "watch.db", each: "changed" } },
+    { name: "f", exec: "f", when: { source: "global", once: "shutdown" } },
+    { name: "g", exec: "g", when: {} },
+    { name: "h", exec: "h", when: { interval: "5s", source: "setup" } },
+    { name: "i", exec: "i", when: { source: "j", once: "exitSuccess" } },
+    { name: "j", exec: "j", when: { source: "k", each: "healthy" } },
+    { name: "k", exec: "k", when: { source: "check.i", once: "exitFailed" } },
+    { name: "l", exec: "l", when: { source: "l", once: "healthy" } },
+  ],
+}
+"#;
+    insta::assert_snapshot!(checked(text, &[]));
+    insta::assert_snapshot!(started(text, &[]));
+}
+
+#[test]
+fn more_than_one_of_what_can_be_once() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  jobs: [
+    { name: "a", exec: "a", exec: "b", main: true, when: { interval: "5s", once: "healthy" } },
+    { name: "a", exec: "a", main: true, restarts: "unlimited", when: { source: "a", each: "exitSuccess" } },
+    { name: "b", exec: "a", restarts: -1, timeout: "0", ttl: 5 },
+  ],
+  jobs: [
+    { name: "a", exec: "a", exec: "b", main: true, when: { interval: "5s", once: "healthy" } },
+    { name: "a", exec: "a", main: true, restarts: "unlimited", when: { source: "a", each: "exitSuccess" } },
+    { name: "b", exec: "a", restarts: -1, timeout: "0", ttl: 5 },
+  ],
+}
+"#,
+        &[],
+    ));
+}
+
+#[test]
+fn our_own_fields() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  exitCode: 0,
+  signals: {
+    SIGUSR1: "reload",
+    SIGKILL: "ignore",
+    SIGFOO: "event",
+    SIGWINCH: { job: "nginxx", signal: "SIGWINHC" },
+    SIGQUIT: { job: "nginx" },
+    HUP: 5,
+  },
+  jobs: [
+    { name: "nginx", exec: "nginx", exitCode: "zero", restarts: "unlimited",
+      backoff: { initial: "1us", max: "1m", factor: 0.5, jitter: 2, free: -1, healthy: 5 } },
+    { name: "slow", exec: "slow", restarts: "unlimited", backoff: { initial: "1m" , max: "10s" } },
+    { name: "once", exec: "once", backoff: { free: 1 } },
+    { name: "odd", exec: "odd", restarts: "unlimited", backoff: "none" },
+  ],
+}
+"#,
+        &[],
+    ));
+}
+
+#[test]
+fn without_consul() {
+    let text = r#"{
+  jobs: [
+    { name: "web", exec: "web", port: 80, health: { exec: "check", interval: 1, ttl: 5 } },
+    { name: "api", exec: "api", port: 81, health: { exec: "check", interval: 1, ttl: 5 } },
+  ],
+  WATCHES
+}
+"#;
+    insta::assert_snapshot!(checked(&text.replace("WATCHES", "watches: [ { name: \"db\", interval: 5 } ],"), &[]));
+    insta::assert_snapshot!(started(&text.replace("WATCHES", ""), &[]));
+}
+
+#[test]
+fn an_environment_that_spoils_the_agent() {
+    insta::assert_snapshot!(checked(
+        "{ consul: {}, jobs: [ { name: \"a\", exec: \"a\" } ] }\n",
+        &[
+            ("CONSUL_HTTP_ADDR", "gopher://secret"),
+            ("CONSUL_HTTP_SSL", "true"),
+            ("CONSUL_HTTP_SSL_VERIFY", "secret"),
+            ("CONSUL_CACERT", "/nonexistent/secret.pem"),
+        ],
+    ));
+}
+
+#[test]
+fn files_of_version_2() {
+    insta::assert_snapshot!(checked("{ consul: \"c\", preStart: \"x\", services: [ { nmae: 5 } ] }\n", &[]));
+    insta::assert_snapshot!(checked("{ consul: \"c\", preStart: \"x\", jobs: [ { nmae: 5 } ] }\n", &[]));
+}
+
+#[test]
+fn broken_syntax() {
+    insta::assert_snapshot!(checked("{\n  jobs: [\n    { name: \"a\" exec: \"b\" }\n  ]\n}\n", &[]));
+    insta::assert_snapshot!(checked("{\n  jobs: [\n    { name: \"a\", exec: \"b\n\" }\n  ]\n}\n", &[]));
+    insta::assert_snapshot!(checked("jobs:\n  - name: a\n", &[]));
+    insta::assert_snapshot!(checked("", &[]));
+    insta::assert_snapshot!(checked("{{ if .X }}{{ end }}\n", &[]));
+}
+
+#[test]
+fn templates_that_fail() {
+    insta::assert_snapshot!(checked("{\n  consul: \"{{ CONSUL }}\",\n}\n", &[]));
+    insta::assert_snapshot!(checked("{\n  consul: \"{{ .CONSUL \",\n}\n", &[]));
+    insta::assert_snapshot!(checked("{\n{{ range loop .COUNT }}\n}\n", &[]));
+    insta::assert_snapshot!(checked("{ jobs: [ {{ range loop .COUNT }}{{ end }} ] }\n", &[("COUNT", "secret")]));
+}
+
+#[test]
+fn templates_that_make_something_else_than_meant() {
+    insta::assert_snapshot!(checked(
+        "{\n  jobs: [ { name: \"{{ .NAME }}\", exec: \"{{ .EXEC }}\", restarts: \"{{ .RESTARTS }}\",\n    port: \"{{ .PORT }}\",\n    \
+         when: { source: \"{{ .SOURCE }}\", once: \"{{ .EVENT }}\" },\n    {{ .KEY }}: 5 } ]\n}\n",
+        &[("RESTARTS", "secret"), ("PORT", "secret"), ("KEY", "secret"), ("SOURCE", "secret"), ("EVENT", "secret")],
+    ));
+    insta::assert_snapshot!(checked("{\n  jobs: [ { name: \"a\", port: {{ .PORT }}, exec: \"x\" } ]\n}\n", &[]));
+    insta::assert_snapshot!(checked("{\n  consul: \"{{ .CONSUL }}\",\n}\n", &[("CONSUL", "secret\"secret")]));
+}
+
+#[test]
+fn problems_for_machines() {
+    let text = "{\n  consul: \"{{ .A }}\",\n  jobs: [ { nmae: \"é\", exec: \"\" } ],\n}\n";
+    let outcome = compiled(text, &[], true);
+    let json: Json = serde_json::from_str(&to_json(&outcome.diagnostics, "app.json5", text)).unwrap();
+    insta::assert_json_snapshot!(json);
+}
+
+/// Part of every value that the property below puts into the environment. No number, word or path holds it by chance.
+const CANARY: &str = "31415926535";
+
+/// Values that lead astray: as a number, a text, a name, out of a string, into a regular expression.
+const VALUES: [&str; 14] = [
+    "31415926535",
+    "-31415926535",
+    "secret31415926535",
+    "31415926535s",
+    "0x31415926535g",
+    "SIG31415926535",
+    "secret\"31415926535",
+    "\\31415926535",
+    "31415926535\n31415926535",
+    "[`31415926535",
+    "`31415926535",
+    "/nonexistent/31415926535",
+    "gopher://31415926535",
+    "{{31415926535}}",
+];
+
+/// What may stand where a value was. `VALUE` is the variable.
+const FORMS: [&str; 16] = [
+    "{{ .VALUE }}",
+    "\"{{ .VALUE }}\"",
+    "'{{ env \"VALUE\" }}'",
+    "\"x{{ .VALUE }}y\"",
+    "[\"{{ .VALUE }}\"]",
+    "[{{ .VALUE }}, \"\"]",
+    "{ a: \"{{ .VALUE }}\" }",
+    "{ \"{{ .VALUE }}\": 5 }",
+    "{ {{ .VALUE }}: 5, {{ .VALUE }}: 6 }",
+    "{{ loop .VALUE }}",
+    "{{ regexReplaceAll .VALUE \"\" \"x\" }}",
+    "{{ .VALUE | split \":\" | join .VALUE }}",
+    "\"{{ index .VALUE 5 }}\"",
+    "{{ index (split \":\" .VALUE) 7 }}",
+    "{{ len .VALUE .VALUE }}",
+    "{{ slice .VALUE 1 900 }}",
+];
+
+const VARIABLES: [&str; 8] = [
+    "VALUE",
+    "CONSUL_HTTP_ADDR",
+    "CONSUL_HTTP_TOKEN",
+    "CONSUL_HTTP_SSL",
+    "CONSUL_HTTP_SSL_VERIFY",
+    "CONSUL_CACERT",
+    "CONSUL_CAPATH",
+    "CONSUL_TLS_SERVER_NAME",
+];
+
+/// The places of all values, and of all keys.
+fn places(node: &Node, places: &mut Vec<(usize, usize)>) {
+    places.push((node.span.start, node.span.end));
+    match &node.value {
+        Value::Array(elements) => elements.iter().for_each(|element| self::places(element, places)),
+        Value::Object(members) => {
+            for member in members {
+                places.push((member.key_span.start, member.key_span.end));
+                self::places(&member.value, places);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn golden() -> Vec<String> {
+    let cases: Vec<Json> = serde_json::from_str(include_str!("golden/configs.json")).unwrap();
+    let texts = cases.iter().map(|case| case.get("config").and_then(Json::as_str).unwrap().to_owned());
+    texts.filter(|text| json5::parse(text).is_ok()).collect()
+}
+
+fn everything_said(text: &str, outcome: &Outcome) -> String {
+    let lines: Vec<String> = outcome.diagnostics.iter().map(|d| one_line(d, "app.json5", text)).collect();
+    let shown = render(&outcome.diagnostics, "app.json5", text);
+    let machine = to_json(&outcome.diagnostics, "app.json5", text);
+    // With all that is kept but never printed, except the original's words.
+    let kept: Vec<_> = outcome.diagnostics.iter().cloned().map(|mut d| (d.original.take(), d).1).collect();
+    format!("{shown}{machine}{}{kept:?}", lines.join("\n"))
+}
+
+#[test]
+fn no_diagnostic_repeats_a_value_of_the_environment() {
+    let texts = golden();
+    let cases = if std::env::var_os("CONTAINERPILOT_LONG").is_some() { 50_000 } else { 2_000 };
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    let choice = (0..texts.len(), any::<prop::sample::Index>(), 0..FORMS.len(), 0..VALUES.len(), 0..VARIABLES.len());
+    let property = |(text, place, form, value, variable): (usize, prop::sample::Index, usize, usize, usize)| {
+        let source = &texts[text];
+        let mut all = Vec::new();
+        places(&json5::parse(source).unwrap(), &mut all);
+        let (start, end) = all[place.index(all.len())];
+        let text = format!("{}{}{}", source.get(..start).unwrap(), FORMS[form], source.get(end..).unwrap());
+        let env = [("VALUE", VALUES[value]), (VARIABLES[variable], VALUES[value])];
+        for strict in [true, false] {
+            let said = everything_said(&text, &compiled(&text, &env, strict));
+            prop_assert!(!said.contains(CANARY), "{text}\n{env:?}\n{said}");
+        }
+        Ok(())
+    };
+    if let Err(failure) = runner.run(&choice, property) {
+        panic!("{failure}");
+    }
+}

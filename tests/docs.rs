@@ -1,0 +1,163 @@
+//! The documentation tells the truth: every configuration in it is checked, every command in it is run.
+//!
+//! In `README.md` and `docs/*.md`:
+//!
+//! - a block marked `json5` is a whole configuration whose first line names it, `// app.json5`. `config check` must find
+//!   no error in it, unless its name begins with `broken`: then it must;
+//! - a block marked `console` is commands, `$ …`, each followed by all that it prints, as in a folder with the
+//!   configurations of that page. Times and pids may be others;
+//! - links between the pages lead somewhere.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test, also outside its test functions: what it can't read makes it fail"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A fenced block: where, its mark and its text.
+struct Block {
+    place: String,
+    mark: String,
+    text: String,
+}
+
+fn pages() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    for entry in std::fs::read_dir(root.join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "md") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+fn blocks(path: &Path, text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (index, line) in text.lines().enumerate() {
+        match (line.trim_start().strip_prefix("```"), open.take()) {
+            (Some(mark), None) => {
+                let place = format!("{}:{}", path.file_name().unwrap().to_string_lossy(), index + 1);
+                open = Some(Block { place, mark: mark.to_owned(), text: String::new() });
+            }
+            (Some(_), Some(block)) => blocks.push(block),
+            (None, Some(mut block)) => {
+                block.text += line;
+                block.text.push('\n');
+                open = Some(block);
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{}: a block is not closed", path.display());
+    blocks
+}
+
+/// A configuration's name, from its first line.
+fn name(block: &Block) -> &str {
+    let first = block.text.lines().next().unwrap_or_default();
+    let name = first.strip_prefix("// ").and_then(|rest| rest.split([':', ' ']).next());
+    name.filter(|name| Path::new(name).extension().is_some_and(|end| end == "json5"))
+        .unwrap_or_else(|| panic!("{}: the first line names the file: // app.json5", block.place))
+}
+
+#[test]
+fn every_configuration_is_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for (path, text) in pages() {
+        for block in blocks(&path, &text).iter().filter(|block| block.mark == "json5") {
+            let file = dir.path().join(name(block));
+            std::fs::write(&file, &block.text).unwrap();
+            let checked = support::run(&["config", "check", file.to_str().unwrap()]);
+            let said = String::from_utf8_lossy(&checked.stdout);
+            let expected = if name(block).starts_with("broken") { 65 } else { 0 };
+            assert_eq!(checked.status.code(), Some(expected), "{}\n{said}", block.place);
+            assert!(expected != 0 || said.contains("no problems"), "{}\n{said}", block.place);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "only {seen} configurations were found");
+}
+
+#[test]
+fn every_command_prints_what_it_says() {
+    let mut seen = 0;
+    for (path, text) in pages() {
+        let dir = tempfile::tempdir().unwrap();
+        let blocks = blocks(&path, &text);
+        for block in blocks.iter().filter(|block| block.mark == "json5") {
+            std::fs::write(dir.path().join(name(block)), &block.text).unwrap();
+        }
+        for block in blocks.iter().filter(|block| block.mark == "console") {
+            let mut printed = String::new();
+            for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                printed += &["$ ", command, "\n", &shell(command, dir.path())].concat();
+                seen += 1;
+            }
+            assert_eq!(steady(&printed), steady(&block.text), "{}: it prints\n{printed}", block.place);
+        }
+    }
+    assert!(seen >= 3, "only {seen} commands were found");
+}
+
+/// What a shell prints for a command, with the binary on its `PATH`.
+fn shell(command: &str, dir: &Path) -> String {
+    let bin = Path::new(support::BINARY).parent().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("exec 2>&1; {command}")])
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", format!("{}:{}", bin.display(), support::PATH))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The text without what is another one each time: the time at the beginning of a line, and pids.
+fn steady(text: &str) -> String {
+    let is_time = |word: &str| word.len() > 20 && word.starts_with("20") && word.contains('T');
+    let words = |line: &str| {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        if words.first().is_some_and(|first| is_time(first)) {
+            words[0] = "TIME";
+            if words.get(2).is_some_and(|pid| pid.parse::<u32>().is_ok()) {
+                words[2] = "PID";
+            }
+        }
+        words.join(" ")
+    };
+    text.lines().map(words).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for (path, text) in pages() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            if file.is_dir() {
+                continue;
+            }
+            let there = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{}: {target}", path.display()));
+            let heading =
+                |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace(',', "");
+            let anchors: BTreeSet<String> = there.lines().filter(|line| line.starts_with('#')).map(heading).collect();
+            assert!(anchor.is_empty() || anchors.contains(anchor), "{}: {target}, of {anchors:?}", path.display());
+        }
+    }
+}
