@@ -406,3 +406,14 @@ fn f69_the_debug_log_shows_neither_the_configuration_nor_the_environment() {
     assert!(!(stdout + &stderr).contains(SECRET));
     pilot.finish();
 }
+
+#[test]
+fn f69_what_is_shown_of_a_configuration_masks_the_token() {
+    let zoo = zoo();
+    let file = zoo.path().join("c.json5");
+    fs::write(&file, r#"{ consul: { address: "localhost:8500", token: "{{ .SECRET }}" }, jobs: [] }"#).unwrap();
+    let shown = run(&["config", "show", file.to_str().unwrap()], &[("SECRET", SECRET)]);
+    let said = text(&shown.stdout) + &text(&shown.stderr);
+    assert_eq!(shown.status.code(), Some(0), "{said}");
+    assert!(said.contains("token: \"***\"") && !said.contains(SECRET), "{said}");
+}
