@@ -271,10 +271,20 @@ impl Job {
         }
         // It acts on one more event. A run that is in the way of that is bounded like the one that it will bring.
         self.starts_left = false;
-        if self.keeps && self.run.is_some() {
+        self.bound_post_stop(turn);
+        Verdict::GoOn
+    }
+
+    /// A post-stop job that runs holds the shutdown up, so its own `stopTimeout` bounds it. A pre-stop job's run is
+    /// bounded by the job that waits for it, and by nothing else (design §4 row 3).
+    pub(super) fn bound_post_stop(&self, turn: &mut Turn<'_>) {
+        let post_stop = match &self.spec.when {
+            When::Once(trigger) | When::Each(trigger) => trigger.event == EventCode::Stopped,
+            When::Startup | When::Every(_) | When::Signal(_) | When::Never(_) => false,
+        };
+        if self.keeps && self.run.is_some() && post_stop {
             turn.arm(Timer::Stop(self.id), turn.now.after(self.spec.stop_timeout));
         }
-        Verdict::GoOn
     }
 
     /// Whether it still waits for another job to stop, with something to run then.

@@ -123,10 +123,7 @@ impl Job {
                 When::Startup | When::Once(_) | When::Each(_) | When::Signal(_) | When::Never(_) => turn.now,
             };
             self.run = Some(Run::start(Slot::Exec(self.id), command, since, turn));
-            if self.keeps {
-                // A post-stop job holds the shutdown up: bound it (design §4 row 3).
-                turn.arm(Timer::Stop(self.id), turn.now.after(self.spec.stop_timeout));
-            }
+            self.bound_post_stop(turn);
         }
     }
 }

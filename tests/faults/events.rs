@@ -39,7 +39,8 @@ fn f34_a_check_slower_than_its_interval_delays_nobody() {
     wait_times(&pilot, "event: {StatusHealthy well}", 6);
     let starts = moments(&pilot, " check.well.Run start");
     assert_each_second(&starts);
-    assert_eq!(moments(&pilot, " check.slow.Run start").len(), count(1, 3).min(1 + starts.len() / 25));
+    let slow = moments(&pilot, " check.slow.Run start").len();
+    assert!((1..=1 + starts.len() / 25).contains(&slow), "{slow} slow checks beside {}", starts.len());
     assert!(pilot.stdout().contains("check.slow still runs when the next check is due: 1 skipped so far"));
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
@@ -56,7 +57,7 @@ fn f35_a_period_shorter_than_the_run_is_skipped_not_queued() {
             { name: "well", exec: ["sleep", "1000"], health: { exec: "true", interval: 1, ttl: 5 } },
         ] }"#,
     );
-    pilot.wait_logged("count", count(6, 60));
+    wait_times(&pilot, "event: {ExitSuccess count}", count(6, 60));
     assert_each_second(&moments(&pilot, " check.well.Run start"));
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{DEADLINE, Pilot, wait_until};
+use crate::support::{DEADLINE, Pilot, long_lane, wait_until};
 
 /// How often a text was told.
 pub fn times(pilot: &Pilot, text: &str) -> usize {
@@ -13,7 +13,8 @@ pub fn times(pilot: &Pilot, text: &str) -> usize {
 /// Waits until a text was told so many times at least.
 #[track_caller]
 pub fn wait_times(pilot: &Pilot, text: &str, count: usize) {
-    wait_until(DEADLINE, || times(pilot, text) >= count, &format!("{count} × {text:?} on standard output"));
+    let patience = if long_lane() { Duration::from_mins(10) } else { DEADLINE };
+    wait_until(patience, || times(pilot, text) >= count, &format!("{count} × {text:?} on standard output"));
 }
 
 /// The moments of all lines that end like this, since midnight.

@@ -147,6 +147,30 @@ fn a_post_stop_job_is_bounded_by_its_stop_timeout() {
 }
 
 #[test]
+fn a_pre_stop_job_is_bounded_by_its_source_and_not_by_itself() {
+    let web = daemon("web").stop_timeout(secs(300));
+    let drain = |lasts| job("drain").once("web", Stopping).lasts(secs(lasts)).stop_timeout(secs(60));
+    let sim = jobs([web.clone(), drain(75)]).start().until_ms(700).term().till_the_end();
+    assert_eq!(sim.logged(Level::Warn), [""; 0]);
+    assert_eq!(sim.exit_ms(), 700 + 75_000 + 1);
+    let sim = jobs([web, drain(400)]).start().until_ms(700).term().till_the_end();
+    assert_eq!(sim.logged(Level::Warn)[0], "web has waited its stopTimeout of 5m for drain: stopping all of them now");
+    assert_eq!(sim.exit_ms(), 700 + 300_000 + 1);
+}
+
+#[test]
+fn a_pre_stop_run_that_is_in_the_way_of_the_last_event_is_bounded_by_its_source_too() {
+    // One namesake has ended and is being drained when everything is stopped.
+    let quick = job("web").lasts(ms(600)).stop_timeout(secs(300));
+    let slow = daemon("web").stop_timeout(secs(300));
+    let drain = job("drain").each("web", Stopping).lasts(secs(75)).stop_timeout(secs(60));
+    let sim = jobs([quick, slow, drain]).start().until_ms(700).term().till_the_end();
+    assert_eq!(sim.logged(Level::Warn), [""; 0]);
+    assert_eq!(sim.runs_of("drain"), [600, 75_600]);
+    assert_eq!(sim.exit_ms(), 600 + 2 * 75_000 + 1);
+}
+
+#[test]
 fn a_run_that_is_in_the_way_of_the_last_event_is_bounded_too() {
     let post = job("post").each("a", Stopped).runs([hangs()]).stop_timeout(secs(2));
     let sim = jobs([job("a"), daemon("a"), post]).stop_timeout(secs(1)).start().until(secs(1)).term().till_the_end();
