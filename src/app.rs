@@ -167,7 +167,7 @@ fn render(config: Option<String>, out: Option<&str>) -> Exit {
     let text = match template::render(&source.text, &env) {
         Ok(rendered) => rendered.text,
         Err(error) => {
-            let problem = config::template_problem(&source, &error);
+            let problem = config::template_problem(&error);
             complain(&diagnostic::render(&[problem], &source.origin, &source.text));
             return Exit::Config;
         }

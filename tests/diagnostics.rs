@@ -338,3 +338,187 @@ fn no_diagnostic_repeats_a_value_of_the_environment() {
         panic!("{failure}");
     }
 }
+
+/// Part of every value below, texts and numbers, and of the numbers between the two.
+const MARKER: &str = "3141592";
+
+/// Texts of every shape that can lead a message astray.
+fn secret() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "",
+        " ",
+        ",",
+        "\"",
+        "`",
+        "'",
+        "\\",
+        "\n",
+        "\r\n",
+        "[",
+        "]",
+        "map[",
+        "(",
+        ")",
+        "*",
+        "{",
+        "}",
+        "{{",
+        "}}",
+        "…",
+        "é",
+        "$1",
+        "x",
+        "-",
+        "+",
+        "9",
+        "\u{1b}[0m",
+    ]);
+    (prop::collection::vec(part.clone(), 0..4), prop::collection::vec(part, 0..4))
+        .prop_map(|(before, after)| format!("{}{MARKER}{}", before.concat(), after.concat()))
+}
+
+/// Operands that are or hold a secret, and some that do not.
+const OPERANDS: [&str; 22] = [
+    ".",
+    "$",
+    ".SECRET",
+    ".LOW",
+    "(env \"SECRET\")",
+    "(split \",\" .SECRET)",
+    "(split \"\" .SECRET)",
+    "(loop .LOW .HIGH)",
+    "(index (loop .LOW .HIGH) 0)",
+    "(index (split \",\" .SECRET) 0)",
+    "(index .SECRET 0)",
+    "(printf \"%q\" .SECRET)",
+    "(printf \"%v\" .)",
+    "(print .SECRET .LOW)",
+    "(join .SECRET (split \",\" .SECRET))",
+    "(replaceAll \"x\" .SECRET \"axb\")",
+    "(default .SECRET .NONE)",
+    "(slice (loop .LOW .HIGH) 1 2)",
+    "nil",
+    "7",
+    "2.5",
+    "\"x\"",
+];
+
+/// Functions, more often those that fail, and what is none.
+const CALLS: [&str; 29] = [
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "index",
+    "index",
+    "slice",
+    "slice",
+    "len",
+    "call",
+    "html",
+    "js",
+    "urlquery",
+    "print",
+    "printf",
+    "println",
+    "loop",
+    "loop",
+    "split",
+    "join",
+    "default",
+    "env",
+    "replaceAll",
+    "regexReplaceAll",
+    "regexReplaceAll",
+    "not",
+    "and",
+];
+
+/// What an expression may stand in.
+const AROUND: [&str; 9] = [
+    "{{ EXPRESSION }}",
+    "{{ range EXPRESSION }}x{{ end }}",
+    "{{ range $i, $e := EXPRESSION }}{{ range $e }}{{ end }}{{ end }}",
+    "{{ with EXPRESSION }}{{ range . }}{{ .X }}{{ end }}{{ end }}",
+    "{{ if EXPRESSION }}{{ end }}",
+    "{{ $x := EXPRESSION }}{{ loop $x }}{{ eq $x $x }}",
+    "{{ (EXPRESSION).FIELD.MORE }}",
+    "{{ define \"T\" }}{{ eq . \"x\" }}{{ range . }}{{ end }}{{ end }}{{ template \"T\" EXPRESSION }}",
+    "{{ template \"U\" EXPRESSION }}",
+];
+
+fn expression() -> impl Strategy<Value = String> {
+    let operand = prop::sample::select(OPERANDS.to_vec()).prop_map(str::to_owned);
+    let call = |operand: BoxedStrategy<String>| {
+        let operands = prop::collection::vec(operand, 0..5);
+        (prop::sample::select(CALLS.to_vec()), operands, any::<bool>()).prop_map(|(function, mut operands, piped)| {
+            match operands.pop() {
+                Some(last) if piped => format!("{last} | {function} {}", operands.join(" ")),
+                Some(last) => format!("{function} {} {last}", operands.join(" ")),
+                None => function.to_owned(),
+            }
+        })
+    };
+    let inner = call(operand.clone().boxed()).prop_map(|call| format!("({call})"));
+    let deep = call(prop_oneof![4 => operand.clone(), 1 => inner].boxed());
+    prop_oneof![1 => operand, 8 => deep]
+}
+
+/// What each of these says of a failed template, the place apart.
+#[test]
+fn a_template_that_fails_is_told_without_its_values() {
+    let env = [("SECRET", "secret,secret"), ("LOW", "1001"), ("HIGH", "1003")];
+    for (expression, told) in [
+        ("eq . \"x\"", "error calling eq: the environment can't be compared"),
+        ("eq (split \",\" .SECRET) \"x\"", "error calling eq: a list of texts can't be compared"),
+        ("ne nil (loop 3)", "error calling ne: a list of numbers can't be compared"),
+        ("le . .", "error calling le: invalid type for comparison"),
+        ("range .SECRET }}{{ end", "range can't iterate over a text"),
+        ("range index (loop .LOW .HIGH) 0 }}{{ end", "range can't iterate over a whole number"),
+        ("range 2.5 }}{{ end", "range can't iterate over a number"),
+        ("loop .SECRET", "error calling loop: strconv.Atoi: parsing \"…\": invalid syntax"),
+        ("loop \"5s\"", "error calling loop: strconv.Atoi: parsing \"5s\": invalid syntax"),
+        ("loop 0 \"5s\"", "error calling loop: strconv.Atoi: parsing \"5s\": invalid syntax"),
+        ("\"5s\" | loop", "error calling loop: strconv.Atoi: parsing \"…\": invalid syntax"),
+        ("index .SECRET (index (loop .LOW .HIGH) 0)", "error calling index: index out of range: …"),
+        ("index .SECRET 900", "error calling index: index out of range: 900"),
+        ("slice .SECRET 2 1", "error calling slice: invalid slice index: … > …"),
+        (
+            "regexReplaceAll (printf \"(%s\" .SECRET) `` ``",
+            "error calling regexReplaceAll: error parsing regexp: missing closing ): `…`",
+        ),
+        (
+            "regexReplaceAll `(a` `` .SECRET",
+            "error calling regexReplaceAll: error parsing regexp: missing closing ): `(a`",
+        ),
+    ] {
+        let outcome = compiled(&format!("{{{{ {expression} }}}}"), &env, false);
+        let messages: Vec<&str> = outcome.diagnostics.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(messages, [format!("the template can't be rendered: {told}")], "{expression}");
+    }
+}
+
+#[test]
+fn no_failing_template_gives_a_value_of_the_environment_away() {
+    let cases = if std::env::var_os("CONTAINERPILOT_LONG").is_some() { 200_000 } else { 5_000 };
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    let failed = std::cell::Cell::new(0_u32);
+    let choice = (expression(), prop::sample::select(AROUND.to_vec()), secret());
+    let property = |(expression, around, secret): (String, &str, String)| {
+        let text = format!("{{ a: {} }}", around.replace("EXPRESSION", &expression));
+        let (low, high) = (format!("{MARKER}0"), format!("{MARKER}3"));
+        let env = [("SECRET", secret.as_str()), ("LOW", low.as_str()), ("HIGH", high.as_str())];
+        let outcome = compiled(&text, &env, true);
+        let said = everything_said(&text, &outcome);
+        prop_assert!(!said.contains(MARKER), "{text}\n{env:?}\n{said}");
+        failed.set(failed.get() + u32::from(said.contains("the template can't be rendered")));
+        Ok(())
+    };
+    if let Err(failure) = runner.run(&choice, property) {
+        panic!("{failure}");
+    }
+    // The words above are such that most are no good.
+    assert!(failed.get() > cases / 4, "{} of {cases} templates failed", failed.get());
+}

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::diagnostic::{Diagnostic, Severity};
 use super::load::Source;
 use super::report::Report;
-use super::template::{Class, Rendered, Stage, TemplateError};
+use super::template::{Class, Rendered, TemplateError};
 use super::{json5, template, validate};
 use crate::plan::Plan;
 
@@ -27,7 +27,7 @@ pub struct Outcome {
 pub fn compile(source: &Source, context: &Context, strict: bool) -> Outcome {
     let rendered = match template::render(&source.text, &context.env) {
         Ok(rendered) => rendered,
-        Err(error) => return refused(template_problem(&source.text, &error)),
+        Err(error) => return refused(template_problem(&error)),
     };
     let tree = match json5::parse(&rendered.text) {
         Ok(tree) => tree,
@@ -43,17 +43,12 @@ fn refused(diagnostic: Diagnostic) -> Outcome {
     Outcome { plan: None, original: diagnostic.original.clone(), diagnostics: vec![diagnostic] }
 }
 
-pub(super) fn template_problem(source: &str, error: &TemplateError) -> Diagnostic {
-    // Before anything is rendered no value has come in.
-    let reason = match error.stage {
-        Stage::Parse => error.reason.clone(),
-        Stage::Exec => without_values(&error.reason, source),
-    };
+pub(super) fn template_problem(error: &TemplateError) -> Diagnostic {
     let help = match error.class {
         Class::FunctionNotDefined => "a variable of the environment has a dot before it: {{ .NAME }}",
         Class::UnexpectedEndOfFile => "an {{ end }} is missing",
         Class::UnterminatedString => "is `}}` missing before it?",
-        _ if reason.contains('…') => {
+        _ if error.told.contains('…') && error.told != error.reason => {
             "… is what the environment or a function gave: it may be a secret and is not shown"
         }
         _ => "",
@@ -62,55 +57,11 @@ pub(super) fn template_problem(source: &str, error: &TemplateError) -> Diagnosti
         severity: Severity::Error,
         path: String::new(),
         span: Some(error.span),
-        message: format!("the template can't be rendered: {reason}"),
+        message: format!("the template can't be rendered: {}", error.told),
         label: String::new(),
         help: help.to_owned(),
         original: Some(format!("could not apply template to config: {}", error.message)),
     }
-}
-
-/// What Go says about a failed function quotes its arguments, which may come from the environment: whatever stands in
-/// quotes is kept only if it stands in the file, too.
-fn without_values(reason: &str, source: &str) -> String {
-    let mut kept = String::new();
-    let mut rest = reason;
-    while let Some(open) = rest.find(['"', '`']) {
-        let (before, quoted) = rest.split_at_checked(open).unwrap_or((rest, ""));
-        let mark = if quoted.starts_with('"') { '"' } else { '`' };
-        let inside = quoted.get(1..).unwrap_or("");
-        let Some(close) = closing(inside, mark) else {
-            // An open quote: nobody can say where the value ends.
-            kept.push_str(before);
-            kept.push('…');
-            return kept;
-        };
-        let value = inside.get(..close).unwrap_or("");
-        kept.push_str(before);
-        kept.push(mark);
-        kept.push_str(if source.contains(value) { value } else { "…" });
-        kept.push(mark);
-        rest = inside.get(close.saturating_add(1)..).unwrap_or("");
-    }
-    kept.push_str(rest);
-    kept
-}
-
-/// Where a quoted text ends. A backslash guards the next character within `"`; between backquotes nothing is guarded, so that
-/// only the last one can be trusted to be none of the value's.
-fn closing(text: &str, mark: char) -> Option<usize> {
-    if mark == '`' {
-        return text.rfind(mark);
-    }
-    let mut guarded = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if guarded => guarded = false,
-            '\\' => guarded = true,
-            c if c == mark => return Some(at),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Whether the text begins at this place, with something that begins YAML or TOML rather than JSON5.

@@ -40,6 +40,6 @@ use diagnostic::Diagnostic;
 use template::TemplateError;
 
 /// What a template that can't be rendered is told as.
-pub fn template_problem(source: &Source, error: &TemplateError) -> Diagnostic {
-    compile::template_problem(&source.text, error)
+pub fn template_problem(error: &TemplateError) -> Diagnostic {
+    compile::template_problem(error)
 }

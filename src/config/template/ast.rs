@@ -109,6 +109,13 @@ pub(super) enum TermKind {
     Pipe(Box<Pipe>),
 }
 
+impl Term {
+    /// Whether its value stands in the source.
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self.kind, TermKind::Nil | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. })
+    }
+}
+
 impl Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dotted =

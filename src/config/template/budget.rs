@@ -28,11 +28,28 @@ pub(super) struct Failure {
     pub(super) class: Class,
     /// What is wrong, in Go's words where Go has some.
     pub(super) message: String,
+    /// Where `message` repeats a value.
+    pub(super) repeats: Option<Repeated>,
+}
+
+/// A message repeats an argument, which may be a secret out of the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Repeated {
+    /// Which one. Where it stands in the file as a constant nothing is given away.
+    pub(super) argument: usize,
+    /// The message without it.
+    pub(super) told: String,
 }
 
 impl Failure {
+    /// A failure whose message holds no value: names of types, numbers of arguments and our own words.
     pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into() }
+        Self { class, message: message.into(), repeats: None }
+    }
+
+    /// A failure whose message repeats an argument, as `told` does not.
+    pub(super) fn repeating(class: Class, argument: usize, message: String, told: impl Into<String>) -> Self {
+        Self { class, message, repeats: Some(Repeated { argument, told: told.into() }) }
     }
 }
 

@@ -36,13 +36,14 @@ pub(super) fn index(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, F
         return Err(failed("index of untyped nil"));
     }
     let mut item = item.clone();
-    for index in indexes {
-        item = element(&item, index)?;
+    for (place, index) in indexes.iter().enumerate() {
+        item = element(&item, index, place + 1)?;
     }
     Ok(item)
 }
 
-fn element(item: &Value, index: &Value) -> Result<Value, Failure> {
+/// An element; `argument` is the index's number.
+fn element(item: &Value, index: &Value, argument: usize) -> Result<Value, Failure> {
     if let Value::Environment(variables) = item {
         return match index {
             Value::String(name) => Ok(Value::String(variables.get(name).cloned().unwrap_or_default())),
@@ -53,7 +54,7 @@ fn element(item: &Value, index: &Value) -> Result<Value, Failure> {
     let Some(length) = item.len() else {
         return Err(failed(format!("can't index item of type {}", item.type_name())));
     };
-    let at = position(index, length)?;
+    let at = position(index, argument, length)?;
     let (found, what) = match item {
         Value::String(text) => (text.get(at).map(|&byte| Value::Byte(byte)), "string"),
         Value::Ints(list) => (list.as_slice().get(at).map(|&number| Value::Int(number)), "slice"),
@@ -64,8 +65,8 @@ fn element(item: &Value, index: &Value) -> Result<Value, Failure> {
     found.ok_or_else(|| out_of_range(format!("reflect: {what} index out of range")))
 }
 
-/// An index, at most `limit`.
-fn position(index: &Value, limit: usize) -> Result<usize, Failure> {
+/// An index, at most `limit`; `argument` is its number.
+fn position(index: &Value, argument: usize, limit: usize) -> Result<usize, Failure> {
     let number = match index {
         Value::Int(number) => *number,
         Value::Byte(byte) => i64::from(*byte),
@@ -74,7 +75,10 @@ fn position(index: &Value, limit: usize) -> Result<usize, Failure> {
     };
     match usize::try_from(number) {
         Ok(position) if position <= limit => Ok(position),
-        _ => Err(out_of_range(format!("index out of range: {number}"))),
+        _ => {
+            let message = format!("index out of range: {number}");
+            Err(Failure::repeating(Class::IndexOutOfRange, argument, message, "index out of range: …"))
+        }
     }
 }
 
@@ -95,8 +99,8 @@ pub(super) fn slice(arguments: &[Value], context: &mut Context<'_>) -> Result<Va
         _ => return Err(failed(format!("can't slice item of type {}", item.type_name()))),
     };
     let mut bounds = [None; 3];
-    for (bound, index) in bounds.iter_mut().zip(indexes) {
-        *bound = Some(position(index, capacity)?);
+    for (argument, (bound, index)) in bounds.iter_mut().zip(indexes).enumerate() {
+        *bound = Some(position(index, argument + 1, capacity)?);
     }
     let [from, to, limit] = bounds;
     let (from, to, limit) = (from.unwrap_or(0), to.unwrap_or(length), limit.unwrap_or(capacity));
@@ -114,7 +118,12 @@ pub(super) fn slice(arguments: &[Value], context: &mut Context<'_>) -> Result<Va
 }
 
 fn ascending(from: usize, to: usize) -> Result<(), Failure> {
-    if from <= to { Ok(()) } else { Err(failed(format!("invalid slice index: {} > {}", int(from), int(to)))) }
+    if from <= to {
+        return Ok(());
+    }
+    // Two arguments, or one and a length.
+    let message = format!("invalid slice index: {} > {}", int(from), int(to));
+    Err(Failure::repeating(Class::FunctionFailed, usize::MAX, message, "invalid slice index: … > …"))
 }
 
 pub(super) fn print(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failure> {

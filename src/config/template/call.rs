@@ -140,7 +140,12 @@ impl<'t> Machine<'t> {
             Ok(value) => Ok(value),
             Err(failure) => {
                 self.place = place;
-                self.error(failure.class, format!("error calling {name}: {}", failure.message))
+                let told = match &failure.repeats {
+                    Some(repeats) if !arguments.get(repeats.argument).is_some_and(Term::is_constant) => &repeats.told,
+                    _ => &failure.message,
+                };
+                let told = format!("error calling {name}: {told}");
+                self.error_told(failure.class, format!("error calling {name}: {}", failure.message), told)
             }
         }
     }

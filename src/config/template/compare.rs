@@ -55,7 +55,9 @@ fn comparable(value: &Value, context: &mut Context<'_>) -> Result<(), Failure> {
             let shown = printf::printf(b"%s", std::slice::from_ref(value), context.budget)?;
             let shown = String::from_utf8_lossy(&shown).into_owned();
             let message = format!("non-comparable type {shown}: {}", value.type_name());
-            Err(Failure::new(Class::FunctionFailed, message))
+            // No constant is of these types: it is never told.
+            let told = format!("{} can't be compared", value.noun());
+            Err(Failure::repeating(Class::FunctionFailed, usize::MAX, message, told))
         }
         _ => Ok(()),
     }

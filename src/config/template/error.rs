@@ -107,17 +107,20 @@ classes! {
 
 /// A template that could not be rendered (v3 §4).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+#[error("{told}")]
 pub struct TemplateError {
     /// When it failed.
     pub stage: Stage,
     /// What kind of mistake it is.
     pub class: Class,
-    /// All that Go 1.19 says: `template: :1:3: executing "" at <loop 1.5>: error calling loop: …`. Lines count
+    /// All that Go 1.19 says, values of the environment included, so that it is only compared and never printed: `template: :1:3: executing "" at <loop 1.5>: error calling loop: …`. Lines count
     /// from 1, columns from 0 in bytes.
     pub message: String,
-    /// The end of `message`: what is wrong, without the place.
+    /// The end of `message`: what is wrong, without the place. Never printed either.
     pub reason: String,
+    /// What is wrong, for people: made of names of types and of what stands in the file, and of no value that the
+    /// environment or a function gave. The same as `reason` where that holds no such value.
+    pub told: String,
     /// The offending part of the source.
     pub span: Span,
 }

@@ -93,20 +93,27 @@ pub(super) struct Machine<'t> {
 }
 
 impl<'t> Machine<'t> {
-    /// The error that Go would give now.
+    /// The error that Go would give now. `reason` holds no value, only names of types and what stands in the file.
     pub(super) fn error<T>(&self, class: Class, reason: impl Into<String>) -> Evaluated<T> {
         let reason = reason.into();
+        self.error_told(class, reason.clone(), reason)
+    }
+
+    /// The error that Go would give now, of which people are told something else.
+    pub(super) fn error_told<T>(&self, class: Class, reason: String, told: String) -> Evaluated<T> {
         let (position, span, shown) = self.place.describe();
         let before = self.source.get(..position).unwrap_or_default();
         let line = before.split(|&byte| byte == b'\n').count();
         let column = position - before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let template = quote(self.template, Show::Printable);
         let message = format!("template: :{line}:{column}: executing {template} at <{shown}>: {reason}");
-        Err(Box::new(TemplateError { stage: Stage::Exec, class, message, reason, span }))
+        Err(Box::new(TemplateError { stage: Stage::Exec, class, message, reason, told, span }))
     }
 
+    /// A failure of our own: a limit, which repeats nothing.
     pub(super) fn fail<T>(&self, failure: Failure) -> Evaluated<T> {
-        self.error(failure.class, failure.message)
+        let told = failure.repeats.map_or_else(|| failure.message.clone(), |repeats| repeats.told);
+        self.error_told(failure.class, failure.message, told)
     }
 
     pub(super) fn step(&mut self) -> Evaluated<()> {
@@ -234,7 +241,8 @@ impl<'t> Machine<'t> {
                 printer.argument(&value, 'v');
                 let shown = printer.finish().unwrap_or_default();
                 let shown = String::from_utf8_lossy(&shown).into_owned();
-                return self.error(Class::NotIterable, format!("range can't iterate over {shown}"));
+                let told = format!("range can't iterate over {}", value.noun());
+                return self.error_told(Class::NotIterable, format!("range can't iterate over {shown}"), told);
             }
         };
         let declared = self.variables.len();

@@ -239,8 +239,8 @@ fn regex_replace_all(arguments: &[Value], context: &mut Context<'_>) -> Result<V
 
 fn loop_numbers(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failure> {
     let (start, stop) = match arguments {
-        [stop] => (0, loop_bound(stop)?),
-        [start, stop] => (loop_bound(start)?, loop_bound(stop)?),
+        [stop] => (0, loop_bound(stop, 0)?),
+        [start, stop] => (loop_bound(start, 0)?, loop_bound(stop, 1)?),
         _ => {
             let count = arguments.len();
             let message = format!("loop: wrong number of arguments, expected 1 or 2, but got {count}");
@@ -254,11 +254,11 @@ fn loop_numbers(arguments: &[Value], context: &mut Context<'_>) -> Result<Value,
     Ok(Value::Ints(List::new(numbers)))
 }
 
-/// A whole number, or text that is one in decimal digits.
-fn loop_bound(value: &Value) -> Result<i64, Failure> {
+/// A whole number, or text that is one in decimal digits: the argument of this number.
+fn loop_bound(value: &Value, argument: usize) -> Result<i64, Failure> {
     match value {
         Value::Int(number) => Ok(*number),
-        Value::String(text) => atoi(text),
+        Value::String(text) => atoi(text, argument),
         Value::Nil => Err(not_an_int("nil")),
         _ => Err(not_an_int(value.type_name())),
     }
@@ -268,11 +268,13 @@ fn not_an_int(found: &str) -> Failure {
     Failure::new(Class::ArgumentType, format!("interface conversion: interface {{}} is {found}, not int"))
 }
 
-/// Go's `strconv.Atoi`.
-fn atoi(text: &[u8]) -> Result<i64, Failure> {
+/// Go's `strconv.Atoi` of an argument.
+fn atoi(text: &[u8], argument: usize) -> Result<i64, Failure> {
     let error = |reason: &str| {
         let quoted = quote(text, Show::Printable);
-        Failure::new(Class::NotAnInteger, format!("strconv.Atoi: parsing {quoted}: {reason}"))
+        let told = format!("strconv.Atoi: parsing \"…\": {reason}");
+        let message = format!("strconv.Atoi: parsing {quoted}: {reason}");
+        Failure::repeating(Class::NotAnInteger, argument, message, told)
     };
     let digits = text.strip_prefix(b"+").or(text.strip_prefix(b"-")).unwrap_or(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -306,10 +308,10 @@ mod tests {
 
     #[test]
     fn atoi_is_gos() {
-        assert_eq!(atoi(b"-03").unwrap(), -3);
-        assert_eq!(atoi(b"-9223372036854775808").unwrap(), i64::MIN);
+        assert_eq!(atoi(b"-03", 0).unwrap(), -3);
+        assert_eq!(atoi(b"-9223372036854775808", 0).unwrap(), i64::MIN);
         for text in ["", "+", "--1", " 3", "0x3", "1_0", "9223372036854775808"] {
-            assert_eq!(atoi(text.as_bytes()).unwrap_err().class, Class::NotAnInteger, "{text}");
+            assert_eq!(atoi(text.as_bytes(), 0).unwrap_err().class, Class::NotAnInteger, "{text}");
         }
     }
 }

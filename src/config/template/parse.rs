@@ -121,7 +121,9 @@ impl Parser<'_> {
     pub(super) fn error_at<T>(&self, class: Class, span: Span, reason: impl Into<String>) -> Parsed<T> {
         let reason = reason.into();
         let message = format!("template: :{}: {reason}", self.line_of(self.latest.at.start));
-        Err(Box::new(TemplateError { stage: Stage::Parse, class, message, reason, span }))
+        // Nothing is rendered yet: there are no values.
+        let told = reason.clone();
+        Err(Box::new(TemplateError { stage: Stage::Parse, class, message, reason, told, span }))
     }
 
     /// The same, marked at the token read last.

@@ -92,6 +92,20 @@ impl Value {
         }
     }
 
+    /// What it is, for people.
+    pub(super) fn noun(&self) -> &'static str {
+        match self {
+            Self::Nil => "nothing",
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) | Self::Byte(_) => "a whole number",
+            Self::Float(_) | Self::Complex(..) => "a number",
+            Self::String(_) => "a text",
+            Self::Ints(_) => "a list of numbers",
+            Self::Strings(_) => "a list of texts",
+            Self::Environment(_) => "the environment",
+        }
+    }
+
     /// What `if` makes of it: everything but zeros and empty things is true.
     pub(super) fn is_true(&self) -> bool {
         match self {

@@ -23,7 +23,7 @@ impl Regexp {
     pub(in super::super) fn new(pattern: &[u8]) -> Result<Self, Failure> {
         let Ok(pattern) = std::str::from_utf8(pattern) else {
             let shown = String::from_utf8_lossy(pattern);
-            return Err(Failure::new(Class::BadRegexp, format!("error parsing regexp: invalid UTF-8: `{shown}`")));
+            return syntax::error("invalid UTF-8", &shown);
         };
         if pattern.len() > MAX_PATTERN {
             return Err(Failure::new(Class::Limit, "the regular expression is too large"));

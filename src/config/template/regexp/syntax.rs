@@ -52,9 +52,13 @@ pub(super) struct Flags {
     lazy: bool,
 }
 
+/// The function's argument that is the pattern.
+pub(super) const PATTERN: usize = 0;
+
 /// The error for a part of a pattern.
 pub(super) fn error<T>(words: &str, part: &str) -> Result<T, Failure> {
-    Err(Failure::new(Class::BadRegexp, format!("error parsing regexp: {words}: `{part}`")))
+    let message = format!("error parsing regexp: {words}: `{part}`");
+    Err(Failure::repeating(Class::BadRegexp, PATTERN, message, format!("error parsing regexp: {words}: `…`")))
 }
 
 /// A pattern and the names of its groups, the whole match (without a name) included.
