@@ -298,8 +298,9 @@ impl Driver {
         }
     }
 
-    /// Takes output from the pipes into the log.
+    /// Takes output from the pipes into the log, as far as that has room: it may have by now.
     fn pump(&mut self) {
+        self.log_is_full = false;
         let Self { outputs, log, runs, .. } = self;
         let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
         let pumped = outputs.pump(OUTPUT_BUDGET, &mut sink);
