@@ -239,8 +239,8 @@ impl Followed {
             }
             Err(error) => {
                 let why = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-                // Said once for each reason.
-                self.stale = self.why != why;
+                // Said once for each reason, also if it fails again before there is a line to say it with.
+                self.stale |= self.why != why;
                 self.why = why;
                 self.next = Some(now + RETRY);
                 // A file that was only renamed still takes lines, one without a name would swallow them.

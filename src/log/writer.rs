@@ -89,6 +89,8 @@ struct State {
     dropped: u64,
     /// A job's line was refused since the queue was taken last.
     refused: bool,
+    /// The queue's last output is going to be opened again.
+    reopens: bool,
     /// The writer sleeps: it must be woken.
     idle: bool,
     closed: bool,
@@ -121,6 +123,7 @@ impl Log {
                 spare: Batch::default(),
                 dropped: 0,
                 refused: false,
+                reopens: false,
                 idle: false,
                 closed: false,
                 queued: 0,
@@ -203,11 +206,15 @@ impl Log {
         notified.await;
     }
 
-    /// Closes a log file and opens it again, after the lines that came before this call. Does nothing to a standard
-    /// descriptor. If it fails it is tried again as for a file that was moved away.
+    /// Closes a log file and opens it again, after the lines that came before this call, or before one whose turn
+    /// hasn't come yet. Does nothing to a standard descriptor. If it fails it is tried again as for a file that was
+    /// moved away.
     pub fn reopen(&self) {
         let mut state = self.0.lock();
-        state.add(Work::Reopen);
+        // The one that waits will open what the path means then: a storm of them would only take memory.
+        if !std::mem::replace(&mut state.reopens, true) {
+            state.add(Work::Reopen);
+        }
         self.0.wake(state);
     }
 
@@ -221,6 +228,7 @@ impl Log {
         let terminal = terminal(&output, self.0.start);
         let mut state = self.0.lock();
         state.add(Work::Switch(output));
+        state.reopens = false;
         state.formatter.change(logging.format, terminal);
         self.0.level.store(logging.level as u8, Ordering::Relaxed);
         self.0.wake(state);
@@ -340,6 +348,7 @@ impl Shared {
             state.push(&Record::own(SystemTime::now(), Level::Warn, &message));
         }
         state.bytes = 0;
+        state.reopens = false;
         let queue = std::mem::take(&mut state.queue);
         if std::mem::take(&mut state.refused) {
             drop(state);

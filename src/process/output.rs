@@ -29,6 +29,10 @@ const CHUNK: usize = 16 * 1024;
 /// What a read takes from the budget at least, in bytes.
 const LEAST: usize = 256;
 
+/// What is read of a dead child's pipe at most, in bytes: as much as a pipe holds, unless a privileged process made it
+/// larger. There is more if somebody goes on writing.
+const LAST: usize = 1024 * 1024;
+
 /// Pipes of one poll, at most.
 const EVENTS: usize = 64;
 
@@ -77,7 +81,8 @@ pub struct Pumped {
 pub struct Released {
     /// Whether somebody still held a pipe open: a process that outlived the child.
     pub still_open: bool,
-    /// So many bytes of lines were dropped because the sink had no room.
+    /// So many bytes were dropped, from the pipes too, because the sink had no room. What such a process goes on to
+    /// write is not among them.
     pub lost_bytes: usize,
 }
 
@@ -181,15 +186,8 @@ impl Outputs {
     pub fn pump_child(&mut self, id: ChildId, budget: usize, sink: &mut LineSink<'_>) -> Pumped {
         let mut pumped = Pumped::default();
         for key in keys(id) {
-            let mut flow = self.unstall(key, sink);
-            while flow == Flow::Taken && pumped.bytes < budget && self.pipes.contains_key(&key) {
-                let bytes;
-                (bytes, flow) = self.read(key, sink);
-                pumped.bytes += bytes;
-                if bytes == 0 {
-                    break;
-                }
-            }
+            let (bytes, flow) = self.pump_pipe(key, budget.saturating_sub(pumped.bytes), sink);
+            pumped.bytes += bytes;
             pumped.full |= flow == Flow::Full;
         }
         pumped
@@ -203,18 +201,50 @@ impl Outputs {
     /// Reads what is left, delivers it, a last partial line too, and closes the pipes of this child. A sink without room
     /// loses the rest; the count is in the answer.
     pub fn release(&mut self, id: ChildId, sink: &mut LineSink<'_>) -> Released {
-        // A full pipe, and somebody who goes on writing gets no more.
-        let _ = self.pump_child(id, 128 * 1024, sink);
         let mut released = Released::default();
         for key in keys(id) {
+            let (_, flow) = self.pump_pipe(key, LAST, sink);
             let Some(mut pipe) = self.pipes.remove(&key) else { continue };
             self.stalled.retain(|stalled| *stalled != key);
-            released.still_open |= pipe.fd.is_some();
+            if let Some(fd) = pipe.fd.take() {
+                // Without a refusal all that there was is read, but for what somebody goes on to write.
+                let (bytes, open) = if flow == Flow::Full { self.throw_away(&fd) } else { (0, true) };
+                released.lost_bytes += bytes;
+                released.still_open |= open;
+            }
             if pipe.lines.finish(&mut to_pieces(key, sink)) == Flow::Full {
                 released.lost_bytes += pipe.lines.len();
             }
         }
         released
+    }
+
+    /// Reads what is in a pipe and drops it. Gives the number of bytes, and whether somebody can still write.
+    fn throw_away(&mut self, fd: &OwnedFd) -> (usize, bool) {
+        let mut dropped = 0;
+        while dropped < LAST {
+            match nix::unistd::read(fd, &mut self.buffer) {
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return (dropped, true),
+                Ok(0) | Err(_) => return (dropped, false),
+                Ok(bytes) => dropped += bytes,
+            }
+        }
+        (dropped, true)
+    }
+
+    /// Reads one pipe until it is empty, the sink is full, or about so many bytes were read.
+    fn pump_pipe(&mut self, key: u64, budget: usize, sink: &mut LineSink<'_>) -> (usize, Flow) {
+        let (mut total, mut flow) = (0, self.unstall(key, sink));
+        while flow == Flow::Taken && total < budget {
+            let bytes;
+            (bytes, flow) = self.read(key, sink);
+            total += bytes;
+            if bytes == 0 {
+                break;
+            }
+        }
+        (total, flow)
     }
 
     /// Tries the lines of a stalled pipe again. `Taken` for one that isn't.

@@ -98,9 +98,10 @@ impl SpawnError {
         Self { kind, tried: what.to_owned(), words: go_words(errno), hint: None }
     }
 
-    /// Whether trying again soon may help: a limit on processes (row 24).
+    /// Whether trying again soon may help: no process, memory or descriptor is free right now (rows 24 and 28).
     pub fn is_temporary(&self) -> bool {
-        self.kind == SpawnErrorKind::OutOfProcesses
+        use SpawnErrorKind::{OutOfDescriptors, OutOfMemory, OutOfProcesses};
+        matches!(self.kind, OutOfProcesses | OutOfMemory | OutOfDescriptors)
     }
 
     /// The status a shell would report: 127 for a program that isn't there, else 126 (design §5).
@@ -172,10 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_limit_on_processes_passes_by_itself() {
-        for errno in [Errno::ENOENT, Errno::EMFILE, Errno::ENOMEM, Errno::ETXTBSY] {
-            assert!(!SpawnError::call("x", errno).is_temporary());
+    fn only_a_lack_passes_by_itself() {
+        for errno in [Errno::ENOENT, Errno::EACCES, Errno::E2BIG, Errno::ETXTBSY, Errno::EIO] {
+            assert!(!SpawnError::call("x", errno).is_temporary(), "{errno}");
         }
-        assert!(SpawnError::call("x", Errno::EAGAIN).is_temporary());
+        for errno in [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE] {
+            assert!(SpawnError::call("x", errno).is_temporary(), "{errno}");
+        }
     }
 }

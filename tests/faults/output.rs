@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::wait::{holds_for, poll};
-use crate::support::{DEADLINE, Launch, Pilot, count, long_lane, wait_until};
+use crate::support::{DEADLINE, Launch, Pilot, Signal, count, long_lane, wait_until};
 
 /// Jobs that have nothing to do with output: a job that starts ever again, and one with a health check.
 const BYSTANDERS: &str = r#"
@@ -163,6 +163,33 @@ fn f78_a_stop_is_bounded_though_nobody_reads() {
     assert!(took < Duration::from_secs(5), "{took:?}");
     pilot.finish();
     drop(reader);
+}
+
+#[test]
+fn f78_the_last_output_of_the_dead_is_lost_to_the_byte_when_nobody_reads() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    // It fits into its pipe, so it ends although nobody takes it.
+    let late = format!("yes {} | head -n 600; echo wrote >> $LOG", "x".repeat(99));
+    let config = format!(
+        "{{ consul: false, jobs: [
+            {}
+            {{ name: 'late', exec: ['sh', '-c', {late:?}], when: {{ source: 'SIGHUP' }} }},
+            {{ name: 'then', exec: ['sh', '-c', 'echo then >> $LOG'], when: {{ source: 'late', once: 'exitSuccess' }} }},
+        ] }}",
+        flood("flood", 3000, "")
+    );
+    let pilot = Launch::config(&config).stdout(writer).start();
+    wait_stuck(&pilot, "flood");
+    pilot.signal(Signal::SIGHUP);
+    pilot.wait_log("wrote");
+    pilot.wait_log("then");
+    let reader = Reader::start(reader);
+    pilot.wait_log("flood 3000");
+    wait_until(DEADLINE, || numbers(&reader.text()).len() >= 3000, "all lines of the one that lives");
+    assert_eq!(pilot.finish(), 0);
+    let output = reader.finish();
+    assert!(output.contains("the last 60000 bytes of late's output were lost"), "the loss is not told");
+    assert!(!output.contains("holds its output open"), "it is dead, and so is everybody who could write");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::cgroup::Group;
@@ -251,6 +252,43 @@ fn f28_no_descriptors_fails_that_start_only() {
     pilot.signal(Signal::SIGHUP);
     pilot.wait_log("late");
     assert_eq!(pilot.stop().0, 0);
+}
+
+#[test]
+fn f28_a_start_without_descriptors_is_tried_for_a_second_and_a_check_says_nothing() {
+    let pilot = Launch::config(
+        r#"{ consul: false, logging: { level: "DEBUG" }, jobs: [
+            { name: "web", exec: ["sleep", "1000"], health: { exec: "true", interval: 1, ttl: 5 } },
+            { name: "late", exec: ["sh", "-c", "echo late >> $LOG"], when: { source: "SIGHUP" } },
+        ] }"#,
+    )
+    .start();
+    let limit = |soft: i32| {
+        let limit = format!("--nofile={soft}:");
+        assert!(Command::new("prlimit").args(["--pid", &pilot.pid.to_string(), &limit]).status().unwrap().success());
+    };
+    pilot.wait_stdout("web is healthy");
+    // No check runs now. One descriptor is not enough for a pipe.
+    let taken: BTreeSet<i32> = pilot.descriptors().iter().map(|descriptor| descriptor.number).collect();
+    let full = (0..).filter(|number| !taken.contains(number)).nth(1).unwrap();
+    limit(full);
+    pilot.signal(Signal::SIGHUP);
+    pilot.wait_stdout("unable to start late: pipe2: too many open files");
+    pilot.wait_stdout("unable to start check.web: pipe2: too many open files");
+    limit(1024);
+    let checks = times(&pilot, "event: {StatusHealthy web}");
+    wait_times(&pilot, "event: {StatusHealthy web}", checks + 2);
+    assert_eq!(times(&pilot, "web is unhealthy"), 0, "a check that could not run says nothing");
+    assert_eq!(times(&pilot, "event: {ExitFailed check.web}"), 0);
+
+    // Descriptors come free in time: nothing but a short delay.
+    limit(full);
+    pilot.signal(Signal::SIGHUP);
+    holds_for(Duration::from_millis(300), || pilot.logged("late") == 0, "there are no descriptors");
+    limit(1024);
+    pilot.wait_log("late");
+    assert_eq!(times(&pilot, "unable to start late"), 1);
+    assert_eq!(pilot.finish(), 0);
 }
 
 #[test]

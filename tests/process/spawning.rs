@@ -238,6 +238,7 @@ fn f28_no_descriptors_is_an_error_of_that_start_only() {
         let error = room.try_spawn(&shell("true"), &env()).unwrap_err();
         limit(soft);
         assert_eq!(error.kind, SpawnErrorKind::OutOfDescriptors);
+        assert!(error.is_temporary());
         assert_eq!(error.to_string(), "pipe2: too many open files");
         assert_eq!(room.run(&shell("echo again"), &env()).1, "again\n");
     });

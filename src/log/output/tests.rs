@@ -105,6 +105,25 @@ fn a_file_that_cannot_be_opened_again_is_tried_every_five_seconds() {
 }
 
 #[test]
+fn two_failures_without_a_line_between_them_are_still_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (logs, away) = (dir.path().join("logs"), dir.path().join("away"));
+    std::fs::create_dir(&logs).unwrap();
+    let path = logs.join("log");
+    let mut output = opened(&path);
+    let t = start();
+    assert_eq!(output.write(&batch(&["one"]), t, tell), 0);
+    std::fs::rename(&logs, &away).unwrap();
+    output.reopen(t);
+    output.reopen(t);
+    assert_eq!(output.write(&batch(&["two"]), t, tell), 0);
+    // Told once, also if it fails once more for the same reason.
+    output.reopen(t);
+    assert_eq!(output.write(&batch(&["three"]), t, tell), 0);
+    assert_eq!(said(&away.join("log")), ["one", "[stale ENOENT]", "two", "three"]);
+}
+
+#[test]
 fn a_full_device_takes_nothing_and_breaks_nothing() {
     let mut output = opened(Path::new("/dev/full"));
     let t = start();

@@ -219,6 +219,22 @@ fn reopening_and_switching_happen_between_the_lines_before_and_after() {
 }
 
 #[test]
+fn a_storm_of_reopening_takes_no_memory_while_the_output_is_blocked() {
+    let (log, _guard, mut reader) = piped();
+    while job_says(&log, LINE) == Ok(()) {}
+    for _ in 0..1000 {
+        log.reopen();
+    }
+    say(&log, "ours");
+    log.reopen();
+    let queued = log.0.lock().queue.len();
+    assert_eq!(queued, 3, "lines, one that reopens, and lines");
+    say(&log, "end");
+    read_until(&mut reader, "end");
+    assert!(log.flush(Duration::from_secs(5)));
+}
+
+#[test]
 fn a_file_that_cannot_be_opened_is_told_in_the_words_of_the_original() {
     let error = Log::start(&logging("/nonexistent-directory/x.log".into())).unwrap_err();
     let wanted = "Error initializing log file '/nonexistent-directory/x.log': open /nonexistent-directory/x.log: no \
