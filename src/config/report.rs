@@ -89,6 +89,7 @@ pub(super) struct Problem {
     label: String,
     help: String,
     original: Option<String>,
+    refused_by_check: bool,
 }
 
 impl Problem {
@@ -112,6 +113,7 @@ impl Problem {
             label: String::new(),
             help: String::new(),
             original: None,
+            refused_by_check: false,
         }
     }
 
@@ -139,11 +141,9 @@ impl Problem {
         self
     }
 
-    /// A warning that refuses the file where somebody asked for strictness.
-    pub(super) fn refuses_if(mut self, strict: bool) -> Self {
-        if strict {
-            self.severity = Severity::Error;
-        }
+    /// A warning that refuses the file where somebody only asks what is wrong with it.
+    pub(super) fn refused_by_check(mut self) -> Self {
+        self.refused_by_check = true;
         self
     }
 }
@@ -153,6 +153,7 @@ pub(super) struct Report<'a> {
     source: &'a str,
     rendered: &'a str,
     map: &'a SourceMap,
+    strict: bool,
     problems: Vec<Problem>,
     /// Refusals of the original that are none of ours.
     lifted: Vec<(Rank, String)>,
@@ -161,11 +162,19 @@ pub(super) struct Report<'a> {
 impl<'a> Report<'a> {
     /// Nothing is wrong yet with a file and what its template made.
     pub(super) fn new(source: &'a str, rendered: &'a str, map: &'a SourceMap) -> Self {
-        Self { source, rendered, map, problems: Vec::new(), lifted: Vec::new() }
+        Self { source, rendered, map, strict: false, problems: Vec::new(), lifted: Vec::new() }
+    }
+
+    /// Whether this is `config check`, before any start.
+    pub(super) fn strictly(self, strict: bool) -> Self {
+        Self { strict, ..self }
     }
 
     /// Notes a problem.
-    pub(super) fn add(&mut self, problem: Problem) {
+    pub(super) fn add(&mut self, mut problem: Problem) {
+        if self.strict && problem.refused_by_check {
+            problem.severity = Severity::Error;
+        }
         self.problems.push(problem);
     }
 
