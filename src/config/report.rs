@@ -170,6 +170,11 @@ impl<'a> Report<'a> {
         Self { strict, ..self }
     }
 
+    /// Whether this is `config check`.
+    pub(super) fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// Notes a problem.
     pub(super) fn add(&mut self, mut problem: Problem) {
         if self.strict && problem.refused_by_check {
