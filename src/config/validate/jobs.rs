@@ -26,7 +26,7 @@ pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Ele
 
 /// All jobs that are objects.
 pub(super) fn jobs(raw: &[Element<Job>], context: &Context, signals: &SignalMap, report: &mut Report) -> Vec<JobSpec> {
-    let mut specs = Vec::new();
+    let mut specs = Vec::with_capacity(raw.len());
     for (item, element) in raw.iter().enumerate() {
         if let Some(raw) = &element.raw {
             let mut judge = Judge {

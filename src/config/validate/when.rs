@@ -62,7 +62,7 @@ fn event(name: &str) -> Option<EventCode> {
 }
 
 /// Judges a job's `when`.
-pub(super) fn when(field: &Field<raw::When>, job: &str, signals: &SignalMap, judge: &mut Judge) -> Decided {
+pub(super) fn when(field: &Field<Box<raw::When>>, job: &str, signals: &SignalMap, judge: &mut Judge) -> Decided {
     let (raw, section) = match field {
         Field::Absent => return Decided::of(When::Startup),
         Field::Bad => return Decided::of(When::Never(None)),
