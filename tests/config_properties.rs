@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use containerpilot::config::diagnostic::{Severity, one_line, render};
+use containerpilot::config::diagnostic::{Severity, one_line, render, to_json};
 use containerpilot::config::interfaces::Address;
 use containerpilot::config::json5::decode_text;
 use containerpilot::config::{Context, Outcome, Source, compile, show};
@@ -170,6 +170,43 @@ fn mutated_golden_configurations_end_in_a_plan_or_in_problems() {
 
 fn runner() -> proptest::test_runner::TestRunner {
     proptest::test_runner::TestRunner::new(ProptestConfig { cases: cases(), ..ProptestConfig::default() })
+}
+
+/// A file with thousands of mistakes is told as far as anybody reads it: a hundred, errors first, each with a piece of
+/// its own line, and how many more there are.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test of speed needs a clock")]
+fn f65_thousands_of_problems_are_told_in_a_few_words() {
+    let each = |count: usize, unit: &dyn Fn(usize) -> String| (0..count).map(unit).collect::<String>();
+    let misspelt = |n: usize| format!("{{name:\"j{n}\",exce:\"true\"}},");
+    for (jobs, problems, errors) in [
+        (each(30_000, &misspelt), 30_000, 30_000),
+        (each(3_000, &|n| misspelt(n) + "\n"), 3_000, 3_000),
+        (each(40_000, &|_| "{name:\"j\",exec:\"true\"},".to_owned()), 39_999, 0),
+        (each(14_000, &|n| format!("{{name:\"j{n}\",when:{{source:\"k{n}\",once:\"healthy\"}}}},")), 14_000, 14_000),
+        // An error behind ten thousand warnings.
+        (each(10_000, &|_| "{name:\"j\"},".to_owned()) + "{}", 10_000, 1),
+    ] {
+        let text = format!("{{ consul: false, jobs: [{jobs}] }}");
+        let start = Instant::now();
+        let outcome = compiled(&text, &context(), true);
+        assert_eq!(outcome.diagnostics.len(), 101);
+        let shown = render(&outcome.diagnostics, "f", &text);
+        let machine = to_json(&outcome.diagnostics, "f", &text);
+        let line = one_line(outcome.diagnostics.last().unwrap(), "f", &text);
+        let elapsed = start.elapsed();
+
+        let told = errors.min(100);
+        let rest = format!("and {} more problems, {} of them errors", problems - 100, errors - told);
+        let last = outcome.diagnostics.last().unwrap();
+        assert!(last.message == rest && line.ends_with(&rest), "{last:?}");
+        let severe = outcome.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        assert_eq!(severe, told + usize::from(errors > told));
+        assert_eq!(shown.matches("--> f:").count(), 101);
+        assert!(shown.len() < 101 * 800 && machine.len() < 101 * 800, "{} {}", shown.len(), machine.len());
+        assert!(shown.lines().all(|line| line.chars().count() < 200));
+        assert!(elapsed < LONGEST / 2, "{elapsed:?}");
+    }
 }
 
 /// Files made to cost much. What took the square of their size would take minutes.

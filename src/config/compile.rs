@@ -20,8 +20,8 @@ pub struct Outcome {
     pub original: Option<String>,
 }
 
-/// Renders, parses and validates a configuration (v3 §3). `strict` is for `config check`: then a `when.source` that
-/// nothing is called refuses the file (design §4 row 20).
+/// Renders, parses and validates a configuration (v3 §3). `strict` is for `config check`: then a job that can
+/// never start refuses the file (design §4 row 20), and more is warned of.
 ///
 /// Besides its arguments it looks at the files that the configuration names (certificates, the log's directory).
 pub fn compile(source: &Source, context: &Context, strict: bool) -> Outcome {
@@ -33,8 +33,8 @@ pub fn compile(source: &Source, context: &Context, strict: bool) -> Outcome {
         Ok(tree) => tree,
         Err(error) => return refused(syntax_problem(&source.text, &rendered, &error)),
     };
-    let mut report = Report::new(&source.text, &rendered.text, &rendered.map);
-    let plan = validate::plan(&tree, context, strict, &mut report).filter(|_| !report.refused());
+    let mut report = Report::new(&source.text, &rendered.text, &rendered.map).strictly(strict);
+    let plan = validate::plan(&tree, context, &mut report).filter(|_| !report.refused());
     let (diagnostics, original) = report.finish();
     Outcome { plan, diagnostics, original }
 }

@@ -8,7 +8,7 @@ use super::diagnostic::{Span, nearest};
 use super::duration::parse_go_duration;
 use super::go_value::{go_type, number_as_string};
 use super::json5::{Member, Node, Value};
-use super::report::{MOST, Place, Problem, Rank, Report};
+use super::report::{Place, Problem, Rank, Report};
 
 /// A field of a section.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -95,43 +95,40 @@ pub(super) struct Decoder<'r, 'a> {
     bullets: Vec<String>,
     /// The only error is about the whole value: the original printed it without a frame.
     bare: bool,
-    problems: Vec<Problem>,
+    /// There was no error.
+    fine: bool,
 }
 
 impl<'r, 'a> Decoder<'r, 'a> {
     /// Begins a decode.
     pub(super) fn new(report: &'r mut Report<'a>, rank: Rank) -> Self {
-        Self { report, rank, bullets: Vec::new(), bare: false, problems: Vec::new() }
+        Self { report, rank, bullets: Vec::new(), bare: false, fine: true }
     }
 
     /// Ends the decode: its errors get the original's message, which begins with `prefix`. Whether there were none.
     pub(super) fn finish(mut self, prefix: &str) -> bool {
+        if self.fine {
+            return true;
+        }
         self.bullets.sort();
+        let count = self.bullets.len();
         let original = if self.bare {
             format!("{prefix}{}", self.bullets.concat())
         } else {
-            let lines: Vec<String> = self.bullets.iter().map(|b| format!("* {b}")).collect();
-            format!("{prefix}{} error(s) decoding:\n\n{}", lines.len(), lines.join("\n"))
+            format!("{prefix}{count} error(s) decoding:\n\n* {}", self.bullets.join("\n* "))
         };
-        let fine = self.problems.is_empty();
-        // All together they are one message, which may be long: it is kept once.
-        let mut original = Some(original);
-        for problem in self.problems {
-            self.report.add(match original.take() {
-                Some(original) => problem.original(original),
-                None => problem,
-            });
-        }
-        fine
+        self.report.refused_by_the_original(self.rank, original);
+        false
     }
 
     /// Ends a decode that the original knew nothing of.
     pub(super) fn finish_ours(self) -> bool {
-        let fine = self.problems.is_empty();
-        for problem in self.problems {
-            self.report.add(problem);
-        }
-        fine
+        self.fine
+    }
+
+    fn add(&mut self, problem: Problem) {
+        self.fine = false;
+        self.report.add(problem);
     }
 
     /// An object with its keys matched; unknown keys are errors, private names and repeated keys are warnings.
@@ -170,10 +167,10 @@ impl<'r, 'a> Decoder<'r, 'a> {
         keys.sort_unstable();
         keys.dedup();
         self.bullets.push(format!("'{}' has invalid keys: {}", place.theirs, keys.join(", ")));
-        for (index, member) in unknown.iter().enumerate() {
+        for member in unknown {
             // What nobody will read needs no suggestion.
-            let fields = if index < MOST { names.fields } else { &[] };
-            self.problems.push(unknown_key(self.report, self.rank, member, place, fields));
+            let fields = if self.report.is_full() { &[] } else { names.fields };
+            self.add(unknown_key(self.report, self.rank, member, place, fields));
         }
     }
 
@@ -216,8 +213,10 @@ impl<'r, 'a> Decoder<'r, 'a> {
                 Ok(number) => number,
                 Err(why) => {
                     self.bare |= place.theirs.is_empty();
-                    self.wrong(node, place, "a whole number", format!("cannot parse '{}' as int: {why}", place.theirs));
-                    self.suggest_bare_seconds(node, text);
+                    let original = format!("cannot parse '{}' as int: {why}", place.theirs);
+                    let problem = self.problem(node, place, "a whole number", original);
+                    let label = self.bare_seconds(node, text);
+                    self.add(problem.label(label));
                     return Field::Bad;
                 }
             },
@@ -226,14 +225,12 @@ impl<'r, 'a> Decoder<'r, 'a> {
         Field::Given(number, node.span)
     }
 
-    /// Adds to the last error that a whole number of seconds has no unit here, where one is written.
-    fn suggest_bare_seconds(&mut self, node: &Node, text: &str) {
-        let Ok(duration) = parse_go_duration(text) else { return };
+    /// That a whole number of seconds has no unit here, where one is written.
+    fn bare_seconds(&self, node: &Node, text: &str) -> String {
+        let Ok(duration) = parse_go_duration(text) else { return String::new() };
         let duration = duration.to_std();
         let whole = duration.subsec_nanos() == 0 && !duration.is_zero() && self.report.literal(node.span).is_some();
-        if let Some(problem) = self.problems.pop_if(|_| whole) {
-            self.problems.push(problem.label(format!("did you mean {}?", duration.as_secs())));
-        }
+        if whole { format!("did you mean {}?", duration.as_secs()) } else { String::new() }
     }
 
     /// A switch.
@@ -301,9 +298,14 @@ impl<'r, 'a> Decoder<'r, 'a> {
 
     /// An error of this decode at a value, with the original's line for it.
     pub(super) fn wrong(&mut self, node: &Node, place: &Place, expected: &str, original: String) {
+        let problem = self.problem(node, place, expected, original);
+        self.add(problem);
+    }
+
+    fn problem(&mut self, node: &Node, place: &Place, expected: &str, original: String) -> Problem {
         let message = format!("{}: expected {expected}, found {}", place.ours, self.report.found(node));
         self.bullets.push(original);
-        self.problems.push(Problem::error(self.rank, &place.ours, node.span, message));
+        Problem::error(self.rank, &place.ours, node.span, message)
     }
 
     fn unconvertible<T>(&mut self, node: &Node, place: &Place, wanted: &str, expected: &str) -> Field<T> {

@@ -74,12 +74,12 @@ pub(super) struct Job<'n> {
     pub(super) initial_status_node: Option<&'n Node>,
     pub(super) interfaces: Option<&'n Node>,
     pub(super) tags: Field<Vec<String>>,
-    pub(super) consul: Field<Extras<'n>>,
-    pub(super) health: Field<Health<'n>>,
+    pub(super) consul: Field<Box<Extras<'n>>>,
+    pub(super) health: Field<Box<Health<'n>>>,
     pub(super) timeout: Text<'n>,
     pub(super) restarts: Option<&'n Node>,
     pub(super) stop_timeout: Text<'n>,
-    pub(super) when: Field<When<'n>>,
+    pub(super) when: Field<Box<When<'n>>>,
     pub(super) raw_output: bool,
     pub(super) backoff: Option<&'n Node>,
     pub(super) main: Field<bool>,
@@ -212,6 +212,15 @@ fn nested<'n, T>(
     }
 }
 
+/// What most jobs lack is kept elsewhere: a file may have tens of thousands of them.
+fn boxed<T>(field: Field<T>) -> Field<Box<T>> {
+    match field {
+        Field::Given(value, span) => Field::Given(Box::new(value), span),
+        Field::Absent => Field::Absent,
+        Field::Bad => Field::Bad,
+    }
+}
+
 fn text<'n>(d: &mut Decoder, fields: &Fields<'n>, place: &Place, key: &str) -> Text<'n> {
     let node = fields.get(key);
     Text { field: d.string(node, &place.key(key)), node }
@@ -239,12 +248,12 @@ pub(super) fn job<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<
         initial_status_node: f.get("initial_status"),
         interfaces: f.get("interfaces"),
         tags: d.strings(f.get("tags"), &place.key("tags")),
-        consul: nested(d, &f, place, "consul", extras),
-        health: nested(d, &f, place, "health", health),
+        consul: boxed(nested(d, &f, place, "consul", extras)),
+        health: boxed(nested(d, &f, place, "health", health)),
         timeout: text(d, &f, place, "timeout"),
         restarts: f.get("restarts"),
         stop_timeout: text(d, &f, place, "stopTimeout"),
-        when: nested(d, &f, place, "when", when),
+        when: boxed(nested(d, &f, place, "when", when)),
         raw_output: raw_output(d, &f, place),
         backoff: f.get("backoff"),
         main: d.boolean(f.get("main"), &place.key("main")),

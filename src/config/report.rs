@@ -89,6 +89,7 @@ pub(super) struct Problem {
     label: String,
     help: String,
     original: Option<String>,
+    refused_by_check: bool,
 }
 
 impl Problem {
@@ -112,6 +113,7 @@ impl Problem {
             label: String::new(),
             help: String::new(),
             original: None,
+            refused_by_check: false,
         }
     }
 
@@ -139,44 +141,113 @@ impl Problem {
         self
     }
 
-    /// A warning that refuses the file where somebody asked for strictness.
-    pub(super) fn refuses_if(mut self, strict: bool) -> Self {
-        if strict {
-            self.severity = Severity::Error;
-        }
+    /// A warning that refuses the file where somebody only asks what is wrong with it.
+    pub(super) fn refused_by_check(mut self) -> Self {
+        self.refused_by_check = true;
         self
     }
 }
 
-/// All problems so far.
+/// The most problems that are told one by one.
+pub(super) const MOST: usize = 100;
+
+/// All problems so far, but no more of them than are told: a file of a megabyte can have a hundred thousand.
 pub(super) struct Report<'a> {
     source: &'a str,
     rendered: &'a str,
     map: &'a SourceMap,
-    problems: Vec<Problem>,
-    /// Refusals of the original that are none of ours.
-    lifted: Vec<(Rank, String)>,
+    strict: bool,
+    /// Those to be told, in the places of the source, and others until they are twice as many.
+    kept: Vec<Diagnostic>,
+    /// How many were noted in all, and how many of them errors.
+    problems: usize,
+    errors: usize,
+    /// The first refusal of the original.
+    refusal: Option<(Rank, String)>,
+    /// The first refusal of the original that is none of ours.
+    lifted: Option<(Rank, String)>,
 }
 
 impl<'a> Report<'a> {
     /// Nothing is wrong yet with a file and what its template made.
     pub(super) fn new(source: &'a str, rendered: &'a str, map: &'a SourceMap) -> Self {
-        Self { source, rendered, map, problems: Vec::new(), lifted: Vec::new() }
+        Self {
+            source,
+            rendered,
+            map,
+            strict: false,
+            kept: Vec::new(),
+            problems: 0,
+            errors: 0,
+            refusal: None,
+            lifted: None,
+        }
+    }
+
+    /// Whether this is `config check`, before any start.
+    pub(super) fn strictly(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+
+    /// Whether this is `config check`.
+    pub(super) fn is_strict(&self) -> bool {
+        self.strict
     }
 
     /// Notes a problem.
-    pub(super) fn add(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    pub(super) fn add(&mut self, mut problem: Problem) {
+        if self.strict && problem.refused_by_check {
+            problem.severity = Severity::Error;
+        }
+        if let Some(original) = problem.original {
+            self.refused_by_the_original(problem.rank, original);
+        }
+        self.problems = self.problems.saturating_add(1);
+        if problem.severity == Severity::Error {
+            self.errors = self.errors.saturating_add(1);
+        }
+        self.kept.push(Diagnostic {
+            severity: problem.severity,
+            path: problem.path,
+            span: problem.span.map(|span| self.map.source_span(span.start..span.end)),
+            message: problem.message,
+            label: problem.label,
+            help: problem.help,
+            original: None,
+        });
+        if self.kept.len() >= MOST.saturating_mul(2) {
+            self.keep_the_most();
+        }
+    }
+
+    /// Errors before warnings, of either the first ones in the file.
+    fn keep_the_most(&mut self) {
+        self.kept.sort_by_key(|d| (d.severity, d.span));
+        self.kept.truncate(MOST);
+    }
+
+    /// Whether so many errors are noted that a further one will hardly be told.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors > MOST
+    }
+
+    /// Notes what the original would have said of a problem.
+    pub(super) fn refused_by_the_original(&mut self, rank: Rank, original: String) {
+        if self.refusal.as_ref().is_none_or(|(first, _)| rank < *first) {
+            self.refusal = Some((rank, original));
+        }
     }
 
     /// Notes that the original would have refused what we take.
     pub(super) fn lifted(&mut self, rank: Rank, original: &str) {
-        self.lifted.push((rank, original.to_owned()));
+        if self.lifted.as_ref().is_none_or(|(first, _)| rank < *first) {
+            self.lifted = Some((rank, original.to_owned()));
+        }
     }
 
     /// Whether anything refuses the file.
     pub(super) fn refused(&self) -> bool {
-        self.problems.iter().any(|p| p.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// A piece of the rendered text, if the file holds it just so. What an action made is never given.
@@ -212,48 +283,37 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Ends the report: diagnostics in file order (what has no place first), at most [`MOST`] and one, and what the original would have said.
+    /// Ends the report: diagnostics in file order (what has no place first), at most [`MOST`] and one that counts the
+    /// others, and what the original would have said.
     pub(super) fn finish(mut self) -> (Vec<Diagnostic>, Option<String>) {
-        let refusals = self.problems.iter().filter_map(|p| Some((p.rank, p.original.as_ref()?)));
-        let lifted = self.lifted.iter().map(|(rank, original)| (*rank, original));
-        let original = refusals.chain(lifted).min_by_key(|(rank, _)| *rank).map(|(_, original)| original.clone());
-        let mut diagnostics: Vec<Diagnostic> = self.problems.drain(..).map(|p| diagnostic(p, self.map)).collect();
-        diagnostics.sort_by_key(|d| d.span);
-        if diagnostics.len() > MOST {
-            let rest = diagnostics.split_off(MOST);
-            diagnostics.push(the_rest(&rest));
+        let original = self.refusal.take().into_iter().chain(self.lifted.take()).min_by_key(|(rank, _)| *rank);
+        if self.problems > MOST {
+            self.keep_the_most();
         }
-        (diagnostics, original)
+        self.kept.sort_by_key(|d| d.span);
+        let told_errors = self.kept.iter().filter(|d| d.severity == Severity::Error).count();
+        let rest = (self.problems.saturating_sub(self.kept.len()), self.errors.saturating_sub(told_errors));
+        if rest.0 > 0 {
+            let last = self.kept.last().and_then(|d| d.span);
+            self.kept.push(the_rest(rest, last));
+        }
+        (self.kept, original.map(|(_, original)| original))
     }
 }
 
-/// The most problems that are told one by one.
-pub(super) const MOST: usize = 1_000;
-
-/// All others, which stand behind the last one told.
-fn the_rest(rest: &[Diagnostic]) -> Diagnostic {
-    let errors = rest.iter().filter(|d| d.severity == Severity::Error).count();
-    let first = rest.first();
+/// All problems that are not told, of which so many are errors. It stands behind the last one told.
+fn the_rest((problems, errors): (usize, usize), last: Option<Span>) -> Diagnostic {
     Diagnostic {
         severity: if errors > 0 { Severity::Error } else { Severity::Warning },
         path: String::new(),
-        span: first.and_then(|d| d.span),
-        message: format!("{} more problems from here on, {errors} of them errors, are not shown", rest.len()),
+        span: last,
+        message: format!(
+            "and {problems} more problem{}, {errors} of them errors",
+            if problems == 1 { "" } else { "s" }
+        ),
         label: String::new(),
         help: String::new(),
         original: None,
-    }
-}
-
-fn diagnostic(problem: Problem, map: &SourceMap) -> Diagnostic {
-    Diagnostic {
-        severity: problem.severity,
-        path: problem.path,
-        span: problem.span.map(|span| map.source_span(span.start..span.end)),
-        message: problem.message,
-        label: problem.label,
-        help: problem.help,
-        original: problem.original,
     }
 }
 

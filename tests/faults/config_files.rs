@@ -295,7 +295,7 @@ fn f68_odd_values_are_taken_or_refused_as_by_the_original() {
         ("port: 0", 0, "no problems"),
         ("port: 70000, health: { exec: 'true', interval: 1, ttl: 2 }", 0, "warning: jobs[0].port: 70000 is no port"),
         ("timeout: NaN", 65, "error: jobs[0].timeout: "),
-        ("when: { source: 'main', once: 'exitSuccess' }", 0, "warning: jobs[0].when: the job waits for itself"),
+        ("when: { source: 'main', once: 'exitSuccess' }", 65, "error: jobs[0].when: the job waits for itself"),
         ("when: { source: 'mian', once: 'exitSuccess' }", 65, "error: jobs[0].when.source: nothing is called `mian`"),
         ("logging: { raw: 'yes' }", 65, "error: jobs[0].logging.raw: "),
     ];

@@ -145,6 +145,8 @@ impl Parser<'_> {
                 return Err(self.unexpected(&error::AFTER_PAIR));
             }
         }
+        // Most objects are small, and a file can have very many: what the list has grown in advance is given back.
+        members.shrink_to_fit();
         Ok(Value::Object(members))
     }
 

@@ -30,7 +30,9 @@ pub(super) fn command(
     let node = node?;
     match exec_string::from_node(node) {
         Ok(argv) => {
-            let mut argv = argv?.into_iter();
+            let argv = argv?;
+            warn_of_what_never_starts(&argv, key, node, judge);
+            let mut argv = argv.into_iter();
             let program = argv.next().unwrap_or_default();
             let pid_variable = pid_variable(&manner.name);
             let Manner { name, timeout, raw } = manner;
@@ -45,5 +47,43 @@ pub(super) fn command(
             );
             None
         }
+    }
+}
+
+/// Commands that the original took and every start of which must fail.
+fn warn_of_what_never_starts(argv: &[String], key: &str, node: &Node, judge: &mut Judge) {
+    let message = if argv.first().is_none_or(|program| program.trim().is_empty()) {
+        "can never be started: it names no program"
+    } else if argv.iter().any(|argument| argument.contains('\0')) {
+        "can never be started: no argument can hold a NUL character"
+    } else {
+        return;
+    };
+    let problem = judge.warning(key, node.span, message);
+    judge.add(problem);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::{job, said_of_job};
+
+    #[test]
+    fn a_command_that_can_never_start_is_told() {
+        for (exec, why) in [
+            ("\"  \"", "it names no program"),
+            ("[\"\"]", "it names no program"),
+            ("[\" \\t\", \"a\"]", "it names no program"),
+            ("\"a\\u0000b c\"", "no argument can hold a NUL character"),
+            ("[\"a\", \"b\\u0000\"]", "no argument can hold a NUL character"),
+        ] {
+            let want = format!("can never be started: {why}");
+            assert_eq!(
+                said_of_job(&format!("health: {{ exec: {exec}, interval: 1, ttl: 5 }}")),
+                [format!("W jobs[0].health.exec: {want}")]
+            );
+        }
+        assert_eq!(said_of_job("health: { exec: [\"a\", \"\"], interval: 1, ttl: 5 }"), Vec::<String>::new());
+        // It is taken all the same, as by the original.
+        assert_eq!(job("health: { exec: \"  \", interval: 1, ttl: 5 }").check().unwrap().program, "");
     }
 }

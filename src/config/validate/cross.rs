@@ -1,16 +1,15 @@
-//! What only the whole file can tell: names that nobody has, names that two have, jobs that wait for each other.
+//! What only the whole file can tell: names that nobody has, names that two have, what there is without Consul.
 
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::consul::Decided;
 use super::elements::Element;
 use super::signals::Signals;
-use crate::config::diagnostic::{Span, nearest};
-use crate::config::json5::Node;
+use super::sources::{self, Named};
+use crate::config::diagnostic::Span;
 use crate::config::raw::{Job, Watch};
 use crate::config::report::{Problem, Rank, Report};
-use crate::plan::{EventCode, JobSpec, Signal, SignalAction, TELEMETRY_JOB, When};
+use crate::plan::JobSpec;
 
 /// Everything that was decided, beside what the file said.
 pub(super) struct Whole<'w, 'n> {
@@ -31,7 +30,7 @@ pub(super) struct Whole<'w, 'n> {
 }
 
 /// All rules that need more than one section.
-pub(super) fn check(whole: &Whole, strict: bool, report: &mut Report) {
+pub(super) fn check(whole: &Whole, report: &mut Report) {
     let named = Named::of(whole);
     if whole.raw_jobs.is_empty() && whole.raw_watches.is_empty() && !whole.telemetry {
         let message = "there are no jobs: nothing to do but wait for a signal to stop";
@@ -39,14 +38,12 @@ pub(super) fn check(whole: &Whole, strict: bool, report: &mut Report) {
     }
     repeated_names(whole, report);
     without_consul(whole, report);
-    for (element, raw, job) in whole.pairs() {
-        unknown_source(whole, &named, (element, raw, job), strict, report);
-    }
+    sources::check(whole, &named, report);
     for (path, node, job) in &whole.signals.jobs {
         if named.complete && !named.is_job(job) {
             let message = format!("{path}: no job is called {}", report.named(node));
             let problem = Problem::error(Rank::OURS, path, node.span, message);
-            let near = named.near(job, true).filter(|_| report.literal(node.span).is_some());
+            let near = named.near_job(job).filter(|_| report.literal(node.span).is_some());
             report.add(match near {
                 Some(near) => problem.label(format!("did you mean \"{near}\"?")),
                 None => problem,
@@ -106,126 +103,12 @@ fn without_consul(whole: &Whole, report: &mut Report) {
     }
 }
 
-/// A source that nobody is called: the job would wait for ever (design §4 row 20).
-fn unknown_source(
-    whole: &Whole,
-    named: &Named,
-    (index, raw, job): (usize, &Job, &JobSpec),
-    strict: bool,
-    report: &mut Report,
-) {
-    let source = match &job.when {
-        When::Once(trigger) | When::Each(trigger) if trigger.event != EventCode::Error => trigger.source.as_str(),
-        When::Never(Some(source)) => source.as_str(),
-        _ => return,
-    };
-    let node = raw.when.value().and_then(|when| when.source.node);
-    let Some(node) = node.filter(|_| named.complete && !source.is_empty() && !named.knows(source)) else { return };
-    let path = format!("jobs[{index}].when.source");
-    let signal = Signal::from_name(source).filter(|signal| signal.name() == source);
-    let problem = if let Some(signal) = signal {
-        let message = format!("{path}: {source} starts no job, it is mapped to {}", word_of(whole, signal));
-        let help = format!("signals: {{ {source}: \"event\" }} makes it one");
-        Problem::warning(&path, node.span, message).help(help)
-    } else {
-        let message = format!("{path}: nothing is called {}: the job never starts", report.named(node));
-        named.suggest(Problem::warning(&path, node.span, message), node, source, report)
-    };
-    report.add(problem.refuses_if(strict));
-}
-
-/// What a signal means, as `signals` spells it.
-fn word_of(whole: &Whole, signal: Signal) -> &'static str {
-    match whole.signals.map.action(signal) {
-        SignalAction::Terminate => "terminate",
-        SignalAction::ToggleMaintenance => "toggleMaintenance",
-        SignalAction::ReopenLogs => "reopenLogs",
-        SignalAction::Event => "event",
-        SignalAction::Ignore => "ignore",
-        SignalAction::Pass { .. } => "a job",
-    }
-}
-
-/// Who publishes events.
-struct Named {
-    /// The jobs.
-    jobs: HashSet<String>,
-    /// Other sources.
-    others: HashSet<String>,
-    /// Names that people give, in file order: of jobs, and sources of watches.
-    given: Vec<(String, bool)>,
-    /// Every job and watch has a name that could be read.
-    complete: bool,
-    /// So many more names may be compared with misspelt ones: what is missing from a file of ten thousand jobs is no slip.
-    patience: Cell<usize>,
-}
-
-/// Comparisons of one name with one other, in all.
-const PATIENCE: usize = 20_000;
-
-impl Named {
-    fn of(whole: &Whole) -> Self {
-        let jobs = whole.raw_jobs.iter().map(|element| element.raw.as_ref().map_or("", |job| job.name.text()));
-        let watches =
-            whole.raw_watches.iter().map(|element| element.raw.as_ref().map_or("", |watch| watch.name.text()));
-        let sources: Vec<String> = watches.clone().map(|name| format!("watch.{name}")).collect();
-        let mut others: HashSet<String> = jobs.clone().map(|name| format!("check.{name}")).collect();
-        others.extend(sources.iter().cloned());
-        others.insert("global".to_owned());
-        let complete = jobs.clone().chain(watches).all(|name| !name.is_empty());
-        let given =
-            jobs.clone().map(|name| (name.to_owned(), true)).chain(sources.into_iter().map(|name| (name, false)));
-        let given = given.collect();
-        let jobs = jobs.map(str::to_owned).chain(whole.telemetry.then(|| TELEMETRY_JOB.to_owned())).collect();
-        Self { jobs, others, given, complete, patience: Cell::new(PATIENCE) }
-    }
-
-    fn is_job(&self, name: &str) -> bool {
-        self.jobs.contains(name)
-    }
-
-    fn knows(&self, source: &str) -> bool {
-        self.is_job(source) || self.others.contains(source)
-    }
-
-    /// The nearest name.
-    fn near(&self, written: &str, only_jobs: bool) -> Option<&str> {
-        let patience = self.patience.get().checked_sub(self.given.len())?;
-        self.patience.set(patience);
-        let candidates = self.given.iter().filter(|(_, is_job)| *is_job || !only_jobs);
-        nearest(written, candidates.map(|(name, _)| name.as_str()))
-    }
-
-    /// Names the source that was probably meant, unless a template made it, or what was written.
-    fn suggest(&self, problem: Problem, node: &Node, written: &str, report: &Report) -> Problem {
-        if report.literal(node.span).is_none() {
-            return problem;
-        }
-        let near = self.near(written, false).map(str::to_owned);
-        let near = near.or_else(|| Signal::from_name(written).map(Signal::name));
-        match (near, written.strip_prefix("watch.")) {
-            (Some(near), _) => problem.label(format!("did you mean \"{near}\"?")),
-            (None, Some(service)) => {
-                problem.help(format!("watches: [{{ name: \"{service}\", interval: 10 }}] makes it"))
-            }
-            (None, None) => problem.help("a source is a job's name, \"watch.NAME\", \"check.JOB\" or \"global\""),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::said::{outcome, read, said};
+    use super::super::said::{outcome, said};
 
     fn said_of(text: &str) -> Vec<String> {
         said(&outcome(text))
-    }
-
-    /// A job of this name that runs, and one more that waits.
-    fn waiting(name: &str, when: &str) -> String {
-        format!(
-            "{{ consul: \"c\", jobs: [ {{ name: \"{name}\", exec: \"x\" }}, {{ name: \"waits\", exec: \"x\", when: {when} }} ] }}"
-        )
     }
 
     #[test]
@@ -235,65 +118,6 @@ mod tests {
         assert_eq!(said_of(jobs), [format!("W jobs[3].name: {told}"), format!("W jobs[4].name: {told}")]);
         // Those without a name have one problem already.
         assert_eq!(said_of("{ jobs: [ {}, {} ] }").len(), 2);
-    }
-
-    #[test]
-    fn an_unknown_source_is_told_with_the_nearest_name() {
-        for (source, label) in [
-            ("databse", " [did you mean \"database\"?]"),
-            ("DATABASE", " [did you mean \"database\"?]"),
-            ("waist", " [did you mean \"waits\"?]"),
-            ("sigusr2", " [did you mean \"SIGUSR2\"?]"),
-            ("check.database2", ""),
-            ("elsewhere", ""),
-        ] {
-            let text = waiting("database", &format!("{{ source: \"{source}\", once: \"healthy\" }}"));
-            let message = format!("jobs[1].when.source: nothing is called `{source}`: the job never starts{label}");
-            assert_eq!(said_of(&text), [format!("W {message}")]);
-            let strict = read(&text, &[], true);
-            assert_eq!((strict.plan, said(&read(&text, &[], true))), (None, vec![format!("E {message}")]));
-        }
-    }
-
-    #[test]
-    fn everything_that_publishes_events_is_a_known_source() {
-        for source in ["a", "check.a", "waits", "check.waits", "global", "watch.w", "containerpilot"] {
-            let text = format!(
-                "{{ consul: \"c\", watches: [ {{ name: \"ww\", interval: 1 }} ], telemetry: {{ interfaces: [\"static:10.0.0.1\"] }},
-                   jobs: [ {{ name: \"a\" }}, {{ name: \"waits\", when: {{ source: \"{source}\", once: \"stopped\" }} }} ] }}"
-            );
-            assert_eq!(said_of(&text.replace("watch.w", "watch.ww")), Vec::<String>::new(), "{source}");
-        }
-        // Without telemetry nobody has that name.
-        assert_eq!(said_of(&waiting("a", "{ source: \"containerpilot\", once: \"stopped\" }")).len(), 1);
-        // The source of an error is its message.
-        assert_eq!(said_of(&waiting("a", "{ source: \"whatever\", each: \"error\" }")), Vec::<String>::new());
-    }
-
-    #[test]
-    fn sources_are_not_judged_where_a_name_could_not_be_read() {
-        let text = "{ jobs: [ { name: [] }, { name: \"b\", when: { source: \"x\", once: \"healthy\" } } ] }";
-        assert_eq!(said_of(text), ["E jobs[0].name: expected a text, found []"]);
-    }
-
-    #[test]
-    fn a_source_out_of_the_environment_is_not_repeated() {
-        let text = waiting("database", "{ source: \"{{ .SOURCE }}\", once: \"healthy\" }");
-        assert_eq!(
-            said(&read(&text, &[("SOURCE", "databse")], false)),
-            ["W jobs[1].when.source: nothing is called a name made by the template: the job never starts"]
-        );
-    }
-
-    #[test]
-    fn a_signal_starts_jobs_only_as_an_event() {
-        let when = "{ source: \"SIGUSR1\" }";
-        assert_eq!(
-            said_of(&waiting("a", when)),
-            ["W jobs[1].when.source: SIGUSR1 starts no job, it is mapped to toggleMaintenance"]
-        );
-        let mapped = waiting("a", when).replace("{ consul", "{ signals: { SIGUSR1: \"event\" }, consul");
-        assert_eq!(said_of(&mapped), Vec::<String>::new());
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::plan::{EventCode, JobSpec, When};
 /// Warns once of each ring of jobs that can only start after each other.
 pub(super) fn check(whole: &Whole, report: &mut Report) {
     let jobs: Vec<(usize, &Job)> = whole.pairs().map(|(index, raw, _)| (index, raw)).collect();
-    for ring in rings(&waits_for(whole.jobs)) {
+    // A ring of both kinds is none: who waits for a run ends with the program, which starts who waits for its end.
+    let kinds = [Wait::ForARun, Wait::ForAnEnd].map(|wait| rings(&waits_for(whole.jobs, wait)));
+    for ring in kinds.concat() {
         let members: Vec<(usize, &Job)> = ring.iter().filter_map(|at| jobs.get(*at).copied()).collect();
         let Some(&(index, raw)) = members.first() else { continue };
         let path = format!("jobs[{index}].when");
@@ -25,7 +27,7 @@ pub(super) fn check(whole: &Whole, report: &mut Report) {
             }
             _ => format!("{path}: {} jobs wait for each other in a ring: none of them ever starts", ring.len()),
         };
-        report.add(Problem::warning(&path, span, message));
+        report.add(Problem::warning(&path, span, message).refused_by_check());
     }
 }
 
@@ -39,8 +41,31 @@ fn literal_name<'n>(raw: &Job<'n>, report: &Report) -> Option<&'n str> {
     if let Value::String(name) = &node.value { Some(name) } else { None }
 }
 
-/// For each job the one that must have run before it can start, if there is exactly one such job.
-fn waits_for(jobs: &[JobSpec]) -> Vec<Option<usize>> {
+/// What a job waits for in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// That it has run.
+    ForARun,
+    /// That it ends. It need not have run for that, as the end of the program comes to all; but who waits for the end of
+    /// somebody who himself waits in a ring is not waited for then (v3 §12.3).
+    ForAnEnd,
+}
+
+impl Wait {
+    fn of(job: &JobSpec, event: EventCode) -> Option<Self> {
+        match event {
+            EventCode::ExitSuccess | EventCode::ExitFailed | EventCode::StatusHealthy | EventCode::StatusUnhealthy => {
+                Some(Self::ForARun)
+            }
+            // With nothing to run it stops with the others.
+            EventCode::Stopping | EventCode::Stopped if job.exec.is_some() => Some(Self::ForAnEnd),
+            _ => None,
+        }
+    }
+}
+
+/// For each job the one that it waits for so, if there is exactly one such job.
+fn waits_for(jobs: &[JobSpec], wait: Wait) -> Vec<Option<usize>> {
     let mut only: HashMap<&str, Option<usize>> = HashMap::new();
     for (at, job) in jobs.iter().enumerate() {
         // Of two with one name nobody can say which.
@@ -48,15 +73,13 @@ fn waits_for(jobs: &[JobSpec]) -> Vec<Option<usize>> {
     }
     let source = |job: &JobSpec| {
         let (When::Once(trigger) | When::Each(trigger)) = &job.when else { return None };
-        let of_a_run = matches!(
-            trigger.event,
-            EventCode::ExitSuccess | EventCode::ExitFailed | EventCode::StatusHealthy | EventCode::StatusUnhealthy
-        );
         // A job that gives up waiting publishes its end, which may start others.
-        if !of_a_run || job.wait_timeout.is_some() {
+        if Wait::of(job, trigger.event) != Some(wait) || job.wait_timeout.is_some() {
             return None;
         }
-        only.get(trigger.source.strip_prefix("check.").unwrap_or(&trigger.source)).copied().flatten()
+        let source = trigger.source.as_str();
+        let source = if wait == Wait::ForARun { source.strip_prefix("check.").unwrap_or(source) } else { source };
+        only.get(source).copied().flatten()
     };
     jobs.iter().map(source).collect()
 }
@@ -95,18 +118,22 @@ fn from_the_first(mut ring: Vec<usize>) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::said::{outcome, said};
+    use super::super::said::{outcome, read, said};
     use super::*;
 
-    /// What is said of jobs `name source event`.
+    /// What is said of jobs `name source event`, each with something to run and a check.
     fn said_of(jobs: &[&str]) -> Vec<String> {
+        said(&outcome(&file(jobs, "exec: 'x', health: { exec: 'c', interval: 1, ttl: 5 }")))
+    }
+
+    fn file(jobs: &[&str], all: &str) -> String {
         let job = |words: &&str| {
             let mut words = words.split(' ');
             let (name, source, event) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
             let more: Vec<&str> = words.collect();
-            format!("{{ name: \"{name}\", when: {{ source: \"{source}\", {event}, {} }} }},", more.join(" "))
+            format!("{{ name: \"{name}\", {all}, when: {{ source: \"{source}\", {event}, {} }} }},", more.join(" "))
         };
-        said(&outcome(&format!("{{ jobs: [ {} ] }}", jobs.iter().map(job).collect::<String>())))
+        format!("{{ jobs: [ {} ] }}", jobs.iter().map(job).collect::<String>())
     }
 
     #[test]
@@ -115,10 +142,27 @@ mod tests {
             said_of(&["z a once:'healthy'", "a b once:'exitSuccess'", "b check.a each:'exitFailed'"]),
             ["W jobs[1].when: a waits for b, which waits for a: none of them ever starts"]
         );
-        assert_eq!(said_of(&["a a once:'healthy'"]), ["W jobs[0].when: the job waits for itself and never starts"]);
+        for own in ["healthy", "exitSuccess", "stopping", "stopped"] {
+            for key in ["once", "each"] {
+                let text =
+                    file(&[&format!("a a {key}:'{own}'")], "exec: 'x', health: { exec: 'c', interval: 1, ttl: 5 }");
+                let told = "jobs[0].when: the job waits for itself and never starts";
+                assert_eq!(said(&outcome(&text)), [format!("W {told}")]);
+                let strict = read(&text, &[], true);
+                assert_eq!((said(&strict), strict.plan), (vec![format!("E {told}")], None));
+            }
+        }
         let ten: Vec<String> = (0..10).map(|at| format!("j{at} j{} once:'healthy'", (at + 1) % 10)).collect();
         let ten: Vec<&str> = ten.iter().map(String::as_str).collect();
         assert_eq!(said_of(&ten), ["W jobs[0].when: 10 jobs wait for each other in a ring: none of them ever starts"]);
+    }
+
+    #[test]
+    fn jobs_that_wait_for_the_end_of_each_other_are_told() {
+        assert_eq!(
+            said_of(&["a b once:'stopped'", "b c each:'stopping'", "c a once:'stopped'", "d a once:'stopped'"]),
+            ["W jobs[0].when: a waits for b, which waits for c, which waits for a: none of them ever starts"]
+        );
     }
 
     #[test]
@@ -126,8 +170,11 @@ mod tests {
         let nothing = Vec::<String>::new();
         // It gives up, and its end is an event.
         assert_eq!(said_of(&["a b once:'healthy' timeout:5", "b a once:'exitSuccess'"]), nothing);
-        // A job stops although it never started.
-        assert_eq!(said_of(&["a b once:'stopped'", "b a once:'stopping'"]), nothing);
+        assert_eq!(said_of(&["a b once:'stopped' timeout:5", "b a once:'stopped'"]), nothing);
+        // The end of the program ends the first, and that starts the second.
+        assert_eq!(said_of(&["a b once:'healthy'", "b a once:'stopped'"]), nothing);
+        // With nothing to run a job ends with the program, whatever it waits for.
+        assert_eq!(said(&outcome(&file(&["a b once:'stopped'", "b a once:'stopping'"], "exec: null"))), nothing);
         // Somebody else starts one of them.
         assert_eq!(said_of(&["a b once:'healthy'", "b global once:'startup'"]), nothing);
         // One of the two may be another.

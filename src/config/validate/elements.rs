@@ -40,11 +40,11 @@ impl Section {
         let place = Place::section(self.key);
         // The original counted without the `null`s.
         let objects = nodes.iter().enumerate().filter(|(_, node)| node.value != Value::Null).enumerate();
-        let elements = objects.map(|(theirs, (index, node))| {
+        let mut elements = Vec::with_capacity(objects.clone().count());
+        for (theirs, (index, node)) in objects {
             let raw = one(&mut decoder, node, &place.index(index, theirs));
-            Element { index, raw }
-        });
-        let elements = elements.collect();
+            elements.push(Element { index, raw });
+        }
         decoder.finish(self.prefix);
         elements
     }

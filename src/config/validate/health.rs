@@ -7,6 +7,7 @@ use super::judge::{Judge, Length};
 use crate::config::decode::Field;
 use crate::config::diagnostic::Span;
 use crate::config::duration::GoDuration;
+use crate::config::json5::Value;
 use crate::config::raw;
 use crate::plan::HealthSpec;
 
@@ -25,10 +26,26 @@ pub(super) fn health(
     });
     if let (Some(interval), Some(ttl), Some(span)) = (interval, ttl, raw.ttl.span())
         && advertised
-        && ttl <= interval
     {
-        let message = "no longer than `health.interval`: Consul calls the job critical between two heartbeats";
-        let problem = judge.warning("health.ttl", span, message);
+        if ttl <= interval {
+            let message = "no longer than `health.interval`: Consul calls the job critical between two heartbeats";
+            let problem = judge.warning("health.ttl", span, message);
+            judge.add(problem);
+        } else if ttl < interval.saturating_mul(2) && judge.report.is_strict() {
+            // Only where somebody asks for advice, and only where there is a service whose time can run out: many files
+            // have lived with such a ttl for years, and a warning at each start would be noise (reliability row 44).
+            let message = "less than twice `health.interval`: Consul calls the job critical after one late heartbeat";
+            let problem = judge.warning("health.ttl", span, message);
+            judge.add(problem);
+        }
+    }
+    if let (Some(interval), Length::Is(timeout), Some(exec), Some(node)) =
+        (interval, timeout, raw.exec, raw.timeout.node)
+        && timeout.to_std() > interval
+        && exec.value != Value::Null
+    {
+        let message = "longer than `health.interval`: checks that are due during another are skipped";
+        let problem = judge.warning("health.timeout", node.span, message);
         judge.add(problem);
     }
     let interval = interval.unwrap_or(Duration::from_secs(1));
@@ -70,7 +87,7 @@ fn positive(judge: &mut Judge, rule: u8, names: (&str, &str), field: (&Field<i64
 mod tests {
     use std::time::Duration;
 
-    use super::super::said::{job, said_of_job};
+    use super::super::said::{job, read, said, said_of_job};
 
     #[test]
     fn a_check_may_take_as_long_as_its_interval_unless_told_otherwise() {
@@ -82,6 +99,33 @@ mod tests {
         assert_eq!(limit("timeout: \"30s\""), Some(Duration::from_secs(30)));
         assert_eq!(limit("timeout: \"0\""), None);
         assert_eq!(limit("timeout: \"-1s\""), None);
+    }
+
+    #[test]
+    fn checks_that_a_long_one_skips_are_told() {
+        let health = |fields: &str| said_of_job(&format!("health: {{ interval: 5, ttl: 20, {fields} }}"));
+        assert_eq!(
+            health("exec: \"c\", timeout: 6"),
+            ["W jobs[0].health.timeout: longer than `health.interval`: checks that are due during another are skipped"]
+        );
+        for fine in ["exec: \"c\", timeout: 5", "exec: \"c\", timeout: \"0\"", "exec: null, timeout: 6", "timeout: 6"] {
+            assert_eq!(health(fine), Vec::<String>::new(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn f44_a_time_to_live_without_slack_is_told_by_a_check() {
+        let file = |fields: &str| {
+            format!("{{ consul: false, jobs: [ {{ name: \"app\", {fields}, health: {{ interval: 5, ttl: 9 }} }} ] }}")
+        };
+        let advertised = file("port: 80, interfaces: \"static:10.0.0.1\"");
+        let word = "W jobs[0].health.ttl: less than twice `health.interval`: Consul calls the job critical after one late heartbeat";
+        assert_eq!(said(&read(&advertised, &[], true)), [word]);
+        for (text, strict) in
+            [(advertised.replace("ttl: 9", "ttl: 10"), true), (advertised, false), (file("exec: \"x\""), true)]
+        {
+            assert_eq!(said(&read(&text, &[], strict)), Vec::<String>::new(), "{text}");
+        }
     }
 
     #[test]

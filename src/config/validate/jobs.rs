@@ -26,7 +26,7 @@ pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Vec<Ele
 
 /// All jobs that are objects.
 pub(super) fn jobs(raw: &[Element<Job>], context: &Context, signals: &SignalMap, report: &mut Report) -> Vec<JobSpec> {
-    let mut specs = Vec::new();
+    let mut specs = Vec::with_capacity(raw.len());
     for (item, element) in raw.iter().enumerate() {
         if let Some(raw) = &element.raw {
             let mut judge = Judge {
@@ -40,6 +40,7 @@ pub(super) fn jobs(raw: &[Element<Job>], context: &Context, signals: &SignalMap,
         }
     }
     only_one_main(raw, report);
+    only_one_override(raw, report);
     specs
 }
 
@@ -87,6 +88,13 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
         Length::Is(duration) => Some(duration.to_std()),
         Length::Unset | Length::Bad => decided.interval(),
     };
+    if let (Some(timeout), Some(interval), Some(node)) = (timeout, decided.interval(), raw.timeout.node)
+        && timeout > interval
+    {
+        let message = "longer than `when.interval`: periods that begin during a run are skipped";
+        let problem = judge.warning("timeout", node.span, message);
+        judge.add(problem);
+    }
     let manner = Manner { name: name.to_owned(), timeout, raw: raw.raw_output };
     let exec = command(judge, 101, ("exec", &format!("job[{name}].exec")), raw.exec, manner);
 
@@ -133,6 +141,21 @@ fn only_one_main(raw: &[Element<Job>], report: &mut Report) {
     }
 }
 
+/// There is one exit status, and one job at most whose own wins over all others.
+fn only_one_override(raw: &[Element<Job>], report: &mut Report) {
+    let overriding = raw.iter().filter_map(|element| {
+        let code = &element.raw.as_ref()?.exit_code;
+        Some((element.index, code.node.filter(|_| code.text() == "override")?.span))
+    });
+    let overriding: Vec<(usize, Span)> = overriding.collect();
+    let Some((first, others)) = overriding.split_first() else { return };
+    for (index, span) in others {
+        let path = format!("jobs[{index}].exitCode");
+        let message = format!("{path}: only one job can override the exit status, and jobs[{}] does", first.0);
+        report.add(Problem::error(Rank::OURS, &path, *span, message));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::said::{job, outcome, plan, said, said_of_job};
@@ -154,6 +177,29 @@ mod tests {
             let want = format!("E jobs[0].exitCode: expected \"override\", found {wrong}");
             assert_eq!(said_of_job(&format!("exitCode: {wrong}")), [want]);
         }
+    }
+
+    #[test]
+    fn only_one_job_may_override_it() {
+        let text = "{ jobs: [ { name: \"a\", exitCode: \"override\" }, { name: \"b\", exitCode: \"\" }, { name: \"c\", exitCode: \"override\" } ] }";
+        assert_eq!(
+            said(&outcome(text)),
+            [
+                "E jobs[1].exitCode: expected \"override\", found \"\"",
+                "E jobs[2].exitCode: only one job can override the exit status, and jobs[0] does",
+            ]
+        );
+    }
+
+    #[test]
+    fn ticks_that_a_long_run_skips_are_told() {
+        let when = |timeout: &str| said_of_job(&format!("timeout: {timeout}, when: {{ interval: 5 }}"));
+        assert_eq!(
+            when("6"),
+            ["W jobs[0].timeout: longer than `when.interval`: periods that begin during a run are skipped"]
+        );
+        assert_eq!(when("5"), Vec::<String>::new());
+        assert_eq!(said_of_job("timeout: 60"), Vec::<String>::new());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod restarts;
 mod said;
 mod service;
 mod signals;
+mod sources;
 mod telemetry;
 mod top;
 mod watches;
@@ -31,7 +32,7 @@ use crate::plan::Plan;
 
 /// The plan that a parsed file stands for, or nothing where the file is something else altogether. Problems go to the
 /// report, which may refuse the file even where there is a plan.
-pub(super) fn plan(tree: &Node, context: &Context, strict: bool, report: &mut Report) -> Option<Plan> {
+pub(super) fn plan(tree: &Node, context: &Context, report: &mut Report) -> Option<Plan> {
     let sections = top::sections(tree, report)?;
     let logging = logging::decode(sections.get("logging"), report);
     let stop_timeout = logging::stop_timeout(sections.get("stopTimeout"), report);
@@ -57,7 +58,7 @@ pub(super) fn plan(tree: &Node, context: &Context, strict: bool, report: &mut Re
         telemetry: telemetry.is_some(),
         consul: &consul,
     };
-    cross::check(&whole, strict, report);
+    cross::check(&whole, report);
     let (telemetry, telemetry_job) = telemetry.unzip();
     jobs.extend(telemetry_job);
     let consul = consul.into_plan();

@@ -48,6 +48,13 @@ pub(super) fn signals<'n>(node: Option<&'n Node>, report: &mut Report) -> Signal
             }
         }
     }
+    // A signal that is passed on may end the application, and so everything.
+    let ends = |action: &SignalAction| matches!(action, SignalAction::Terminate | SignalAction::Pass { .. });
+    if !signals.map.0.iter().any(|(_, action)| ends(action)) {
+        let message = "signals: none means \"terminate\": only SIGKILL can stop it";
+        let problem = Problem::warning("signals", node.span, message);
+        report.add(problem.help("container runtimes stop a container with SIGTERM and, some seconds later, SIGKILL"));
+    }
     signals
 }
 
@@ -175,6 +182,21 @@ mod tests {
         ] {
             let text = format!("{{ signals: {{ {signal}: \"ignore\" }}, jobs: [ {{ name: \"a\" }} ] }}");
             assert_eq!(said(&outcome(&text)), [format!("E signals.{signal}: {signal} can't be mapped: {why}")]);
+        }
+    }
+
+    #[test]
+    fn a_program_that_no_signal_stops_is_worth_a_word() {
+        let told =
+            |signals: &str| said(&outcome(&format!("{{ signals: {{ {signals} }}, jobs: [ {{ name: \"a\" }} ] }}")));
+        let word = ["W signals: none means \"terminate\": only SIGKILL can stop it"];
+        assert_eq!(told("SIGTERM: \"ignore\", SIGINT: \"event\""), word);
+        for fine in [
+            "SIGTERM: \"ignore\"",
+            "SIGTERM: \"ignore\", SIGINT: \"ignore\", SIGQUIT: \"terminate\"",
+            "SIGTERM: { job: \"a\", signal: \"SIGTERM\" }, SIGINT: \"ignore\"",
+        ] {
+            assert_eq!(told(fine), Vec::<String>::new(), "{fine}");
         }
     }
 

@@ -62,7 +62,7 @@ fn event(name: &str) -> Option<EventCode> {
 }
 
 /// Judges a job's `when`.
-pub(super) fn when(field: &Field<raw::When>, job: &str, signals: &SignalMap, judge: &mut Judge) -> Decided {
+pub(super) fn when(field: &Field<Box<raw::When>>, job: &str, signals: &SignalMap, judge: &mut Judge) -> Decided {
     let (raw, section) = match field {
         Field::Absent => return Decided::of(When::Startup),
         Field::Bad => return Decided::of(When::Never(None)),
@@ -141,7 +141,7 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
         if !raw.once.field.is_bad() && !raw.each.field.is_bad() && !signal {
             let message = "the job never starts: expected `once`, `each` or `interval`";
             let problem = judge.warning("when", section, message);
-            judge.add(problem.help("without `when` a job starts with the program"));
+            judge.add(problem.help("without `when` a job starts with the program").refused_by_check());
         }
         return When::Never(named_source(raw));
     };
@@ -178,7 +178,7 @@ fn warn_of_what_never_comes(raw: &raw::When, code: EventCode, section: Span, jud
         EventCode::Shutdown => "to run something at the end, wait for a job's `stopping` or `stopped`",
         _ => "a job's name, or \"watch.NAME\"",
     };
-    judge.add(problem.help(help));
+    judge.add(problem.help(help).refused_by_check());
 }
 
 #[cfg(test)]
