@@ -181,7 +181,7 @@ fn release_with_room(script: &str, mut room_left: usize) -> (Released, usize) {
     });
     assert!(room.outputs.drained(id));
     assert_eq!(descriptors(), before);
-    room.children.signal_everything_else(Signal::KILL);
+    room.children.sweep(Signal::KILL);
     room.until("nothing is left", |room| !room.children.any_left());
     (released, taken)
 }
