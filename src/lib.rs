@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
-//! for (`cli`), loads the configuration and starts the loop; `exit` names our exit statuses, `env` and `duration` are
-//! leaves. `tests/doors.rs` says which room may name which.
+//! for (`cli`), loads the configuration and starts the loop; `exit` names our exit statuses, `env`,
+//! `duration` and `errno` are leaves. `tests/doors.rs` says which room may name which.
 
 pub mod app;
 pub mod cli;
@@ -17,6 +17,7 @@ pub mod core;
 pub mod driver;
 pub mod duration;
 pub mod env;
+pub mod errno;
 pub mod exit;
 pub mod log;
 pub mod plan;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 ///
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
-///        app → config → plan          control, telemetry → http          env, duration: leaves
+///        app → config → plan          control, telemetry → http          env, duration, errno: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -58,19 +58,20 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("timers", &["core"]),
-    ("config", &["duration", "env", "plan"]),
-    ("process", &["core", "duration", "env", "plan"]),
+    ("config", &["duration", "env", "errno", "plan"]),
+    ("process", &["core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "plan"]),
     ("probe", &["core", "duration", "plan"]),
     ("control", &["core", "duration", "http", "plan"]),
     ("telemetry", &["core", "duration", "http", "plan"]),
-    ("log", &["core", "duration", "plan"]),
+    ("log", &["core", "duration", "errno", "plan"]),
     ("handoff", &["core", "plan"]),
     ("http", &[]),
     ("core", &["duration", "plan"]),
     ("plan", &[]),
     ("duration", &[]),
     ("env", &[]),
+    ("errno", &[]),
     ("exit", &[]),
 ];
 

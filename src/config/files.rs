@@ -9,13 +9,7 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-/// An error of the system as Go words it: `no such file or directory`.
-pub(super) fn go_words(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => nix::errno::Errno::from_raw(code).desc().to_lowercase(),
-        None => error.to_string(),
-    }
-}
+use crate::errno::go_words_of;
 
 /// Opens a regular file without ever waiting, for a FIFO or a device. `Ok(None)` is anything but a regular file.
 pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
@@ -33,7 +27,7 @@ const LONGEST_PEM: u64 = 1 << 20;
 
 /// Why a PEM file can't be used, if it can't. `kind` is what its block must be called (`CERTIFICATE`).
 pub(super) fn pem_problem(path: &str, kind: &str) -> Option<PemProblem> {
-    let unreadable = |error: &io::Error| Some(PemProblem::Unreadable(format!("open {path}: {}", go_words(error))));
+    let unreadable = |error: &io::Error| Some(PemProblem::Unreadable(format!("open {path}: {}", go_words_of(error))));
     let file = match open_regular(Path::new(path)) {
         Ok(Some(file)) => file,
         Ok(None) => return Some(PemProblem::Unreadable(format!("read {path}: is a directory"))),
@@ -61,7 +55,7 @@ pub(super) enum PemProblem {
 pub(super) fn directory_problem(path: &str) -> Option<String> {
     match fs::symlink_metadata(path) {
         Ok(_) => None,
-        Err(error) => Some(format!("lstat {path}: {}", go_words(&error))),
+        Err(error) => Some(format!("lstat {path}: {}", go_words_of(&error))),
     }
 }
 
@@ -76,10 +70,10 @@ pub(super) fn log_problem(path: &str) -> Option<String> {
             match fs::metadata(parent) {
                 Ok(found) if found.is_dir() => return None,
                 Ok(_) => "not a directory".to_owned(),
-                Err(error) => go_words(&error),
+                Err(error) => go_words_of(&error),
             }
         }
-        Err(error) => go_words(&error),
+        Err(error) => go_words_of(&error),
     };
     Some(format!("open {path}: {words}"))
 }

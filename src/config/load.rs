@@ -3,8 +3,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::files::{go_words, open_regular};
+use super::files::open_regular;
 use super::json5::decode_text;
+use crate::errno::go_words_of;
 
 /// The longest configuration, in bytes (design §4 row 26). Rendered, it may be as long again.
 pub const LONGEST: usize = 1 << 20;
@@ -22,7 +23,7 @@ pub struct Source {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It can't be opened.
-    #[error("could not read config file: open {path}: {}", go_words(.error))]
+    #[error("could not read config file: open {path}: {}", go_words_of(.error))]
     Open {
         /// The file.
         path: String,
@@ -30,7 +31,7 @@ pub enum LoadError {
         error: io::Error,
     },
     /// It can't be read.
-    #[error("could not read config file: read {path}: {}", go_words(.error))]
+    #[error("could not read config file: read {path}: {}", go_words_of(.error))]
     Read {
         /// The file.
         path: String,

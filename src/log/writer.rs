@@ -17,6 +17,7 @@ use super::format::Formatter;
 use super::output::{Notice, Output};
 use super::record::Record;
 use super::time::Zone;
+use crate::errno::{go_words, go_words_of};
 use crate::plan::{Level, LogOutput, Logging};
 
 /// Jobs' lines are refused when so many bytes wait. One line may go beyond it: 64 KiB, up to six times that in JSON.
@@ -361,10 +362,10 @@ impl Shared {
     fn notice(&self, notice: &Notice) -> Vec<u8> {
         let (level, message) = match notice {
             Notice::Lost(lines, why) => {
-                (Level::Warn, lines_were_lost(*lines, &format!("writing failed: {}", lower(why.desc()))))
+                (Level::Warn, lines_were_lost(*lines, &format!("writing failed: {}", go_words(*why))))
             }
             Notice::NotReopened(path, why) => {
-                let (path, why) = (path.display(), lower(why.desc()));
+                let (path, why) = (path.display(), go_words(*why));
                 (Level::Error, format!("failed to open log file '{path}' again: {why}; lines still go to the old file"))
             }
         };
@@ -381,11 +382,6 @@ fn lines_were_lost(lines: u64, why: &str) -> String {
     }
 }
 
-/// An error's text as Go spells it.
-fn lower(text: &str) -> String {
-    text.to_lowercase()
-}
-
 #[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]
 fn now() -> Instant {
     Instant::now()
@@ -398,8 +394,7 @@ fn open(output: &LogOutput) -> Result<Output, LogError> {
             LogOutput::Stderr => "/dev/stderr".into(),
             LogOutput::File(path) => path.to_string_lossy().into_owned(),
         };
-        let text = lower(&error.to_string());
-        let why = text.split(" (os error").next().unwrap_or_default().to_owned();
+        let why = go_words_of(&error);
         LogError::File { path, why }
     })
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::{interpreter, look_up};
+use crate::errno::go_words;
 
 /// A command that could not be started.
 ///
@@ -125,52 +126,9 @@ impl fmt::Display for SpawnError {
 
 impl std::error::Error for SpawnError {}
 
-/// Go's text of an error number: the C library's in lower case, but for some.
-fn go_words(errno: Errno) -> String {
-    match errno {
-        Errno::EAGAIN => "resource temporarily unavailable".to_owned(),
-        Errno::ENFILE => "too many open files in system".to_owned(),
-        Errno::E2BIG => "argument list too long".to_owned(),
-        Errno::ENOMEM => "cannot allocate memory".to_owned(),
-        Errno::ELOOP => "too many levels of symbolic links".to_owned(),
-        Errno::EIO => "input/output error".to_owned(),
-        Errno::EBADF => "bad file descriptor".to_owned(),
-        _ => {
-            let mut letters = errno.desc().chars();
-            letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_words_are_those_of_go() {
-        // From `go doc syscall` (zerrors_linux_amd64.go), the numbers that exec and fork can give.
-        let words = [
-            (Errno::EPERM, "operation not permitted"),
-            (Errno::ENOENT, "no such file or directory"),
-            (Errno::EIO, "input/output error"),
-            (Errno::E2BIG, "argument list too long"),
-            (Errno::ENOEXEC, "exec format error"),
-            (Errno::EAGAIN, "resource temporarily unavailable"),
-            (Errno::ENOMEM, "cannot allocate memory"),
-            (Errno::EACCES, "permission denied"),
-            (Errno::ENOTDIR, "not a directory"),
-            (Errno::EISDIR, "is a directory"),
-            (Errno::EINVAL, "invalid argument"),
-            (Errno::ENFILE, "too many open files in system"),
-            (Errno::EMFILE, "too many open files"),
-            (Errno::ETXTBSY, "text file busy"),
-            (Errno::ELOOP, "too many levels of symbolic links"),
-            (Errno::ENAMETOOLONG, "file name too long"),
-        ];
-        for (errno, expected) in words {
-            assert_eq!(go_words(errno), expected);
-        }
-    }
 
     #[test]
     fn only_a_lack_passes_by_itself() {
