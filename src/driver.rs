@@ -1,8 +1,8 @@
 //! The loop: inputs into the world, effects out of it.
 //!
 //! One task owns the world, the children, the timers and the signals, so nothing is shared and every input has its
-//! place in one order. The loop sleeps in one `select!` whose arms only make inputs; then the inputs are stepped and
-//! their effects carried out. It is the only place that looks at the clock.
+//! place in one order. Whatever wakes the loop, it then gathers a bounded piece of everything that has come, steps the
+//! inputs that this made, and carries their effects out. It is the only place that looks at the clock.
 //!
 //! A death becomes an input only when the child's output is delivered, at most a second after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
@@ -62,7 +62,7 @@ pub struct Driver {
     sweeping: Option<Signal>,
     /// Reaping stopped at its limit: somebody may be dead whom no signal will tell.
     more_deaths: bool,
-    /// So are signals left that were sent already.
+    /// Taking signals stopped at its limit: more were sent already.
     more_signals: bool,
     exit: Option<u8>,
 }
@@ -289,7 +289,7 @@ impl Driver {
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
         if at_once {
             let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-            let what = how_many.map_or_else(|| "processes".to_owned(), core::processes);
+            let what = how_many.map_or_else(|| "processes".to_owned(), |number| core::count(number, "process"));
             warn!(
                 "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
             );

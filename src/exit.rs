@@ -5,14 +5,12 @@
 pub enum Exit {
     /// Everything went well.
     Success,
-    /// A request to a running instance failed.
+    /// What was asked for could not be written.
     Failure,
     /// The command line is wrong.
     Usage,
     /// The configuration is wrong, or can't be read.
     Config,
-    /// A socket or port can't be had.
-    Unavailable,
     /// Our own fault, or the machine's.
     Internal,
     /// The supervised jobs decide.
@@ -26,7 +24,6 @@ impl From<Exit> for u8 {
             Exit::Failure => 1,
             Exit::Usage => 2,
             Exit::Config => 65,
-            Exit::Unavailable => 69,
             Exit::Internal => 70,
             Exit::Jobs(status) => status,
         }

@@ -150,14 +150,10 @@ fn signals(map: &SignalMap) -> Item {
     let mut object = Object::default();
     for (signal, action) in &map.0 {
         let action = match action {
-            SignalAction::Terminate => Item::text("terminate"),
-            SignalAction::ToggleMaintenance => Item::text("toggleMaintenance"),
-            SignalAction::ReopenLogs => Item::text("reopenLogs"),
-            SignalAction::Event => Item::text("event"),
-            SignalAction::Ignore => Item::text("ignore"),
             SignalAction::Pass { job, signal } => {
                 self::object([("job", Item::text(job)), ("signal", Item::text(signal.name()))])
             }
+            word => Item::text(word.word().unwrap_or_default()),
         };
         object.put(signal.name(), action);
     }

@@ -46,7 +46,7 @@ pub use effect::Effect;
 pub use event::{Event, GLOBAL};
 pub use input::{Input, SpawnFailure, Timer};
 pub use job::{Job, Stage, Status};
-pub use say::{count, elapsed, exit_status, processes};
+pub use say::{count, elapsed, exit_status};
 pub use world::World;
 
 /// One run of one command. Never a pid, never used twice in the life of the program.

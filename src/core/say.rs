@@ -60,14 +60,13 @@ fn humane(seconds: u64) -> String {
     }
 }
 
-/// `1 job`, `2 jobs`.
+/// `1 job`, `2 jobs`, `2 processes`.
 pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-/// `1 process`, `2 processes`.
-pub fn processes(number: usize) -> String {
-    if number == 1 { "1 process".to_owned() } else { format!("{number} processes") }
+    match number {
+        1 => format!("1 {noun}"),
+        _ if noun.ends_with('s') => format!("{number} {noun}es"),
+        _ => format!("{number} {noun}s"),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +80,11 @@ mod tests {
         assert_eq!(exit_status(ExitStatus::Signal(Signal::TERM)), "signal: terminated");
         let real_time = Signal::from_number(34).expect("a signal");
         assert_eq!(exit_status(ExitStatus::Signal(real_time)), "signal: signal 34");
+    }
+
+    #[test]
+    fn nouns_are_counted() {
+        assert_eq!([count(0, "job"), count(1, "process"), count(2, "process")], ["0 jobs", "1 process", "2 processes"]);
     }
 
     #[test]

@@ -131,3 +131,17 @@ pub enum SignalAction {
         signal: Signal,
     },
 }
+
+impl SignalAction {
+    /// The word for it in a configuration; none for what takes more than a word.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Self::Terminate => Some("terminate"),
+            Self::ToggleMaintenance => Some("toggleMaintenance"),
+            Self::ReopenLogs => Some("reopenLogs"),
+            Self::Event => Some("event"),
+            Self::Ignore => Some("ignore"),
+            Self::Pass { .. } => None,
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::coerce::parse_bool;
 use crate::config::context::Context;
 use crate::config::decode::{Decoder, Field};
 use crate::config::diagnostic::Span;
@@ -133,7 +134,7 @@ impl Agent<'_, '_> {
 
     /// A variable that is a switch, where anything unreadable is off.
     fn is_on(&self, name: &str) -> bool {
-        self.variable(name).and_then(|value| switch(&value)).unwrap_or(false)
+        self.variable(name).is_some_and(|value| parse_bool(&value) == Ok(true))
     }
 
     fn unknown_scheme(&mut self, raw: &raw::Consul, unknown: &str, named_by_env: bool) {
@@ -219,8 +220,8 @@ impl Agent<'_, '_> {
         let Some(value) = self.variable("CONSUL_HTTP_SSL_VERIFY") else {
             return raw.and_then(|raw| raw.verify.value().copied()).unwrap_or(true);
         };
-        let verify = switch(&value);
-        if verify.is_none() {
+        let verify = parse_bool(&value);
+        if verify.is_err() {
             let message = "CONSUL_HTTP_SSL_VERIFY in the environment is neither true, false, 1 nor 0";
             let problem = Problem::error(Rank::OURS, "consul", self.section, message).nowhere();
             self.report.add(problem.help("correct it, or unset it: certificates are verified by default"));
@@ -248,14 +249,6 @@ fn said(problem: &PemProblem) -> String {
     match problem {
         PemProblem::Unreadable(text) => text.rsplit(": ").next().unwrap_or("").to_owned(),
         PemProblem::NoBlock => "no PEM block of the right kind in it".to_owned(),
-    }
-}
-
-fn switch(value: &str) -> Option<bool> {
-    match value.to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" => Some(true),
-        "0" | "f" | "false" => Some(false),
-        _ => None,
     }
 }
 

@@ -128,31 +128,34 @@ fn overrides_exit_code(text: &Text, judge: &mut Judge) -> bool {
 
 /// There is one application in a container, or none that is marked.
 fn only_one_main(raw: &[Element<Job>], report: &mut Report) {
-    let mains = raw.iter().filter_map(|element| {
-        let job = element.raw.as_ref().filter(|job| job.main.is_on())?;
-        Some((element.index, job.main.span()?))
-    });
-    let mains: Vec<(usize, Span)> = mains.collect();
-    let Some((first, others)) = mains.split_first() else { return };
-    for (index, span) in others {
-        let path = format!("jobs[{index}].main");
-        let message = format!("{path}: only one job can be the main one, and jobs[{}] is", first.0);
-        report.add(Problem::error(Rank::OURS, &path, *span, message));
-    }
+    let marked = |job: &Job| job.main.span().filter(|_| job.main.is_on());
+    only_one(raw, "main", ("can be the main one", "is"), marked, report);
 }
 
 /// There is one exit status, and one job at most whose own wins over all others.
 fn only_one_override(raw: &[Element<Job>], report: &mut Report) {
-    let overriding = raw.iter().filter_map(|element| {
-        let code = &element.raw.as_ref()?.exit_code;
-        Some((element.index, code.node.filter(|_| code.text() == "override")?.span))
-    });
-    let overriding: Vec<(usize, Span)> = overriding.collect();
-    let Some((first, others)) = overriding.split_first() else { return };
-    for (index, span) in others {
-        let path = format!("jobs[{index}].exitCode");
-        let message = format!("{path}: only one job can override the exit status, and jobs[{}] does", first.0);
-        report.add(Problem::error(Rank::OURS, &path, *span, message));
+    let marked = |job: &Job| Some(job.exit_code.node.filter(|_| job.exit_code.text() == "override")?.span);
+    only_one(raw, "exitCode", ("can override the exit status", "does"), marked, report);
+}
+
+/// An error for every job that is marked but the first. `words` are what one job can be and what the first one is.
+fn only_one(
+    raw: &[Element<Job>],
+    key: &str,
+    words: (&str, &str),
+    marked: impl Fn(&Job) -> Option<Span>,
+    report: &mut Report,
+) {
+    let mut first = None;
+    for (index, job) in raw.iter().filter_map(|element| Some((element.index, element.raw.as_ref()?))) {
+        let Some(span) = marked(job) else { continue };
+        let Some(first) = first else {
+            first = Some(index);
+            continue;
+        };
+        let path = format!("jobs[{index}].{key}");
+        let message = format!("{path}: only one job {}, and jobs[{first}] {}", words.0, words.1);
+        report.add(Problem::error(Rank::OURS, &path, span, message));
     }
 }
 

@@ -15,13 +15,13 @@ pub(super) struct Signals<'n> {
     pub(super) jobs: Vec<(String, &'n Node, String)>,
 }
 
-/// The words for what a signal may mean.
-const ACTIONS: [(&str, SignalAction); 5] = [
-    ("terminate", SignalAction::Terminate),
-    ("toggleMaintenance", SignalAction::ToggleMaintenance),
-    ("reopenLogs", SignalAction::ReopenLogs),
-    ("event", SignalAction::Event),
-    ("ignore", SignalAction::Ignore),
+/// What a signal may mean and one word says.
+const ACTIONS: [SignalAction; 5] = [
+    SignalAction::Terminate,
+    SignalAction::ToggleMaintenance,
+    SignalAction::ReopenLogs,
+    SignalAction::Event,
+    SignalAction::Ignore,
 ];
 
 /// What a signal may mean, for messages.
@@ -96,11 +96,12 @@ fn action<'n>(
 ) -> Option<SignalAction> {
     let place = Place::section("signals").key(&member.key);
     let node = &member.value;
+    let said = |action: &&SignalAction| action.word().is_some_and(|word| node.value == Value::String(word.to_owned()));
+    if let Some(action) = ACTIONS.iter().find(said) {
+        return Some(action.clone());
+    }
     match &node.value {
         Value::Null => None,
-        Value::String(word) if ACTIONS.iter().any(|(known, _)| known == word) => {
-            ACTIONS.iter().find(|(known, _)| known == word).map(|(_, action)| action.clone())
-        }
         Value::Object(_) => {
             let mut decoder = Decoder::new(report, Rank::OURS);
             let fields = decoder.object(node, &place, PASS);

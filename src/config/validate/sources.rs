@@ -10,7 +10,7 @@ use crate::config::diagnostic::nearest;
 use crate::config::json5::{Node, Value};
 use crate::config::raw::Job;
 use crate::config::report::{Problem, Report};
-use crate::plan::{EventCode, JobSpec, Signal, SignalAction, TELEMETRY_JOB, When};
+use crate::plan::{EventCode, JobSpec, Signal, TELEMETRY_JOB, When};
 
 /// Tells of each job that waits for an event that can't come.
 pub(super) fn check(whole: &Whole, named: &Named, report: &mut Report) {
@@ -48,7 +48,8 @@ fn unknown_source(whole: &Whole, named: &Named, (index, raw, source): (usize, &J
     let path = format!("jobs[{index}].when.source");
     let signal = Signal::from_name(source).filter(|signal| signal.name() == source);
     let problem = if let Some(signal) = signal {
-        let message = format!("{path}: {source} starts no job, it is mapped to {}", word_of(whole, signal));
+        let means = whole.signals.map.action(signal).word().unwrap_or("a job");
+        let message = format!("{path}: {source} starts no job, it is mapped to {means}");
         let help = format!("signals: {{ {source}: \"event\" }} makes it one");
         Problem::warning(&path, node.span, message).help(help)
     } else {
@@ -83,18 +84,6 @@ fn never_published(named: &Named, (index, raw, source): (usize, &Job, &str), eve
         _ => "",
     };
     report.add(Problem::warning(&path, node.span, message).help(help).refused_by_check());
-}
-
-/// What a signal means, as `signals` spells it.
-fn word_of(whole: &Whole, signal: Signal) -> &'static str {
-    match whole.signals.map.action(signal) {
-        SignalAction::Terminate => "terminate",
-        SignalAction::ToggleMaintenance => "toggleMaintenance",
-        SignalAction::ReopenLogs => "reopenLogs",
-        SignalAction::Event => "event",
-        SignalAction::Ignore => "ignore",
-        SignalAction::Pass { .. } => "a job",
-    }
 }
 
 /// A set of events.
