@@ -30,59 +30,66 @@ fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
     let command = match cli::parse(&program, &words) {
         Ok(command) => command,
         Err(UsageError(text)) => {
-            complain(&text);
+            process::last_words(&text);
             return Exit::Usage;
         }
     };
-    if let Command::Run { config, ignored } = command {
-        return supervise(config, &ignored);
+    if !matches!(command, Command::Run { .. }) {
+        // What ends by itself can be interrupted like any program.
+        process::unblock_all();
     }
-    // What ends by itself can be interrupted like any program.
-    process::unblock_all();
-    match command {
-        Command::Run { .. } => Exit::Internal,
+    let done = match command {
+        Command::Run { config, ignored } => supervise(config, ignored.len()),
         Command::Help(text) => {
             complain(&text);
-            Exit::Success
+            Ok(Exit::Success)
         }
-        Command::Version => print(&format!("Version: {}\nGitHash: {}\n", env!("CARGO_PKG_VERSION"), git_hash())),
+        Command::Version => Ok(print(&format!("Version: {}\nGitHash: {}\n", env!("CARGO_PKG_VERSION"), git_hash()))),
         Command::Template { config, out } => render(config, out.as_deref()),
         Command::Check { file, json } => check(&file, json),
         Command::Show { file } => show(&file),
-    }
+    };
+    done.unwrap_or_else(|Failed(exit, text)| {
+        // Not for ever: before the loop runs, nobody could end a process that waits for a reader here (row 78).
+        process::last_words(&text);
+        exit
+    })
 }
 
 fn git_hash() -> &'static str {
     option_env!("CONTAINERPILOT_GIT_HASH").unwrap_or("")
 }
 
+/// Why nothing came of what was asked for: the exit status, and what to tell.
+struct Failed(Exit, String);
+
+impl Failed {
+    /// What was needed for the loop can't be had.
+    fn broken(what: &str, error: &dyn std::fmt::Display) -> Self {
+        Self(Exit::Internal, format!("containerpilot: failed to {what}: {error}\n"))
+    }
+}
+
 /// The main job: everything until the supervised jobs are done.
-fn supervise(config: Option<String>, ignored: &[String]) -> Exit {
+fn supervise(config: Option<String>, ignored: usize) -> Result<Exit, Failed> {
     let mut env = Environment::of_this_process();
     env.set("CONTAINERPILOT_PID", process::own_pid().to_string());
-    let source = match source_of(config, &env) {
-        Ok(source) => source,
-        Err(exit) => return exit,
-    };
+    let source = source_of(config, &env)?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env.clone()), false);
     let Some(plan) = plan else {
-        complain(&diagnostic::render(&diagnostics, &source.origin, &source.text));
-        return Exit::Config;
+        return Err(Failed(Exit::Config, diagnostic::render(&diagnostics, &source.origin, &source.text)));
     };
     // The guard outlives everything that logs: dropped last, it gives the last lines their second.
-    let (log, _guard) = match Log::start(&plan.logging) {
-        Ok(started) => started,
-        Err(error) => {
-            complain(&format!("containerpilot: {error}\n"));
-            return Exit::Config;
-        }
-    };
+    let started = Log::start(&plan.logging);
+    let (log, _guard) = started.map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))?;
     LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
         warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
     }
-    if !ignored.is_empty() {
-        warn!("the words behind the flags are ignored, this file is no ContainerPilot 2: {}", ignored.join(" "));
+    if ignored > 0 {
+        // Not which ones: people put passwords there.
+        let words = core::count(ignored, "word");
+        warn!("{words} behind the flags ignored: this file is no ContainerPilot 2, which ran them as the application");
     }
     tell_what_is_to_come(&plan);
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
@@ -101,30 +108,23 @@ fn tell_what_is_to_come(plan: &Plan) {
     }
 }
 
-fn run_plan(plan: &Plan, env: Environment, log: Log) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return broken("start the event loop", &error),
-    };
+fn run_plan(plan: &Plan, env: Environment, log: Log) -> Result<Exit, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = runtime.map_err(|error| Failed::broken("start the event loop", &error))?;
     let entered = runtime.enter();
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(error) => return broken("listen for signals", &error),
-    };
-    let mut driver = match Driver::new(plan, env, log) {
-        Ok(driver) => driver,
-        Err(error) => return broken("prepare to start processes", &error),
-    };
+    let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
+    let driver = Driver::new(plan, env, log);
+    let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(driver.run(&mut signals))));
-    supervised.map_or_else(
+    Ok(supervised.map_or_else(
         |_| {
             // The driver is still there and holds the pipes: who says goodbye into one shall not die of SIGPIPE.
             process::end_everything();
             Exit::Internal
         },
         Exit::Jobs,
-    )
+    ))
 }
 
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
@@ -136,87 +136,62 @@ fn stop_children_on_panic() {
             process::terminate_all_now();
         }
         // Not through the log, whose lock the panicking thread may hold.
-        process::last_words(&format!("containerpilot: internal error, please report it: {panic}"));
+        let panic = panic.to_string().replace('\n', " ");
+        process::last_words(&format!("containerpilot: internal error, please report it: {panic}\n"));
     }));
 }
 
-fn broken(what: &str, error: &dyn std::fmt::Display) -> Exit {
-    complain(&format!("containerpilot: failed to {what}: {error}\n"));
-    Exit::Internal
-}
-
 /// The configuration's text: of the flag's file, or of the variable's (v3 §2).
-fn source_of(config: Option<String>, env: &Environment) -> Result<Source, Exit> {
-    let Some(path) = config.or_else(|| env.get_text("CONTAINERPILOT")).filter(|path| !path.is_empty()) else {
-        complain("containerpilot: no configuration: neither -config nor the variable CONTAINERPILOT names a file\n");
-        return Err(Exit::Usage);
-    };
-    config::read(&path).map_err(|error| {
-        complain(&format!("containerpilot: {error}\n"));
-        Exit::Config
-    })
+fn source_of(config: Option<String>, env: &Environment) -> Result<Source, Failed> {
+    let path = config.or_else(|| env.get_text("CONTAINERPILOT")).filter(|path| !path.is_empty());
+    let path = path.ok_or_else(|| {
+        let text = "containerpilot: no configuration: neither -config nor the variable CONTAINERPILOT names a file\n";
+        Failed(Exit::Usage, text.to_owned())
+    })?;
+    config::read(&path).map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))
 }
 
 /// `-template`: what the template makes of the file.
-fn render(config: Option<String>, out: Option<&str>) -> Exit {
+fn render(config: Option<String>, out: Option<&str>) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
-    let source = match source_of(config, &env) {
-        Ok(source) => source,
-        Err(exit) => return exit,
-    };
-    let text = match template::render(&source.text, &env) {
-        Ok(rendered) => rendered.text,
-        Err(error) => {
-            let problem = config::template_problem(&error);
-            complain(&diagnostic::render(&[problem], &source.origin, &source.text));
-            return Exit::Config;
-        }
-    };
-    let Some(out) = out else { return print(&text) };
+    let source = source_of(config, &env)?;
+    let rendered = template::render(&source.text, &env).map_err(|error| {
+        let problem = config::template_problem(&error);
+        Failed(Exit::Config, diagnostic::render(&[problem], &source.origin, &source.text))
+    })?;
+    let Some(out) = out else { return Ok(print(&rendered.text)) };
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o644).open(out);
-    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
-        Ok(()) => Exit::Success,
-        Err(error) => {
-            complain(&format!("containerpilot: could not write config file: {out}: {error}\n"));
-            Exit::Failure
-        }
-    }
+    let written = file.and_then(|mut file| file.write_all(rendered.text.as_bytes()));
+    let failed =
+        |error| Failed(Exit::Failure, format!("containerpilot: could not write config file: {out}: {error}\n"));
+    written.map(|()| Exit::Success).map_err(failed)
 }
 
 /// `config check FILE`
-fn check(file: &str, json: bool) -> Exit {
+fn check(file: &str, json: bool) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
-    let source = match source_of(Some(file.to_owned()), &env) {
-        Ok(source) => source,
-        Err(exit) => return exit,
-    };
+    let source = source_of(Some(file.to_owned()), &env)?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
     let printed = if json {
         print(&(diagnostic::to_json(&diagnostics, &source.origin, &source.text) + "\n"))
-    } else if diagnostics.is_empty() {
-        print(&format!("{}: no problems\n", source.origin))
     } else {
         print(&diagnostic::render(&diagnostics, &source.origin, &source.text))
     };
-    if plan.is_some() { printed } else { Exit::Config }
+    Ok(if plan.is_some() { printed } else { Exit::Config })
 }
 
 /// `config show FILE`
-fn show(file: &str) -> Exit {
+fn show(file: &str) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
-    let source = match source_of(Some(file.to_owned()), &env) {
-        Ok(source) => source,
-        Err(exit) => return exit,
-    };
+    let source = source_of(Some(file.to_owned()), &env)?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
+    let told = diagnostic::render(&diagnostics, &source.origin, &source.text);
+    let plan = plan.ok_or_else(|| Failed(Exit::Config, told.clone()))?;
     if !diagnostics.is_empty() {
-        complain(&diagnostic::render(&diagnostics, &source.origin, &source.text));
+        complain(&told);
     }
-    match plan {
-        Some(plan) => print(&config::show(&plan)),
-        None => Exit::Config,
-    }
+    Ok(print(&config::show(&plan)))
 }
 
 /// Writes to stdout. A reader who has gone away is no error.

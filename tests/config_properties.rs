@@ -203,6 +203,11 @@ fn f65_thousands_of_problems_are_told_in_a_few_words() {
         let severe = outcome.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
         assert_eq!(severe, told + usize::from(errors > told));
         assert_eq!(shown.matches("--> f:").count(), 101);
+        // The count is of all, not of those that are told.
+        let counts: serde_json::Value = serde_json::from_str(&machine).unwrap();
+        assert_eq!((&counts["errors"], &counts["warnings"]), (&errors.into(), &(problems - errors).into()));
+        let numbers = shown.lines().last().unwrap().split(|c: char| !c.is_ascii_digit());
+        assert_eq!(numbers.filter_map(|word| word.parse::<usize>().ok()).sum::<usize>(), problems);
         assert!(shown.len() < 101 * 800 && machine.len() < 101 * 800, "{} {}", shown.len(), machine.len());
         assert!(shown.lines().all(|line| line.chars().count() < 200));
         assert!(elapsed < LONGEST / 2, "{elapsed:?}");

@@ -60,6 +60,7 @@ pub(super) fn template_problem(error: &TemplateError) -> Diagnostic {
         message: format!("the template can't be rendered: {}", error.told),
         label: String::new(),
         help: help.to_owned(),
+        untold: None,
         original: Some(format!("could not apply template to config: {}", error.message)),
     }
 }

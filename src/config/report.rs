@@ -213,6 +213,7 @@ impl<'a> Report<'a> {
             message: problem.message,
             label: problem.label,
             help: problem.help,
+            untold: None,
             original: None,
         });
         if self.kept.len() >= MOST.saturating_mul(2) {
@@ -313,6 +314,7 @@ fn the_rest((problems, errors): (usize, usize), last: Option<Span>) -> Diagnosti
         ),
         label: String::new(),
         help: String::new(),
+        untold: Some((errors, problems.saturating_sub(errors))),
         original: None,
     }
 }

@@ -101,16 +101,16 @@ pub fn terminate_all_now() {
     }
 }
 
-/// Writes a line to stderr without the log and its locks, for a panic hook. Waits at most a second for somebody who has
-/// stopped reading, and cuts what would then block after all.
-pub fn last_words(line: &str) {
-    let text = format!("{}\n", line.replace('\n', " "));
+/// Writes to stderr without the log and its locks, for a panic hook and for a start that fails while every signal is
+/// blocked. Waits at most a second for somebody who has stopped reading, and loses what he would not take.
+pub fn last_words(text: &str) {
     let stderr = io::stderr();
-    let bytes = text.as_bytes();
-    let bytes = bytes.get(..ATOMIC).unwrap_or(bytes);
-    let room = poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(LAST_WORDS));
-    if room.is_ok_and(|ready| ready > 0) {
-        let _ = nix::unistd::write(&stderr, bytes);
+    for piece in text.as_bytes().chunks(ATOMIC) {
+        let room = poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(LAST_WORDS));
+        // A pipe with room takes a piece whole, or says that it is broken.
+        if !room.is_ok_and(|ready| ready > 0) || nix::unistd::write(&stderr, piece).is_err() {
+            return;
+        }
     }
 }
 

@@ -46,6 +46,9 @@ pub struct Diagnostic {
     pub label: String,
     /// The way out, may be empty.
     pub help: String,
+    /// How many errors and warnings this one stands for, where it is not about itself: those that are not told one by one.
+    #[serde(skip)]
+    pub untold: Option<(usize, usize)>,
     /// The exact words of ContainerPilot 3.8, where scripts may look for them; for golden comparison. Not printed.
     #[serde(skip)]
     pub original: Option<String>,

@@ -142,8 +142,13 @@ fn in_file_order(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
 }
 
 fn count(diagnostics: &[Diagnostic]) -> (usize, usize) {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-    (errors, diagnostics.len() - errors)
+    diagnostics.iter().fold((0, 0), |(errors, warnings), diagnostic| {
+        let (more_errors, more_warnings) = diagnostic.untold.unwrap_or(match diagnostic.severity {
+            Severity::Error => (1, 0),
+            Severity::Warning => (0, 1),
+        });
+        (errors.saturating_add(more_errors), warnings.saturating_add(more_warnings))
+    })
 }
 
 const fn plural(count: usize) -> &'static str {

@@ -65,6 +65,7 @@ pub fn diagnostic(text: &str, error: &SyntaxError) -> Diagnostic {
         message,
         label: String::new(),
         help: help(text, error, found).to_owned(),
+        untold: None,
         original: Some(original_report(text, error)),
     }
 }

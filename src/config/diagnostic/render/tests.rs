@@ -27,6 +27,7 @@ fn problem(severity: Severity, source: &str, marked: &str, message: &str) -> Dia
         message: message.to_owned(),
         label: String::new(),
         help: String::new(),
+        untold: None,
         original: Some("never printed".to_owned()),
     }
 }
@@ -169,6 +170,7 @@ proptest! {
             message,
             label: source.clone(),
             help: source.clone(),
+            untold: None,
             original: None,
         }];
         let text = render(&problems, "f", &source);
