@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, PipeReader, Read as _};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::support::wait::{holds_for, poll};
 use crate::support::{DEADLINE, Launch, Pilot, Signal, count, long_lane, wait_until};
@@ -19,6 +21,15 @@ const BYSTANDERS: &str = r#"
     { name: "checked", exec: ["sleep", "1000"],
       health: { exec: ["sh", "-c", "echo check >> $LOG"], interval: 1, ttl: 5 } },
 "#;
+
+/// A pipe that nobody reads and that takes no byte more.
+pub fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (unread, mut full) = std::io::pipe().unwrap();
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while full.write(&[b'x'; 512]).is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    (unread, full)
+}
 
 /// The bystanders' lives go on: each of them is seen anew.
 #[track_caller]
@@ -646,5 +657,14 @@ fn f81_all_that_a_job_wrote_precedes_the_word_of_its_end() {
         // Output, end, output, end, …
         assert_eq!(order, [false, true].repeat(runs / 20), "job{n}");
     }
+    pilot.finish();
+}
+
+#[test]
+fn f78_a_start_that_fails_does_not_wait_for_a_reader_of_its_error() {
+    let (unread, full) = full_pipe();
+    let mut pilot = Launch::config("{ jobs: 1, nonsense: 2 }").stderr(full).start();
+    assert_eq!(pilot.wait_exit_within(Duration::from_secs(10)), 65);
+    drop(unread);
     pilot.finish();
 }

@@ -243,3 +243,30 @@ fn f14_a_term_inside_a_storm_is_not_lost() {
     }
     assert_eq!(pilot.finish(), 0);
 }
+
+/// What must go on whatever a storm does: output, a period, a limit of time.
+const BESIDE_A_STORM: &str = r#"
+    { name: "tick", exec: ["sh", "-c", "echo tick >> $LOG; echo said"], when: { interval: "50ms" } },
+    { name: "limited", exec: ["sleep", "1000"], timeout: "300ms" },
+"#;
+
+#[test]
+fn f14_real_time_signals_that_queue_up_starve_nobody() {
+    // The kernel merges only the first 31 kinds. Two that do nothing, sent without end by a job that ignores TERM.
+    let storm = "$SIG{TERM} = 'IGNORE'; while (1) { kill 40, 1; kill 41, 1 }";
+    let text = format!(
+        r#"{{ consul: false, stopTimeout: 1, jobs: [
+            {{ name: "storm", exec: ["perl", "-e", "{storm}"] }},
+            {BESIDE_A_STORM}
+        ] }}"#
+    );
+    let mut pilot = Pilot::start(&text);
+    pilot.wait_logged("tick", 10);
+    pilot.wait_stdout("limited timeout after 300ms");
+    let said = pilot.stdout().matches(" said\n").count();
+    wait_until(DEADLINE, || pilot.stdout().matches(" said\n").count() >= said + 5, "output goes on");
+    let (code, took) = pilot.stop();
+    assert_eq!(code, 0);
+    assert!((Duration::from_secs(1)..Duration::from_secs(5)).contains(&took), "KILL at stopTimeout: {took:?}");
+    pilot.finish();
+}

@@ -1,11 +1,9 @@
 //! Row 22: PID 1 itself panics. The failpoint for it is in the loop and not in a release.
 #![cfg(debug_assertions)]
 
-use std::io::{PipeReader, Write};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-
+use crate::output::full_pipe;
 use crate::signals::{config, program, wait_command};
 use crate::support::{BINARY, Launch, Pilot, Signal, wait_until};
 
@@ -78,15 +76,12 @@ fn f22_the_same_when_we_are_not_pid_1() {
 
 #[test]
 fn f22_a_stderr_that_nobody_reads_does_not_hold_up_the_end() {
-    let (unread, mut full) = std::io::pipe().unwrap();
-    fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    while full.write(&[b'x'; 512]).is_ok() {}
-    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let (unread, full) = full_pipe();
     let mut pilot = panicking(JOBS).stderr(full).zombie_grace(BOUND).start();
     pilot.wait_logged("up", 3);
     pilot.signal(Signal::SIGWINCH);
     assert_eq!(pilot.wait_exit_within(BOUND), 70);
     assert_eq!(pilot.logged("term"), 1);
-    let _unread: PipeReader = unread;
+    drop(unread);
     pilot.finish();
 }

@@ -242,6 +242,31 @@ fn f21_not_pid_1_we_adopt_orphans_and_end_them_all_the_same() {
 }
 
 #[test]
+fn f21_an_orphan_is_asked_to_end_once_whatever_else_happens() {
+    // A second TERM means haste to many programs. Each of the others' deaths makes us look again who is left.
+    let text = r#"{ consul: false, stopTimeout: 300, jobs: [
+        { name: "leaver", exec: ["sh", "-c", "for i in 1 2 3 4 5; do \
+            setsid perl polite.pl up quick 0.$i > /dev/null & done; \
+            setsid perl -e 'sub note { open my $log, q(>>), $ENV{LOG}; print $log shift, qq(\\n) } \
+                $SIG{TERM} = sub { note(q(asked)); $end ||= time + 2 }; note(q(up)); \
+                until ($end && time >= $end) { select undef, undef, undef, 0.1 }' > /dev/null & \
+            until [ $(grep -c up $LOG) = 6 ]; do sleep .01; done"] },
+        { name: "job", exec: ["sleep", "1000"] },
+    ] }"#;
+    let mut pilot = below_a_shell(text, "").start();
+    pilot.wait_logged("up", 6);
+    let ours = the_program(&pilot);
+    pilot.signal_process(&ours, Signal::SIGTERM);
+    pilot.wait_log("asked");
+    for _ in 0..20 {
+        pilot.signal_process(&ours, Signal::SIGWINCH);
+    }
+    assert_eq!(pilot.wait_exit(), 0);
+    assert_eq!((pilot.logged("quick"), pilot.logged("asked")), (5, 1));
+    pilot.finish();
+}
+
+#[test]
 fn f21_where_orphans_can_not_be_adopted_that_is_told_once() {
     let text = r#"{ consul: false, jobs: [
         { name: "job", restarts: 5, exec: "true" },

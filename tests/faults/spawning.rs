@@ -433,3 +433,27 @@ fn f33_a_group_of_its_own_is_ended_with_everything() {
     assert_eq!(code, 0);
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
+
+#[test]
+fn f32_starts_that_fail_at_once_for_ever_hold_up_nobody() {
+    // As fast as it can: no pause was wanted, and the loop has always something to do.
+    for restarts in ["\"unlimited\", backoff: false", "1000000"] {
+        let mut pilot = Pilot::start(&format!(
+            r#"{{ consul: false, stopTimeout: 1, jobs: [
+                {{ name: "missing", exec: "/no/such/program", restarts: {restarts} }},
+                {{ name: "tick", exec: ["sh", "-c", "echo tick >> $LOG"], when: {{ interval: "50ms" }} }},
+                {{ name: "talker", exec: ["sh", "-c", "while echo talk; do sleep .05; done"] }},
+                {{ name: "limited", exec: ["sleep", "1000"], timeout: "300ms" }},
+                {{ name: "after", exec: ["sh", "-c", "echo limited >> $LOG"],
+                   when: {{ source: "limited", once: "exitFailed" }} }},
+            ] }}"#
+        ));
+        pilot.wait_logged("tick", 10);
+        pilot.wait_log("limited");
+        wait_until(DEADLINE, || pilot.stdout().matches(" talk\n").count() >= 10, "output of those who live");
+        let (code, took) = pilot.stop();
+        assert_eq!(code, 0);
+        assert!(took < Duration::from_secs(5), "{took:?}");
+        pilot.finish();
+    }
+}
