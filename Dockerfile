@@ -7,6 +7,8 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
+# What -version tells beside the version.
+ARG CONTAINERPILOT_GIT_HASH=
 # The target has the machine's name in its path; the image does not.
 RUN cargo build --locked --release && cp target/*/release/containerpilot /containerpilot
 

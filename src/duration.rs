@@ -12,11 +12,6 @@ impl GoDuration {
     pub fn to_std(self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
     }
-
-    /// Whether it is below zero.
-    pub const fn is_negative(self) -> bool {
-        self.0 < 0
-    }
 }
 
 impl From<Duration> for GoDuration {

@@ -169,9 +169,6 @@ mod tests {
 
     #[test]
     fn zone_files_are_right_before_and_after_their_last_transition() {
-        if !std::path::Path::new("/usr/share/zoneinfo/Europe/Berlin").exists() {
-            return; // A machine without tzdata: the rules above are the same code.
-        }
         for zone in ["Europe/Berlin", ":Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin"] {
             assert_eq!(nanos(zone, at(WINTER, 0)), "2026-11-22T07:52:00+01:00");
             assert_eq!(nanos(zone, at(SUMMER, 0)), "2026-07-29T15:05:20+02:00");
