@@ -179,6 +179,11 @@ impl MetricSpec {
         let parts = [&self.namespace, &self.subsystem, &self.name];
         parts.into_iter().filter(|p| !p.is_empty()).map(String::as_str).collect::<Vec<_>>().join("_")
     }
+
+    /// The name under which v3 records: empty parts kept (`__bare`).
+    pub fn post_key(&self) -> String {
+        format!("{}_{}_{}", self.namespace, self.subsystem, self.name)
+    }
 }
 
 /// The kinds of metrics.
