@@ -244,6 +244,7 @@ impl Driver {
             | Timer::Wait(_)
             | Timer::Restart(_)
             | Timer::Stop(_)
+            | Timer::Withdraw(_)
             | Timer::Retry(_)
             | Timer::Sweep => false,
         }
@@ -358,6 +359,7 @@ impl Driver {
                 Level::Error | Level::Fatal | Level::Panic => error!("{message}"),
             },
             Effect::Published(event) => debug!("event: {event}"),
+            Effect::Report { .. } => {}
             Effect::Sweep { signal } => {
                 self.sweeping = Some(signal);
                 self.sweep(signal, true);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChildId, Event, Moment, Slot, Timer};
+use super::{ChildId, Event, JobId, Moment, Report, Slot, Timer};
 use crate::plan::{Level, Signal};
 
 /// One thing to do, carried out in order.
@@ -43,6 +43,13 @@ pub enum Effect {
     },
     /// An event was published: count it, show it.
     Published(Event),
+    /// Tell Consul about a job's service.
+    Report {
+        /// Whose service.
+        job: JobId,
+        /// What.
+        report: Report,
+    },
     /// Signal every process that is left in the namespace, then tell when none is.
     Sweep {
         /// What they get.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChildId, ExitStatus, JobId};
+use super::{ChildId, ExitStatus, Instance, JobId, WatchId};
 use crate::plan::Signal;
 
 /// One thing that happened outside.
@@ -28,6 +28,18 @@ pub enum Input {
     },
     /// A timer that was armed is due.
     Timer(Timer),
+    /// Consul was told that the service is gone, or could not be told: nothing more is done about it.
+    Withdrawn {
+        /// Whose service.
+        job: JobId,
+    },
+    /// Consul's answer to a watch. An unreachable Consul is no input at all: nothing is known then.
+    Seen {
+        /// Which watch.
+        watch: WatchId,
+        /// All healthy instances, in any order.
+        instances: Vec<Instance>,
+    },
     /// After [`Effect::Sweep`](super::Effect::Sweep): no process is left but us.
     NothingLeft,
 }
@@ -56,6 +68,8 @@ pub enum Timer {
     Restart(JobId),
     /// The end of the wait from `stopping` to the first signal, or of a post-stop job's time.
     Stop(JobId),
+    /// The end of the wait for Consul to take a stopping job's service out.
+    Withdraw(JobId),
     /// The end of the time that a run may take.
     Timeout(ChildId),
     /// The next try of a spawn that failed for lack of something.

@@ -12,6 +12,8 @@
 //! | `health` | its check |
 //! | `stop` | how one job stops (v3 §12.1) |
 //! | `shutdown` | how everything stops, and the exit status (design §5) |
+//! | `service` | what Consul is told of a job |
+//! | `watch` | what changed about a service of others |
 //! | `exec` | one run of one command: time limit, escalation |
 //! | `backoff`, `cycle` | the pause before a restart; which jobs wake each other for ever |
 //! | `event`, `input`, `effect` | the vocabulary |
@@ -33,10 +35,12 @@ mod health;
 mod input;
 mod job;
 mod say;
+mod service;
 mod shutdown;
 mod start;
 mod stop;
 mod turn;
+mod watch;
 mod world;
 
 #[cfg(test)]
@@ -47,6 +51,8 @@ pub use event::{Event, GLOBAL};
 pub use input::{Input, SpawnFailure, Timer};
 pub use job::{Job, Stage, Status};
 pub use say::{count, elapsed, exit_status};
+pub use service::Report;
+pub use watch::{Instance, WatchId};
 pub use world::World;
 
 /// One run of one command. Never a pid, never used twice in the life of the program.

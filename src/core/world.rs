@@ -84,6 +84,7 @@ impl World {
             Input::Exited { child, status } => self.on_exited(*child, *status, now, effects),
             Input::SpawnFailed { child, failure } => self.on_spawn_failed(*child, failure, now, effects),
             Input::Timer(timer) => self.on_timer(*timer, now, effects),
+            Input::Withdrawn { .. } | Input::Seen { .. } => {}
             Input::NothingLeft => self.on_nothing_left(effects),
         }
         self.settle(now, effects);
@@ -253,6 +254,7 @@ impl World {
                 }
             }
             Timer::Stop(id) => self.on_stop_timeout(id, now, effects),
+            Timer::Withdraw(_) => {}
             Timer::Timeout(child) | Timer::Retry(child) | Timer::Grace(child) | Timer::GiveUp(child) => {
                 self.on_run_timer(timer, child, now, effects);
             }
@@ -284,6 +286,7 @@ impl World {
             | Timer::Wait(_)
             | Timer::Restart(_)
             | Timer::Stop(_)
+            | Timer::Withdraw(_)
             | Timer::Sweep => {}
         }
     }

@@ -27,6 +27,8 @@ pub struct JobSpec {
     pub health: Option<HealthSpec>,
     /// What is registered with Consul, for a job with a port.
     pub service: Option<ServiceSpec>,
+    /// Nothing of it is started while maintenance mode is on (design §6, `pauseInMaintenance`).
+    pub pause_in_maintenance: bool,
     /// The container's application: its completion stops everything, its exit status is ours (design §5).
     pub main: bool,
     /// The exit status of this job's final run wins over all others (design §5, `exitCode: "override"`).

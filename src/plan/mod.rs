@@ -18,8 +18,8 @@ pub use event::EventCode;
 pub use job::{Backoff, CommandSpec, HealthSpec, JobSpec, Restarts, TELEMETRY_JOB, Trigger, When};
 pub use logging::{Level, LogFormat, LogOutput, Logging};
 pub use services::{
-    CheckStatus, Consul, ConsulScheme, ConsulTls, Control, MetricKind, MetricSpec, Secret, ServiceSpec, Telemetry,
-    WatchSpec,
+    CheckStatus, Consul, ConsulScheme, ConsulTls, Control, MetricKind, MetricSpec, Secret, ServiceSpec, TaggedAddress,
+    Telemetry, WatchSpec, Weights,
 };
 pub use signal::{Signal, SignalAction, SignalMap};
 

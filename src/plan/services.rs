@@ -1,5 +1,6 @@
 //! What others see of us: Consul, watches, telemetry and the control socket.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,15 @@ pub struct Consul {
     pub scheme: ConsulScheme,
     /// The ACL token.
     pub token: Option<Secret>,
+    /// A file that holds the ACL token, read again when Consul refuses the token (`CONSUL_HTTP_TOKEN_FILE`). Only where
+    /// nothing else gives one.
+    pub token_file: Option<PathBuf>,
+    /// Consul Enterprise's namespace (`CONSUL_NAMESPACE`).
+    pub namespace: Option<String>,
+    /// Consul Enterprise's admin partition (`CONSUL_PARTITION`).
+    pub partition: Option<String>,
+    /// Whether a failing health check is told at once as critical; v3 lets the time to live lapse.
+    pub failing_heartbeat: bool,
     /// TLS settings; only used with [`ConsulScheme::Https`].
     pub tls: ConsulTls,
 }
@@ -109,8 +119,32 @@ pub struct ServiceSpec {
     pub enable_tag_override: bool,
     /// Consul's `DeregisterCriticalServiceAfter`, as written.
     pub deregister_critical_service_after: Option<String>,
+    /// Consul's `Meta`.
+    pub meta: BTreeMap<String, String>,
+    /// Consul's `TaggedAddresses`, by tag (`lan`, `wan`, …).
+    pub tagged_addresses: BTreeMap<String, TaggedAddress>,
+    /// Consul's `Weights` for answers by DNS.
+    pub weights: Option<Weights>,
     /// The variable that tells every child the advertised address (v3 §9).
     pub ip_variable: String,
+}
+
+/// Another address of a service, for those who are elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaggedAddress {
+    /// An IP address or a name.
+    pub address: String,
+    /// The port there.
+    pub port: u16,
+}
+
+/// How often a service is in an answer by DNS, beside other instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weights {
+    /// While its check passes, from 1 up.
+    pub passing: u32,
+    /// While its check warns.
+    pub warning: u32,
 }
 
 /// The status of a check in Consul.
@@ -136,6 +170,8 @@ pub struct WatchSpec {
     pub tag: String,
     /// The data centre; empty is the agent's own.
     pub dc: String,
+    /// An expression in Consul's filter language that instances must fulfil; empty is any.
+    pub filter: String,
 }
 
 impl WatchSpec {

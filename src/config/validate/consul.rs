@@ -28,13 +28,13 @@ pub(super) enum Decided {
     /// Something wrong, which has been said.
     Bad,
     /// An agent.
-    Agent(Consul),
+    Agent(Box<Consul>),
 }
 
 impl Decided {
     /// For the plan.
     pub(super) fn into_plan(self) -> Option<Consul> {
-        if let Self::Agent(consul) = self { Some(consul) } else { None }
+        if let Self::Agent(consul) = self { Some(*consul) } else { None }
     }
 }
 
@@ -124,7 +124,16 @@ impl Agent<'_, '_> {
         }
         let token = self.variable("CONSUL_HTTP_TOKEN").or_else(|| raw.token.value().cloned());
         let token = token.filter(|token| !token.is_empty()).map(Secret::new);
-        Decided::Agent(Consul { address, scheme, token, tls })
+        Decided::Agent(Box::new(Consul {
+            address,
+            scheme,
+            token,
+            token_file: None,
+            namespace: None,
+            partition: None,
+            failing_heartbeat: false,
+            tls,
+        }))
     }
 
     /// A variable that is set to something.

@@ -109,6 +109,7 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
         health,
         service,
         main: raw.main.is_on(),
+        pause_in_maintenance: false,
         overrides_exit_code: overrides_exit_code(&raw.exit_code, judge),
     }
 }

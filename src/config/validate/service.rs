@@ -1,5 +1,6 @@
 //! What a job advertises (v3 §8.1 rules 4 to 6).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -48,6 +49,9 @@ pub(super) fn service(from: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
         initial_status,
         enable_tag_override: extras.is_some_and(|extras| extras.enable_tag_override.is_on()),
         deregister_critical_service_after: deregister_after,
+        meta: BTreeMap::new(),
+        tagged_addresses: BTreeMap::new(),
+        weights: None,
         ip_variable: ip_variable(name),
     })
 }

@@ -1,5 +1,6 @@
 //! The `telemetry` section, and the job that stands for our own service (v3 §16).
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -68,6 +69,9 @@ fn job(telemetry: &Telemetry, context: &Context) -> JobSpec {
         initial_status: None,
         enable_tag_override: false,
         deregister_critical_service_after: None,
+        meta: BTreeMap::new(),
+        tagged_addresses: BTreeMap::new(),
+        weights: None,
         ip_variable: ip_variable(TELEMETRY_JOB),
     };
     JobSpec {
@@ -81,6 +85,7 @@ fn job(telemetry: &Telemetry, context: &Context) -> JobSpec {
         health: Some(HealthSpec { exec: None, interval: HEARTBEAT, ttl: TTL }),
         service: Some(service),
         main: false,
+        pause_in_maintenance: false,
         overrides_exit_code: false,
     }
 }

@@ -53,6 +53,7 @@ fn watch(raw: &Watch, judge: &mut Judge) -> WatchSpec {
         interval: interval(raw, judge),
         tag: raw.tag.text().to_owned(),
         dc: raw.dc.text().to_owned(),
+        filter: String::new(),
     }
 }
 

@@ -69,6 +69,7 @@ pub fn job(name: &str) -> JobBuilder {
             health: None,
             service: None,
             main: false,
+            pause_in_maintenance: false,
             overrides_exit_code: false,
         },
         runs: vec![Script::default()],

@@ -55,7 +55,7 @@ impl Witness {
                 self.armed.remove(timer);
                 None
             }
-            Input::Start | Input::Signal(_) | Input::NothingLeft => None,
+            Input::Start | Input::Signal(_) | Input::Withdrawn { .. } | Input::Seen { .. } | Input::NothingLeft => None,
         };
         let mut exits = Vec::new();
         for effect in effects {
@@ -88,7 +88,7 @@ impl Witness {
                         self.given_up.insert(*child);
                     }
                 }
-                Effect::Sweep { .. } | Effect::ReopenLogs => {}
+                Effect::Report { .. } | Effect::Sweep { .. } | Effect::ReopenLogs => {}
             }
         }
         self.one_exit(input, ended, &exits);

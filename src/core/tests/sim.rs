@@ -167,7 +167,13 @@ impl Sim {
     pub fn step(&mut self, input: &Input) {
         let ended = match input {
             Input::Exited { child, .. } => self.children.remove(child),
-            Input::Start | Input::Signal(_) | Input::SpawnFailed { .. } | Input::Timer(_) | Input::NothingLeft => None,
+            Input::Start
+            | Input::Signal(_)
+            | Input::SpawnFailed { .. }
+            | Input::Timer(_)
+            | Input::Withdrawn { .. }
+            | Input::Seen { .. }
+            | Input::NothingLeft => None,
         };
         if let Some(child) = ended {
             self.busy.remove(&child.slot);
@@ -195,7 +201,7 @@ impl Sim {
             Effect::Log { level, message } => self.note(Happening::Log(level, message)),
             Effect::Published(event) => self.note(Happening::Event(event.code, event.source.to_string())),
             Effect::Sweep { signal } => self.sweep(signal),
-            Effect::ReopenLogs => {}
+            Effect::Report { .. } | Effect::ReopenLogs => {}
             Effect::Exit { status } => {
                 assert_eq!(self.armed, BTreeMap::new(), "armed at the exit");
                 self.exit = Some(status);
