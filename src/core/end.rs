@@ -23,7 +23,9 @@ impl Job {
             turn.publish(Event::new(EventCode::ExitFailed, command.clone()), Some(slot));
             turn.publish(Event::new(EventCode::Error, format!("{command}: {text}")), None);
         }
-        if matches!(slot, Slot::Exec(_)) {
+        if matches!(slot, Slot::Check(_)) {
+            self.check_failure = text;
+        } else {
             let killed = run.phase == Phase::Killed && self.stage == Stage::Terminating;
             self.last = Some(LastRun { code: status.shell_code(), text, killed });
             self.note_pause(turn.now.since(run.started), status.is_success(), turn);
@@ -42,7 +44,9 @@ impl Job {
         }
         turn.publish(Event::new(EventCode::ExitFailed, command), Some(slot));
         turn.publish(Event::new(EventCode::Error, failure.reason.as_str()), None);
-        if matches!(slot, Slot::Exec(_)) {
+        if matches!(slot, Slot::Check(_)) {
+            self.check_failure.clone_from(&failure.reason);
+        } else {
             self.last = Some(LastRun { code: failure.exit_code, text: failure.reason.clone(), killed: false });
             self.note_pause(Duration::ZERO, false, turn);
         }

@@ -5,12 +5,13 @@ use super::job::{Job, Stage, Status};
 use super::start::next_period;
 use super::turn::Turn;
 use super::{Event, Slot, Timer};
-use crate::plan::{EventCode, Level};
+use crate::plan::{EventCode, HealthSpec, Level};
 
 impl Job {
     /// Checks begin with the first start, in step with the program's start as the original's tickers were.
     pub(super) fn arm_check(&mut self, turn: &mut Turn<'_>) {
-        let Some(health) = self.spec.health.as_ref().filter(|health| health.exec.is_some()) else { return };
+        let ticks = |health: &&HealthSpec| health.exec.is_some() || self.is_announced();
+        let Some(health) = self.spec.health.as_ref().filter(ticks) else { return };
         if self.next_check.is_some() {
             return;
         }
@@ -29,13 +30,20 @@ impl Job {
         if self.stage != Stage::Live {
             return;
         }
-        let next = next_period(due, health.interval, turn, &self.spec.name, "health check");
+        let what = if health.exec.is_some() { "health check" } else { "heartbeat" };
+        let next = next_period(due, health.interval, turn, &self.spec.name, what);
         self.next_check = Some(next);
         turn.arm(Timer::Heartbeat(self.id), next);
         if matches!(self.status, Status::Idle | Status::Maintenance) {
             return;
         }
-        let Some(command) = &health.exec else { return };
+        let Some(command) = &health.exec else {
+            // There is nothing to ask: that it is there is enough, and it isn't between a crash and the next start.
+            if !self.pausing {
+                self.tell_passing(turn);
+            }
+            return;
+        };
         if let Some(check) = &self.check {
             if check.phase == Phase::Retrying {
                 // It does not run: what is due now is its next try (reliability row 24).
@@ -88,5 +96,10 @@ impl Job {
         }
         self.set_status(status);
         turn.publish(Event::new(code, self.name()), None);
+        if passed {
+            self.tell_passing(turn);
+        } else {
+            self.tell_failing(turn);
+        }
     }
 }

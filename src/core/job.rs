@@ -9,6 +9,8 @@
 //!    ▼                        ▼
 //! Leaving ◄───────────────────┘   published `stopping`; waits for its dependents, at most stopTimeout (`stop`)
 //!    ▼
+//! Withdrawing                     its service is taken out of Consul, at most 2 s (`service`)
+//!    ▼
 //! Terminating                     TERM, CONT → grace → KILL; waits for the death
 //!    ▼
 //! Complete                        published `stopped`; absorbs later events
@@ -24,9 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Streak;
 use super::exec::Run;
+use super::service::Registration;
 use super::turn::{Queued, Turn};
 use super::{Event, GLOBAL, JobId, Moment, Slot, Timer};
-use crate::plan::{EventCode, JobSpec, Restarts, When};
+use crate::plan::{Consul, EventCode, JobSpec, Restarts, When};
 
 /// How far a job's life is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,8 @@ pub enum Stage {
     Live,
     /// It has published `stopping` and waits for those who act on that.
     Leaving,
+    /// It waits for Consul to forget its service.
+    Withdrawing,
     /// It waits for the death of its processes.
     Terminating,
     /// It is over.
@@ -122,10 +127,13 @@ pub struct Job {
     /// Like `held_tick`, for the check.
     pub(super) held_check: Option<Moment>,
     pub(super) skipped_checks: u64,
+    /// How the last check failed, in the original's words.
+    pub(super) check_failure: String,
+    pub(super) registration: Registration,
 }
 
 impl Job {
-    pub(super) fn new(id: JobId, spec: Arc<JobSpec>) -> Self {
+    pub(super) fn new(id: JobId, spec: Arc<JobSpec>, consul: Option<&Consul>) -> Self {
         let (armed, starts_left) = match &spec.when {
             When::Startup | When::Every(_) | When::Once(_) => (true, false),
             When::Each(_) | When::Signal(_) => (true, true),
@@ -136,6 +144,7 @@ impl Job {
             Restarts::Never | Restarts::Unlimited => 0,
         };
         let status = if spec.is_telemetry() { Status::AlwaysHealthy } else { Status::Idle };
+        let registration = Registration::new(&spec, consul);
         Self {
             id,
             spec,
@@ -165,6 +174,8 @@ impl Job {
             next_check: None,
             held_check: None,
             skipped_checks: 0,
+            check_failure: String::new(),
+            registration,
         }
     }
 
@@ -213,6 +224,7 @@ impl Job {
             self.wait_armed = true;
             turn.arm(Timer::Wait(self.id), turn.now.after(timeout));
         }
+        self.announce(turn);
     }
 
     /// An event of the bus; `own` is the slot if it tells the end of one of our runs.
@@ -233,8 +245,11 @@ impl Job {
             return self.on_quit(self.keeps, turn);
         } else if global(EventCode::EnterMaintenance) {
             self.set_status(Status::Maintenance);
+            self.withdraw(turn);
         } else if global(EventCode::ExitMaintenance) {
             self.set_status(if self.started { Status::Unknown } else { Status::Idle });
+            self.announce(turn);
+            self.start_what_is_due(turn);
         }
         if self.armed && self.is_start(event) {
             self.on_start_event(turn);
@@ -272,6 +287,8 @@ impl Job {
         // It acts on one more event. A run that is in the way of that is bounded like the one that it will bring.
         self.starts_left = false;
         self.bound_post_stop(turn);
+        // Maintenance holds nothing back any more.
+        self.start_what_is_due(turn);
         Verdict::GoOn
     }
 

@@ -3,9 +3,19 @@
 //! The world decides what Consul should know; how and when it gets there, and what to do when Consul does not answer
 //! or has forgotten everything, is the business of the service's task in `discovery`, which only keeps the newest.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::plan::CheckStatus;
+use super::job::{Job, Stage, Status};
+use super::say::elapsed;
+use super::turn::Turn;
+use super::world::World;
+use super::{Effect, JobId, Moment, Timer};
+use crate::plan::{CheckStatus, Consul, JobSpec, Level};
+
+/// How long a stopping job waits for Consul to take its service out, at most its own `stopTimeout` (reliability row 58).
+pub(super) const WITHDRAWAL: Duration = Duration::from_secs(2);
 
 /// What Consul is to be told of a service. A newer one replaces one that is not yet told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,4 +28,132 @@ pub enum Report {
     Failing(String),
     /// It is there no more: it stops, or it is in maintenance. Answered by [`Input::Withdrawn`](super::Input).
     Withdraw,
+}
+
+/// What the world knows of a job's service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Registration {
+    /// There is a service and a Consul to tell about it.
+    announced: bool,
+    /// A failing check is told, too.
+    tells_failures: bool,
+    /// So many withdrawals are not yet answered.
+    withdrawals: u32,
+    /// By when the first signal of the stop is due, whatever Consul does.
+    leave_by: Moment,
+}
+
+impl Registration {
+    pub fn new(spec: &JobSpec, consul: Option<&Consul>) -> Self {
+        Self {
+            // Until there are metrics to serve, nobody shall be sent to them.
+            announced: spec.service.is_some() && consul.is_some() && !spec.is_telemetry(),
+            tells_failures: consul.is_some_and(|consul| consul.failing_heartbeat),
+            withdrawals: 0,
+            leave_by: Moment::default(),
+        }
+    }
+}
+
+impl Job {
+    /// Whether Consul is told about it.
+    pub(super) fn is_announced(&self) -> bool {
+        self.registration.announced
+    }
+
+    fn report(&mut self, report: Report, turn: &mut Turn<'_>) {
+        // In maintenance and once it stops it is gone, and stays so.
+        if self.is_announced() && self.stage == Stage::Live && self.status != Status::Maintenance {
+            turn.effects.push(Effect::Report { job: self.id, report });
+        }
+    }
+
+    /// `initial_status`: it is registered before its first check, and before its first start.
+    pub(super) fn announce(&mut self, turn: &mut Turn<'_>) {
+        let initial = self.spec.service.as_ref().and_then(|service| service.initial_status);
+        if let Some(status) = initial.filter(|_| self.is_announced() && !turn.ledger.maintenance) {
+            let word = status.word();
+            turn.log(Level::Info, format!("Registering service {} with initial status set to {word}", self.name()));
+            self.report(Report::Initial(status), turn);
+        }
+    }
+
+    /// Its check passes, or it has none and is there.
+    pub(super) fn tell_passing(&mut self, turn: &mut Turn<'_>) {
+        self.report(Report::Passing, turn);
+    }
+
+    /// Its check fails. v3 lets the time to live lapse, and so do we unless told otherwise.
+    pub(super) fn tell_failing(&mut self, turn: &mut Turn<'_>) {
+        if self.registration.tells_failures {
+            let reason = self.check_failure.clone();
+            self.report(Report::Failing(reason), turn);
+        }
+    }
+
+    /// It is to be found no more.
+    pub(super) fn withdraw(&mut self, turn: &mut Turn<'_>) {
+        if self.is_announced() {
+            self.registration.withdrawals = self.registration.withdrawals.saturating_add(1);
+            turn.effects.push(Effect::Report { job: self.id, report: Report::Withdraw });
+        }
+    }
+
+    /// The stop begins: from now on the wait for others and for Consul counts against `stopTimeout`.
+    pub(super) fn note_leaving(&mut self, now: Moment) {
+        self.registration.leave_by = now.after(self.spec.stop_timeout);
+    }
+
+    /// The last thing before the first signal: nobody shall be sent here when nobody listens any more.
+    pub(super) fn withdraw_and_terminate(&mut self, turn: &mut Turn<'_>) {
+        if turn.ledger.origin.is_none() {
+            // Never told of.
+            self.terminate(turn);
+            return;
+        }
+        self.withdraw(turn);
+        let until = turn.now.after(WITHDRAWAL).min(self.registration.leave_by);
+        if !self.is_announced() || turn.ledger.urgent || until <= turn.now {
+            self.terminate(turn);
+            return;
+        }
+        self.stage = Stage::Withdrawing;
+        turn.disarm(Timer::Stop(self.id));
+        turn.arm(Timer::Withdraw(self.id), until);
+    }
+
+    /// Consul has answered, or never will.
+    pub(super) fn on_withdrawn(&mut self, turn: &mut Turn<'_>) {
+        self.registration.withdrawals = self.registration.withdrawals.saturating_sub(1);
+        if self.stage == Stage::Withdrawing && self.registration.withdrawals == 0 {
+            self.terminate(turn);
+        }
+    }
+
+    /// Consul takes too long.
+    pub(super) fn on_withdrawal_over(&mut self, turn: &mut Turn<'_>) {
+        if self.stage == Stage::Withdrawing {
+            let bound = elapsed(WITHDRAWAL.min(self.spec.stop_timeout));
+            let message =
+                format!("{} stops, but may still be registered: Consul did not answer in {bound}", self.name());
+            turn.log(Level::Warn, message);
+            self.terminate(turn);
+        }
+    }
+}
+
+impl World {
+    /// When everything stops, a job that is the local Consul agent goes last: whom of the others it waits for.
+    pub(super) fn still_announced(&self, agent: JobId) -> Vec<JobId> {
+        let is_agent = self.job(agent).is_some_and(|job| job.spec.is_consul_agent());
+        if !is_agent || !self.ledger.stopping || self.ledger.urgent {
+            return Vec::new();
+        }
+        let announced = self.jobs().filter(|job| {
+            // One that only acts when another has stopped may wait for this very job.
+            let there = matches!(job.stage, Stage::Live | Stage::Leaving | Stage::Withdrawing) && !job.keeps;
+            there && job.id != agent && job.is_announced() && !job.spec.is_consul_agent()
+        });
+        announced.map(|job| job.id).collect()
+    }
 }

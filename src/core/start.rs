@@ -11,7 +11,7 @@ use super::job::{Job, Stage, Status, Verdict};
 use super::say::elapsed;
 use super::turn::Turn;
 use super::{Moment, Slot, Timer};
-use crate::plan::{Level, When};
+use crate::plan::{EventCode, Level, When};
 
 /// No more starts than this wait for the end of a run (design §4 row 5).
 const MOST_DUE: u32 = 1000;
@@ -27,6 +27,9 @@ impl Job {
         if !self.restart_permitted() {
             turn.log(Level::Debug, format!("interval expired but restart not permitted: {}", self.name()));
             return Verdict::Stop;
+        }
+        if self.is_paused(turn) {
+            return Verdict::GoOn;
         }
         let Some(run) = &self.run else {
             self.use_restart();
@@ -55,8 +58,9 @@ impl Job {
         if !self.starts_left {
             self.armed = false;
         }
-        // One signal that waits stands for all that come meanwhile.
-        if matches!(self.spec.when, When::Signal(_)) && self.due >= 1 && self.run.is_some() {
+        // One signal that waits stands for all that come meanwhile; so does whatever comes during maintenance.
+        let one_is_enough = matches!(self.spec.when, When::Signal(_)) && self.run.is_some() || self.is_paused(turn);
+        if self.due >= 1 && one_is_enough {
             return;
         }
         if self.due >= MOST_DUE {
@@ -88,7 +92,7 @@ impl Job {
     }
 
     pub(super) fn start_what_is_due(&mut self, turn: &mut Turn<'_>) {
-        if self.due == 0 || self.run.is_some() || self.pausing {
+        if self.due == 0 || self.run.is_some() || self.pausing || self.is_paused(turn) {
             return;
         }
         if self.not_before > turn.now {
@@ -98,6 +102,18 @@ impl Job {
         }
         self.due -= 1;
         self.start(turn);
+    }
+
+    /// Maintenance mode holds its starts back (`pauseInMaintenance`), but those that a stop waits for: periods are
+    /// skipped, one start of any other kind waits for the end of it.
+    fn is_paused(&self, turn: &Turn<'_>) -> bool {
+        let pausable = match &self.spec.when {
+            When::Once(trigger) | When::Each(trigger) => {
+                !matches!(trigger.event, EventCode::Stopping | EventCode::Stopped)
+            }
+            When::Startup | When::Every(_) | When::Signal(_) | When::Never(_) => true,
+        };
+        self.spec.pause_in_maintenance && turn.ledger.maintenance && !turn.ledger.stopping && pausable
     }
 
     /// The pause before a start is over.

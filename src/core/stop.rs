@@ -1,4 +1,5 @@
-//! How one job stops (v3 §12.1, design §3 and §4 rows 3 and 4): tell, wait for those who act on it, ask, insist.
+//! How one job stops (v3 §12.1, design §3 and §4 rows 3 and 4): tell, wait for those who act on it, take its service
+//! out of Consul, ask, insist.
 
 use super::exec::{PATIENCE, Phase};
 use super::job::{Job, Stage, Status};
@@ -20,14 +21,16 @@ impl Job {
         for timer in [Timer::Interval, Timer::Heartbeat, Timer::Wait, Timer::Restart, Timer::Stop] {
             turn.disarm(timer(self.id));
         }
+        self.note_leaving(turn.now);
         turn.publish(Event::new(EventCode::Stopping, self.name()), None);
     }
 
     /// Asks its processes to end. Without one it is complete at once.
-    fn terminate(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn terminate(&mut self, turn: &mut Turn<'_>) {
         self.stage = Stage::Terminating;
         self.waiting_for.clear();
         turn.disarm(Timer::Stop(self.id));
+        turn.disarm(Timer::Withdraw(self.id));
         for slot in [&mut self.run, &mut self.check] {
             match slot {
                 Some(run) if run.phase == Phase::Retrying => {
@@ -100,10 +103,11 @@ impl World {
             return;
         }
         let waiting_for = self.dependents(job);
+        let goes_last = !self.still_announced(id).is_empty();
         let Some((job, mut turn)) = self.job_turn(id, now, effects) else { return };
         job.leave(&mut turn);
-        if waiting_for.is_empty() {
-            job.terminate(&mut turn);
+        if waiting_for.is_empty() && !goes_last {
+            job.withdraw_and_terminate(&mut turn);
         } else {
             job.waiting_for = waiting_for;
             turn.arm(Timer::Stop(id), now.after(job.spec.stop_timeout));
@@ -127,29 +131,30 @@ impl World {
     pub(super) fn release(&mut self, now: Moment, effects: &mut Vec<Effect>) -> bool {
         let mut leaving = std::mem::take(&mut self.leaving);
         leaving.retain(|&id| self.job(id).is_some_and(|job| job.stage == Stage::Leaving));
-        let waits = |id: &JobId| {
-            self.job(*id)
-                .is_some_and(|job| job.waiting_for.iter().any(|&other| !self.job(other).is_none_or(Job::is_settled)))
-        };
+        let waits = |id: &JobId| !self.awaited(*id).is_empty();
         let (wait, free): (Vec<JobId>, Vec<JobId>) = leaving.into_iter().partition(waits);
         self.leaving = wait;
         for &id in &free {
             if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
-                job.terminate(&mut turn);
+                job.withdraw_and_terminate(&mut turn);
             }
         }
         !free.is_empty()
     }
 
+    /// Whose end a leaving job waits for: those who act on its `stopping`; and if it is the local Consul agent, those
+    /// whom it still has to tell of.
+    fn awaited(&self, id: JobId) -> Vec<JobId> {
+        let Some(job) = self.job(id) else { return Vec::new() };
+        let unsettled = |other: &JobId| self.job(*other).is_some_and(|job| !job.is_settled());
+        let mut awaited: Vec<JobId> = job.waiting_for.iter().copied().filter(unsettled).collect();
+        awaited.extend(self.still_announced(id));
+        awaited
+    }
+
     /// The bound of a stop is reached: the wait for dependents, or the run of a post-stop job, is cut short.
     pub(super) fn on_stop_timeout(&mut self, id: JobId, now: Moment, effects: &mut Vec<Effect>) {
-        let unsettled: Vec<JobId> = self.job(id).map_or_else(Vec::new, |job| {
-            job.waiting_for
-                .iter()
-                .copied()
-                .filter(|&other| self.job(other).is_some_and(|job| !job.is_settled()))
-                .collect()
-        });
+        let unsettled = self.awaited(id);
         let names: Vec<&str> = unsettled.iter().filter_map(|&other| self.job(other)).map(Job::name).collect();
         let names = names.join(", ");
         let Some((job, mut turn)) = self.job_turn(id, now, effects) else { return };
@@ -160,7 +165,7 @@ impl World {
                     Level::Warn,
                     format!("{name} has waited its stopTimeout of {bound} for {names}: stopping all of them now"),
                 );
-                job.terminate(&mut turn);
+                job.withdraw_and_terminate(&mut turn);
                 for other in unsettled {
                     self.stop_job(other, now, effects);
                 }
@@ -172,7 +177,7 @@ impl World {
                 );
                 self.stop_job(id, now, effects);
             }
-            Stage::Live | Stage::Terminating | Stage::Complete => {}
+            Stage::Live | Stage::Withdrawing | Stage::Terminating | Stage::Complete => {}
         }
     }
 
@@ -181,8 +186,10 @@ impl World {
         for id in self.ids() {
             self.stop_job(id, now, effects);
             if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
-                if job.stage == Stage::Leaving {
-                    job.terminate(&mut turn);
+                match job.stage {
+                    Stage::Leaving => job.withdraw_and_terminate(&mut turn),
+                    Stage::Withdrawing => job.terminate(&mut turn),
+                    Stage::Live | Stage::Terminating | Stage::Complete => {}
                 }
                 job.kill(&mut turn);
             }

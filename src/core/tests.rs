@@ -12,6 +12,8 @@ mod pace;
 mod properties;
 mod rules;
 mod scale;
+mod services;
 mod sim;
 mod stop;
 mod strategies;
+mod watches;

@@ -1,6 +1,13 @@
 //! Watches: the difference between two lists of instances, as events (v3 §14).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use super::turn::Turn;
+use super::world::World;
+use super::{Event, Slot};
+use crate::plan::{EventCode, WatchSpec, When};
 
 /// A watch by its place in the plan. Several may look for the same service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,4 +27,50 @@ pub struct Instance {
     pub tags: Vec<String>,
     /// The node's name.
     pub node: String,
+}
+
+/// A watch and what it has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Watch {
+    name: String,
+    /// Of its events.
+    source: Arc<str>,
+    /// By id. Nothing at first, as if everything had been looked at already.
+    instances: Vec<Instance>,
+}
+
+impl Watch {
+    pub fn new(spec: &WatchSpec) -> Self {
+        Self { name: spec.name.clone(), source: spec.source().into(), instances: Vec::new() }
+    }
+
+    /// A new list. It counts when there are more or fewer, or somebody is elsewhere; tags and nodes don't (v3 §14).
+    pub fn see(&mut self, mut instances: Vec<Instance>, turn: &mut Turn<'_>) {
+        let key = |instance: &Instance| (instance.id.clone(), instance.address.clone(), instance.port);
+        instances.sort_by_cached_key(key);
+        let same = |(old, new): (&Instance, &Instance)| old.address == new.address && old.port == new.port;
+        let changed = self.instances.len() != instances.len() || !self.instances.iter().zip(&instances).all(same);
+        self.instances = instances;
+        if changed {
+            let state = if self.instances.is_empty() { EventCode::StatusUnhealthy } else { EventCode::StatusHealthy };
+            for code in [EventCode::StatusChanged, state] {
+                turn.publish(Event::new(code, Arc::clone(&self.source)), None);
+            }
+        }
+    }
+}
+
+impl World {
+    /// For a run that a watch starts: the watched service's name and all its healthy instances, by id. Watches of the
+    /// same service, with other tags for example, are one.
+    pub fn watched_by(&self, slot: Slot) -> Option<(&str, Vec<&Instance>)> {
+        let Slot::Exec(job) = slot else { return None };
+        let (When::Once(trigger) | When::Each(trigger)) = &self.job(job)?.spec.when else { return None };
+        let mut watches = self.watches.iter().filter(|watch| *watch.source == *trigger.source).peekable();
+        let name = watches.peek()?.name.as_str();
+        let mut instances: Vec<&Instance> = watches.flat_map(|watch| &watch.instances).collect();
+        instances.sort_by_key(|instance| (&instance.id, &instance.address, instance.port));
+        instances.dedup_by_key(|instance| (&instance.id, &instance.address, instance.port));
+        Some((name, instances))
+    }
 }

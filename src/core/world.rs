@@ -10,8 +10,9 @@ use super::exec;
 use super::job::{Job, Verdict};
 use super::shutdown::Phase;
 use super::turn::{Ledger, Queued, Turn};
+use super::watch::{Instance, Watch, WatchId};
 use super::{ChildId, Effect, Event, ExitStatus, GLOBAL, Input, JobId, Moment, Slot, SpawnFailure, Timer};
-use crate::plan::{CommandSpec, EventCode, ExitCodeRule, Level, Plan, Signal, SignalAction, SignalMap};
+use crate::plan::{CommandSpec, EventCode, ExitCodeRule, JobSpec, Level, Plan, Signal, SignalAction, SignalMap};
 
 /// One step publishes no more events than this; a configuration that wants more is a cycle (design §1).
 const MOST_EVENTS: usize = 10_000;
@@ -20,6 +21,7 @@ const MOST_EVENTS: usize = 10_000;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
     jobs: Vec<Job>,
+    pub(super) watches: Vec<Watch>,
     /// Which jobs wait for events of a source, in file order: an event costs as much as it has listeners.
     followers: BTreeMap<String, Vec<JobId>>,
     /// The jobs that wait for their dependents before their first signal.
@@ -40,7 +42,9 @@ impl World {
     /// The world of a plan, before anything has happened.
     pub fn new(plan: &Plan) -> Self {
         let ids = (0..u32::MAX).map(JobId);
-        let mut jobs: Vec<Job> = ids.zip(&plan.jobs).map(|(id, spec)| Job::new(id, Arc::new(spec.clone()))).collect();
+        let consul = plan.consul.as_ref();
+        let job = |(id, spec): (JobId, &JobSpec)| Job::new(id, Arc::new(spec.clone()), consul);
+        let mut jobs: Vec<Job> = ids.zip(&plan.jobs).map(job).collect();
         for (job, spaced) in jobs.iter_mut().zip(in_cycle(&plan.jobs)) {
             job.spaced = spaced;
         }
@@ -52,6 +56,7 @@ impl World {
         }
         Self {
             jobs,
+            watches: plan.watches.iter().map(Watch::new).collect(),
             followers,
             leaving: Vec::new(),
             signals: plan.signals.clone(),
@@ -84,7 +89,12 @@ impl World {
             Input::Exited { child, status } => self.on_exited(*child, *status, now, effects),
             Input::SpawnFailed { child, failure } => self.on_spawn_failed(*child, failure, now, effects),
             Input::Timer(timer) => self.on_timer(*timer, now, effects),
-            Input::Withdrawn { .. } | Input::Seen { .. } => {}
+            Input::Withdrawn { job } => {
+                if let Some((job, mut turn)) = self.job_turn(*job, now, effects) {
+                    job.on_withdrawn(&mut turn);
+                }
+            }
+            Input::Seen { watch, instances } => self.on_seen(*watch, instances, now, effects),
             Input::NothingLeft => self.on_nothing_left(effects),
         }
         self.settle(now, effects);
@@ -199,6 +209,12 @@ impl World {
         }
     }
 
+    fn on_seen(&mut self, watch: WatchId, instances: &[Instance], now: Moment, effects: &mut Vec<Effect>) {
+        let watch = usize::try_from(watch.0).ok().and_then(|index| self.watches.get_mut(index));
+        let Some(watch) = watch.filter(|_| self.ledger.origin.is_some()) else { return };
+        watch.see(instances.to_vec(), &mut Turn { now, effects, ledger: &mut self.ledger });
+    }
+
     /// The slot of a run that has a process, or may have: news of one that waits for its next try are not about it.
     fn with_process(&self, child: ChildId) -> Option<Slot> {
         let slot = self.slot(child)?;
@@ -254,7 +270,11 @@ impl World {
                 }
             }
             Timer::Stop(id) => self.on_stop_timeout(id, now, effects),
-            Timer::Withdraw(_) => {}
+            Timer::Withdraw(id) => {
+                if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
+                    job.on_withdrawal_over(&mut turn);
+                }
+            }
             Timer::Timeout(child) | Timer::Retry(child) | Timer::Grace(child) | Timer::GiveUp(child) => {
                 self.on_run_timer(timer, child, now, effects);
             }

@@ -41,6 +41,15 @@ impl JobSpec {
         self.name == TELEMETRY_JOB
     }
 
+    /// Whether it runs a Consul agent: `consul agent …`, or whatever a job called `consul-agent` or `consul` runs.
+    pub fn is_consul_agent(&self) -> bool {
+        let runs_it = self.exec.as_ref().is_some_and(|exec| {
+            let program = exec.program.rsplit('/').next().unwrap_or_default();
+            program == "consul" && exec.args.iter().any(|arg| arg == "agent")
+        });
+        runs_it || matches!(self.name.as_str(), "consul" | "consul-agent")
+    }
+
     /// The command of its health check.
     pub fn check(&self) -> Option<&CommandSpec> {
         self.health.as_ref()?.exec.as_ref()

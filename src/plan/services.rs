@@ -159,6 +159,17 @@ pub enum CheckStatus {
     Critical,
 }
 
+impl CheckStatus {
+    /// As Consul and configurations spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// A watch of other services (v3 §14).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchSpec {

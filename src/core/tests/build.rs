@@ -1,13 +1,14 @@
 //! Plans in few words: `job("web").each("db", ExitSuccess).restarts(2).lasts(ms(300))`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::sim::Sim;
 use crate::core::{ExitStatus, JobId, Slot, SpawnFailure};
 use crate::plan::{
-    Backoff, CommandSpec, Control, EventCode, ExitCodeRule, HealthSpec, JobSpec, Logging, Plan, Restarts, Signal,
-    SignalAction, SignalMap, Trigger, When,
+    Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, ConsulTls, Control, EventCode, ExitCodeRule, HealthSpec,
+    JobSpec, Logging, Plan, Restarts, ServiceSpec, Signal, SignalAction, SignalMap, Trigger, WatchSpec, When,
 };
 
 pub fn ms(millis: u64) -> Duration {
@@ -179,6 +180,46 @@ impl JobBuilder {
         self
     }
 
+    /// A service on port 80, with a heartbeat every 2 s where nothing else says how often.
+    pub fn advertised(mut self) -> Self {
+        let ttl = secs(5);
+        let name = &self.spec.name;
+        self.spec.service = Some(ServiceSpec {
+            id: format!("{name}-host"),
+            name: name.clone(),
+            port: 80,
+            address: IpAddr::from([10, 0, 0, 1]),
+            tags: Vec::new(),
+            ttl,
+            initial_status: None,
+            enable_tag_override: false,
+            deregister_critical_service_after: None,
+            meta: BTreeMap::new(),
+            tagged_addresses: BTreeMap::new(),
+            weights: None,
+            ip_variable: String::new(),
+        });
+        self.spec.health.get_or_insert(HealthSpec { exec: None, interval: secs(2), ttl });
+        self
+    }
+    pub fn initially(mut self, status: CheckStatus) -> Self {
+        if let Some(service) = &mut self.spec.service {
+            service.initial_status = Some(status);
+        }
+        self
+    }
+    pub fn paused_in_maintenance(mut self) -> Self {
+        self.spec.pause_in_maintenance = true;
+        self
+    }
+    pub fn runs_program(mut self, program: &str, args: &[&str]) -> Self {
+        if let Some(exec) = &mut self.spec.exec {
+            exec.program = program.to_owned();
+            exec.args = args.iter().map(|&arg| arg.to_owned()).collect();
+        }
+        self
+    }
+
     fn each_script(mut self, change: impl Fn(&mut Script)) -> Self {
         self.runs.iter_mut().for_each(change);
         self
@@ -273,6 +314,32 @@ impl PlanBuilder {
     }
     pub fn signal(mut self, signal: Signal, action: SignalAction) -> Self {
         self.plan.signals.0.insert(0, (signal, action));
+        self
+    }
+    /// There is a Consul agent.
+    pub fn consul(mut self) -> Self {
+        self.plan.consul = Some(Consul {
+            address: "127.0.0.1:8500".to_owned(),
+            scheme: ConsulScheme::Http,
+            token: None,
+            token_file: None,
+            namespace: None,
+            partition: None,
+            failing_heartbeat: false,
+            tls: ConsulTls::default(),
+        });
+        self
+    }
+    /// … that is told of failing checks, too.
+    pub fn failing_heartbeat(mut self) -> Self {
+        if let Some(consul) = &mut self.plan.consul {
+            consul.failing_heartbeat = true;
+        }
+        self
+    }
+    pub fn watch(mut self, name: &str) -> Self {
+        let (tag, dc, filter) = Default::default();
+        self.plan.watches.push(WatchSpec { name: name.to_owned(), interval: secs(1), tag, dc, filter });
         self
     }
     /// The world of the plan, not yet started.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::build::{PlanBuilder, ms, secs};
 use super::sim::{Sim, Strays};
 use super::strategies::{Move, any_move, any_plan, any_signal, beside_a_steady_job, cases, harmless_signal};
-use crate::core::{ChildId, Effect, Event, Input, JobId, Moment, Slot, Timer, World};
+use crate::core::{ChildId, Effect, Event, Input, JobId, Moment, Report, Slot, Stage, Timer, World};
 use crate::plan::{EventCode, JobSpec, Plan, Restarts, Signal, When};
 
 /// What must be true of any sequence of steps, whatever the machine tells.
@@ -22,6 +22,8 @@ struct Witness {
     armed: BTreeSet<Timer>,
     /// How often these were published, by name and code.
     stops: BTreeMap<(String, EventCode), usize>,
+    /// Jobs that Consul was told to forget; `true` for ever.
+    withdrawn: BTreeMap<JobId, bool>,
     over: bool,
 }
 
@@ -33,6 +35,7 @@ impl Witness {
             given_up: BTreeSet::new(),
             armed: BTreeSet::new(),
             stops: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             over: false,
         }
     }
@@ -47,7 +50,7 @@ impl Witness {
     }
 
     /// Checks what a step has done.
-    fn see(&mut self, input: &Input, effects: &[Effect]) {
+    fn see(&mut self, world: &World, input: &Input, effects: &[Effect]) {
         assert!(!self.over || effects.is_empty(), "after the exit: {effects:?}");
         let ended = match input {
             Input::Exited { child, .. } | Input::SpawnFailed { child, .. } => self.alive.remove_entry(child),
@@ -88,10 +91,23 @@ impl Witness {
                         self.given_up.insert(*child);
                     }
                 }
-                Effect::Report { .. } | Effect::Sweep { .. } | Effect::ReopenLogs => {}
+                Effect::Report { job, report } => self.told(world, *job, report),
+                Effect::Sweep { .. } | Effect::ReopenLogs => {}
             }
         }
         self.one_exit(input, ended, &exits);
+    }
+
+    /// Nothing is told of a service after its deregistration but its return from maintenance, and that only of a job
+    /// that lives.
+    fn told(&mut self, world: &World, job: JobId, report: &Report) {
+        assert!(self.plan.jobs[usize::try_from(job.0).unwrap()].service.is_some());
+        let left = world.job(job).unwrap().stage() != Stage::Live;
+        if *report == Report::Withdraw {
+            *self.withdrawn.entry(job).or_default() |= left;
+        } else {
+            assert_ne!(self.withdrawn.get(&job), Some(&true), "{report:?} of a job that was withdrawn for good");
+        }
     }
 
     /// Exactly one of exitSuccess and exitFailed for a run, when it ends, and none at any other time.
@@ -187,7 +203,7 @@ fn runs_are_bounded(sim: &Sim) {
 fn most_of_a_stop(plan: &Plan) -> std::time::Duration {
     // A stop job runs once for each namesake of its source.
     let runs = u32::try_from(plan.jobs.len()).unwrap() + 1;
-    let most = |job: &JobSpec| job.stop_timeout * runs + plan.stop_timeout + secs(6);
+    let most = |job: &JobSpec| job.stop_timeout * runs + plan.stop_timeout + secs(8);
     let waits: std::time::Duration = plan.jobs.iter().map(most).sum();
     waits + plan.stop_timeout + secs(10)
 }
@@ -233,7 +249,7 @@ proptest! {
                 copy.step(now, &input, &mut same);
                 prop_assert_eq!(&effects, &same);
             }
-            witness.see(&input, &effects);
+            witness.see(&world, &input, &effects);
         }
         for (job, spec) in world.jobs().zip(&plan.plan.jobs) {
             if let Some(most) = most_runs(spec).filter(|_| !matches!(spec.when, When::Startup)) {
@@ -285,6 +301,7 @@ proptest! {
     fn what_does_not_die_cannot_hold_the_stop_up(
         plan in any_plan(),
         stuck in prop::collection::vec(any::<bool>(), 16),
+        consul_hangs in any::<bool>(),
         asked in 0..2500_u64,
     ) {
         let mut plan = plan;
@@ -296,7 +313,8 @@ proptest! {
         let most = most_of_a_stop(&plan.plan);
         let sim = run(plan, true, &[], asked);
         let before = sim.now;
-        let sim = sim.strays(Strays::Stay).term().till_the_end();
+        let consul = sim.consul.filter(|_| !consul_hangs);
+        let sim = sim.consul_takes(consul).strays(Strays::Stay).term().till_the_end();
         prop_assert!(sim.now.since(before) <= most, "{}", sim.story());
     }
 

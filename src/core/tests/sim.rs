@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::build::{PlanBuilder, Script, ms};
-use crate::core::{ChildId, Effect, ExitStatus, Input, Job, Moment, Slot, Timer, World};
+use crate::core::{
+    ChildId, Effect, ExitStatus, Input, Instance, Job, JobId, Moment, Report, Slot, Timer, WatchId, World,
+};
 use crate::plan::{EventCode, Level, Signal};
 
 /// How long the kernel takes to end a process that was killed.
@@ -27,6 +29,7 @@ pub enum Happening {
     Ended(String),
     Event(EventCode, String),
     Log(Level, String),
+    Told(String, Report),
     Sweep(Signal),
     Exit(u8),
 }
@@ -47,6 +50,8 @@ pub struct Sim {
     /// How many inputs the world has got.
     pub steps: u64,
     pub strays: Strays,
+    /// How long Consul takes to answer; `None` never does.
+    pub consul: Option<Duration>,
     pub exit: Option<u8>,
     pub armed: BTreeMap<Timer, (Moment, u64)>,
     scripts: BTreeMap<Slot, Vec<Script>>,
@@ -66,6 +71,7 @@ impl Sim {
             trace: Vec::new(),
             steps: 0,
             strays: Strays::None,
+            consul: Some(DEATH),
             exit: None,
             armed: BTreeMap::new(),
             scripts: of.scripts.clone(),
@@ -80,6 +86,29 @@ impl Sim {
 
     pub fn start(mut self) -> Self {
         self.step(&Input::Start);
+        self
+    }
+
+    /// Consul takes so long to answer; `None` never does.
+    pub fn consul_takes(mut self, time: Option<Duration>) -> Self {
+        self.consul = time;
+        self
+    }
+
+    /// A watch sees these instances: `id@address:port`.
+    pub fn sees(mut self, watch: u32, instances: &[&str]) -> Self {
+        let instance = |text: &&str| {
+            let (id, place) = text.split_once('@').expect("id@address:port");
+            let (address, port) = place.split_once(':').expect("address:port");
+            Instance {
+                id: id.to_owned(),
+                address: address.to_owned(),
+                port: port.parse().expect("a port"),
+                tags: Vec::new(),
+                node: "node".to_owned(),
+            }
+        };
+        self.step(&Input::Seen { watch: WatchId(watch), instances: instances.iter().map(instance).collect() });
         self
     }
 
@@ -201,13 +230,22 @@ impl Sim {
             Effect::Log { level, message } => self.note(Happening::Log(level, message)),
             Effect::Published(event) => self.note(Happening::Event(event.code, event.source.to_string())),
             Effect::Sweep { signal } => self.sweep(signal),
-            Effect::Report { .. } | Effect::ReopenLogs => {}
+            Effect::Report { job, report } => self.tell(job, report),
+            Effect::ReopenLogs => {}
             Effect::Exit { status } => {
                 assert_eq!(self.armed, BTreeMap::new(), "armed at the exit");
                 self.exit = Some(status);
                 self.note(Happening::Exit(status));
             }
         }
+    }
+
+    fn tell(&mut self, job: JobId, report: Report) {
+        if let Some(after) = self.consul.filter(|_| report == Report::Withdraw) {
+            self.plan(self.now.after(after), Input::Withdrawn { job });
+        }
+        let name = self.world.job(job).expect("a job").spec().name.clone();
+        self.note(Happening::Told(name, report));
     }
 
     fn disarm(&mut self, timer: Timer) {
@@ -313,11 +351,14 @@ impl Sim {
         self.trace.iter().filter(|(_, what)| *what == Happening::Event(code, source.to_owned())).count()
     }
 
-    /// Runs, signals but CONT, ends, `stopping`, `stopped` and the exit, in order: `run web`, `TERM web`, `end web`.
+    /// Runs, withdrawals, signals but CONT, ends, `stopping`, `stopped` and the exit, in order: `run web`, `TERM web`.
     pub fn course(&self) -> Vec<String> {
         let line = |(_, what): &(Moment, Happening)| match what {
             Happening::Run(name) => Some(format!("run {name}")),
-            Happening::Signalled(Signal::CONT, _) | Happening::Log(..) | Happening::Sweep(_) => None,
+            Happening::Told(name, Report::Withdraw) => Some(format!("withdraw {name}")),
+            Happening::Signalled(Signal::CONT, _) | Happening::Log(..) | Happening::Told(..) | Happening::Sweep(_) => {
+                None
+            }
             Happening::Signalled(signal, name) => Some(format!("{} {name}", signal.name().replace("SIG", ""))),
             Happening::Ended(name) => Some(format!("end {name}")),
             Happening::Event(EventCode::Stopping, name) => Some(format!("stopping {name}")),
@@ -335,6 +376,21 @@ impl Sim {
         lines
             .filter_map(|(_, what)| if let Happening::Log(_, text) = what { Some(text.as_str()) } else { None })
             .collect()
+    }
+
+    /// What Consul was told, and when: `2000 web passing`.
+    pub fn told(&self) -> Vec<String> {
+        let line = |(at, what): &(Moment, Happening)| {
+            let Happening::Told(name, report) = what else { return None };
+            let word = match report {
+                Report::Initial(status) => format!("initially {}", status.word()),
+                Report::Passing => "passing".to_owned(),
+                Report::Failing(why) => format!("failing: {why}"),
+                Report::Withdraw => "withdraw".to_owned(),
+            };
+            Some(format!("{} {name} {word}", at.0.as_millis()))
+        };
+        self.trace.iter().filter_map(line).collect()
     }
 
     /// The moment of the exit, in milliseconds.

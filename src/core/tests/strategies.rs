@@ -6,8 +6,10 @@ use proptest::prelude::*;
 use proptest::test_runner::RngAlgorithm;
 
 use super::build::{JobBuilder, PlanBuilder, Script, command, job, jobs, ms, no_process_slot};
-use crate::core::{ChildId, ExitStatus, Input, JobId, SpawnFailure, Timer};
-use crate::plan::{Backoff, EventCode, ExitCodeRule, HealthSpec, Plan, Restarts, Signal, SignalAction, Trigger, When};
+use crate::core::{ChildId, ExitStatus, Input, Instance, JobId, SpawnFailure, Timer, WatchId};
+use crate::plan::{
+    Backoff, CheckStatus, EventCode, ExitCodeRule, HealthSpec, Plan, Restarts, Signal, SignalAction, Trigger, When,
+};
 
 /// How many cases of a property are tried: `PROPTEST_CASES`, 100 000 with `CONTAINERPILOT_LONG`, else what it says.
 pub fn cases(usual: u32) -> ProptestConfig {
@@ -58,6 +60,7 @@ fn trigger() -> impl Strategy<Value = Trigger> {
         1 => name().prop_map(|name| format!("{name}: exit status 1")),
         1 => Just("global".to_owned()),
         1 => Just("nobody".to_owned()),
+        1 => Just("watch.j1".to_owned()),
         1 => Just("SIGHUP".to_owned()),
     ];
     // Exits and stops are what plans are made of.
@@ -136,10 +139,16 @@ pub fn any_job() -> impl Strategy<Value = JobBuilder> {
     let runs = (prop::collection::vec(script(), 1..4), prop::collection::vec(script(), 1..4));
     let times = (maybe(2000), maybe(3000), up_to(3000), prop::option::weighted(0.3, 20..3000_u64), maybe(2000));
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.05), prop::bool::weighted(0.1));
+    let service = prop_oneof![
+        6 => Just(None),
+        2 => Just(Some((None, false))),
+        1 => Just(Some((Some(CheckStatus::Warning), true))),
+    ];
+    let flags = (flags, service);
     ((name(), when(), restarts, backoff()), runs, times, flags).prop_map(|(what, (runs, checks), times, flags)| {
         let (name, when, restarts, backoff) = what;
         let (timeout, wait_timeout, stop_timeout, check_interval, check_timeout) = times;
-        let (main, overrides, without_exec) = flags;
+        let ((main, overrides, without_exec), service) = flags;
         let mut job = job(&name);
         let (runs, checks) = (last_one_starts(runs), last_one_starts(checks));
         job.spec.restarts = match (restarts, &when) {
@@ -164,6 +173,13 @@ pub fn any_job() -> impl Strategy<Value = JobBuilder> {
         if without_exec {
             job.spec.exec = None;
         }
+        if let Some((initially, paused)) = service {
+            job = job.advertised();
+            job.spec.pause_in_maintenance = paused;
+            if let Some(service) = &mut job.spec.service {
+                service.initial_status = initially;
+            }
+        }
         JobBuilder { runs, checks, ..job }
     })
 }
@@ -172,8 +188,12 @@ pub fn any_job() -> impl Strategy<Value = JobBuilder> {
 pub fn any_plan() -> impl Strategy<Value = PlanBuilder> {
     let rule = prop_oneof![3 => Just(ExitCodeRule::Truthful), 1 => Just(ExitCodeRule::Zero)];
     let pass = prop::bool::weighted(0.2);
-    (prop::collection::vec(any_job(), 1..=8), up_to(5000), rule, pass).prop_map(|(all, stop_timeout, rule, pass)| {
-        let plan = jobs(all).stop_timeout(stop_timeout).exit_code(rule);
+    let jobs_of = (prop::collection::vec(any_job(), 1..=8), prop::bool::weighted(0.3));
+    (jobs_of, up_to(5000), rule, pass).prop_map(|((mut all, agent), stop_timeout, rule, pass)| {
+        if let Some(first) = all.first_mut().filter(|_| agent) {
+            *first = first.clone().runs_program("/bin/consul", &["agent"]);
+        }
+        let plan = jobs(all).stop_timeout(stop_timeout).exit_code(rule).consul().failing_heartbeat().watch("j1");
         if pass {
             plan.signal(Signal::QUIT, SignalAction::Pass { job: "j0".to_owned(), signal: Signal::USR2 })
         } else {
@@ -192,8 +212,8 @@ pub fn harmless_signal() -> impl Strategy<Value = Signal> {
 }
 
 fn any_timer() -> impl Strategy<Value = Timer> {
-    let of_job = (0..10_u32, 0..5_u8).prop_map(|(job, kind)| {
-        let kinds = [Timer::Interval, Timer::Heartbeat, Timer::Wait, Timer::Restart, Timer::Stop];
+    let of_job = (0..10_u32, 0..6_u8).prop_map(|(job, kind)| {
+        let kinds = [Timer::Interval, Timer::Heartbeat, Timer::Wait, Timer::Restart, Timer::Stop, Timer::Withdraw];
         kinds[usize::from(kind)](JobId(job))
     });
     let of_run = (0..30_u64, 0..4_u8).prop_map(|(child, kind)| {
@@ -201,6 +221,18 @@ fn any_timer() -> impl Strategy<Value = Timer> {
         kinds[usize::from(kind)](ChildId(child))
     });
     prop_oneof![8 => of_job, 8 => of_run, 1 => Just(Timer::Sweep)]
+}
+
+/// None, one, or one elsewhere.
+fn instances(port: u8) -> Vec<Instance> {
+    let one = |port: u8| Instance {
+        id: "a".to_owned(),
+        address: "10.0.0.1".to_owned(),
+        port: i64::from(port),
+        tags: Vec::new(),
+        node: String::new(),
+    };
+    Some(port).filter(|port| *port > 0).map(one).into_iter().collect()
 }
 
 /// Something that the machine may tell, in a form that is made concrete when it is known what lives and is armed.
@@ -230,6 +262,8 @@ pub fn any_move() -> impl Strategy<Value = Move> {
         (child(), status.clone()).prop_map(|(child, status)| Input::Exited { child, status }),
         (child(), failure.clone()).prop_map(|(child, failure)| Input::SpawnFailed { child, failure }),
         any_timer().prop_map(Input::Timer),
+        (0..9_u32).prop_map(|job| Input::Withdrawn { job: JobId(job) }),
+        (0..2_u32, 0..4_u8).prop_map(|(watch, port)| Input::Seen { watch: WatchId(watch), instances: instances(port) }),
         Just(Input::NothingLeft),
     ];
     prop_oneof![
