@@ -4,18 +4,23 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::core;
+use crate::discovery::Discovery;
 use crate::driver::Driver;
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
+
+/// So many names are looked up at the same time; a slow server of names takes no more threads (reliability row 56).
+const LOOK_UPS: usize = 4;
 
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
@@ -91,29 +96,31 @@ fn supervise(config: Option<String>, ignored: usize) -> Result<Exit, Failed> {
         let words = core::count(ignored, "word");
         warn!("{words} behind the flags ignored: this file is no ContainerPilot 2, which ran them as the application");
     }
-    tell_what_is_to_come(&plan);
-    debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
-    drop((source, diagnostics));
-    run_plan(&plan, env, log)
-}
-
-/// What a file may ask for already, though nothing of it happens in this version.
-fn tell_what_is_to_come(plan: &Plan) {
-    let registers = plan.consul.is_some() && plan.jobs.iter().any(|job| job.service.is_some());
-    if registers || !plan.watches.is_empty() {
-        warn!("nothing is registered with Consul or watched there: this version does not speak to it yet");
-    }
     if plan.telemetry.is_some() {
         warn!("no metrics are served: this version has no telemetry yet");
     }
+    let discovery = discovery_of(&plan)?;
+    debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
+    drop((source, diagnostics));
+    run_plan(&plan, env, log, discovery)
 }
 
-fn run_plan(plan: &Plan, env: Environment, log: Log) -> Result<Exit, Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
-    let runtime = runtime.map_err(|error| Failed::broken("start the event loop", &error))?;
+/// What speaks to Consul, if there is something to say or to ask.
+fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
+    let needed = plan.jobs.iter().any(|job| job.service.is_some()) || !plan.watches.is_empty();
+    let Some(consul) = plan.consul.as_ref().filter(|_| needed) else { return Ok(None) };
+    let discovery = Discovery::new(consul);
+    discovery.map(Some).map_err(|error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n")))
+}
+
+fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> Result<Exit, Failed> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    // The threads look names up, and are kept: one that can't be had later would be our end.
+    builder.enable_io().enable_time().max_blocking_threads(LOOK_UPS).thread_keep_alive(Duration::MAX);
+    let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     let entered = runtime.enter();
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
-    let driver = Driver::new(plan, env, log);
+    let driver = Driver::new(plan, env, log, discovery);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(driver.run(&mut signals))));

@@ -8,6 +8,8 @@
 //! so that everything a job wrote precedes the line that tells its end.
 
 mod running;
+mod services;
+mod watched;
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,10 +19,13 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
 use self::running::{Runs, deliver};
-use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, Timer, World};
+use crate::core::{
+    self, ChildId, Effect, ExitStatus, Input, JobId, Moment, Report, Slot, SpawnFailure, Timer, WatchId, World,
+};
+use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::log::Log;
-use crate::plan::{Level, Plan, Signal};
+use crate::plan::{Level, Plan, Signal, WatchSpec};
 use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
 use crate::timers::Timers;
 
@@ -54,6 +59,10 @@ pub struct Driver {
     inbox: VecDeque<Input>,
     effects: Vec<Effect>,
     runs: Runs,
+    /// Consul, if anything is to be told or asked there.
+    discovery: Option<Discovery>,
+    /// Those that are not yet started.
+    watches: Vec<WatchSpec>,
     /// Dead children whose output is not yet delivered.
     draining: Vec<Draining>,
     /// A line was refused by the log; no output is read until there is room.
@@ -80,7 +89,7 @@ impl Driver {
     ///
     /// # Errors
     /// No memory or descriptors for the tables of children.
-    pub fn new(plan: &Plan, env: Environment, log: Log) -> io::Result<Self> {
+    pub fn new(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> io::Result<Self> {
         #[expect(clippy::disallowed_methods, reason = "the driver is the one place that looks at the clock")]
         let epoch = Instant::now();
         let mut driver = Self {
@@ -94,6 +103,8 @@ impl Driver {
             inbox: VecDeque::new(),
             effects: Vec::new(),
             runs: Runs::default(),
+            discovery,
+            watches: plan.watches.clone(),
             draining: Vec::new(),
             log_is_full: false,
             sweeping: None,
@@ -102,6 +113,7 @@ impl Driver {
             exit: None,
         };
         driver.export_addresses(plan);
+        driver.know_services(plan);
         if let Err(error) = driver.children.adopts_orphans() {
             warn!("orphans will not come to this process, which is not PID 1: {error}");
         }
@@ -114,6 +126,7 @@ impl Driver {
         self.take_signals(signals);
         self.inbox.push_back(Input::Start);
         self.take_turn();
+        self.start_watches();
         // The first jobs run. What made them out of a text is not needed any more.
         process::release_startup_pages();
         while self.exit.is_none() {
@@ -138,6 +151,7 @@ impl Driver {
             received = signals.next() => self.on_signal(received),
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
             () = self.log.room(), if self.log_is_full => {}
+            () = services::news(self.discovery.as_mut()) => {}
             result = self.outputs.ready(), if !self.log_is_full => if let Err(error) = result {
                 error!("can't wait for the output of jobs: {error}");
             },
@@ -149,6 +163,7 @@ impl Driver {
     fn gather(&mut self, signals: &mut Signals) {
         self.take_signals(signals);
         self.on_time();
+        self.hear_of_services();
         self.pump();
         self.reap();
     }
@@ -359,7 +374,7 @@ impl Driver {
                 Level::Error | Level::Fatal | Level::Panic => error!("{message}"),
             },
             Effect::Published(event) => debug!("event: {event}"),
-            Effect::Report { .. } => {}
+            Effect::Report { job, report } => self.report(job, report),
             Effect::Sweep { signal } => {
                 self.sweeping = Some(signal);
                 self.sweep(signal, true);
@@ -383,7 +398,14 @@ impl Driver {
     fn spawn(&mut self, child: ChildId, slot: Slot) {
         let Some(command) = self.world.command(slot).cloned() else { return };
         let began = self.now();
-        let started = self.children.spawn(child, &command, &self.env);
+        let started = match self.world.watched_by(slot) {
+            Some((service, instances)) => {
+                let mut env = self.env.clone();
+                watched::tell(&mut env, service, &instances);
+                self.children.spawn(child, &command, &env)
+            }
+            None => self.children.spawn(child, &command, &self.env),
+        };
         let now = self.now();
         let took = now.since(began);
         if took > SLOW_START {
@@ -403,13 +425,6 @@ impl Driver {
                 }
             }
             Err(error) => self.inbox.push_back(Input::SpawnFailed { child, failure: failure_of(&error) }),
-        }
-    }
-
-    /// The advertised addresses, for every child (v3 §9).
-    fn export_addresses(&mut self, plan: &Plan) {
-        for service in plan.jobs.iter().filter_map(|job| job.service.as_ref()) {
-            self.env.set(service.ip_variable.as_str(), service.address.to_string());
         }
     }
 

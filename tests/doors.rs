@@ -28,6 +28,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "config",
             "control",
             "core",
+            "discovery",
             "driver",
             "env",
             "exit",
