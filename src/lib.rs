@@ -7,13 +7,14 @@
 //! ```
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
-//! for (`cli`), loads the configuration and starts the loop; `exit` names our exit statuses, `env`,
+//! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `exit` names our exit statuses, `env`,
 //! `duration` and `errno` are leaves. `tests/doors.rs` says which room may name which.
 
 pub mod app;
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod discovery;
 pub mod driver;
 pub mod duration;
 pub mod env;

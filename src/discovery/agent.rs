@@ -1,0 +1,316 @@
+//! One service's task: it tells Consul the newest report, and keeps at it while that is worth it (v3 §13).
+//!
+//! ```text
+//!  report() ─► mailbox, the newest wins ─► tell ─┬─ done: wait for the next
+//!                      ▲                         └─ failed: again after 1 s, 2 s, … up to the interval,
+//!                      └── a newer one comes first      while the report is not too old to be true
+//! ```
+//!
+//! One request is in flight at a time, so a heartbeat never overtakes a withdrawal or the other way round. Whenever
+//! Consul turns out not to know the service or its check, it is registered again within the same heartbeat: nobody has
+//! to remember what Consul forgot. A withdrawal waits for a request in flight, but not long: it is bounded as a whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, error, info, warn};
+
+use super::consul::{CallError, Client, Limit, registration, update};
+use super::mailbox::{Letter, Mailbox};
+use super::pace::{backoff, now};
+use super::suppress::{Say, Suppress};
+use crate::core::{Input, JobId, Report, elapsed};
+use crate::plan::{CheckStatus, ServiceSpec};
+
+/// The time for a withdrawal, from its report to its answer (reliability row 58).
+const WITHDRAWAL: Duration = Duration::from_secs(2);
+/// How much of it a request in flight may still take. The rest is for the withdrawal itself.
+const IN_FLIGHT: Duration = Duration::from_secs(1);
+
+/// What a task needs to know of its service.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) job: JobId,
+    pub(super) spec: ServiceSpec,
+    /// Of its heartbeats.
+    pub(super) interval: Duration,
+    pub(super) mailbox: Mailbox,
+}
+
+/// A try did not succeed.
+#[derive(Debug, PartialEq, Eq)]
+struct Failed {
+    /// Whether the same again can succeed.
+    again: bool,
+}
+
+impl Failed {
+    fn of(error: &CallError) -> Self {
+        Self { again: !error.is_final() }
+    }
+}
+
+/// What the task knows of Consul's knowledge, and what it has said about it.
+pub(super) struct Task {
+    service: Arc<Service>,
+    client: Arc<Client>,
+    inbox: Sender<Input>,
+    /// Consul has taken the registration, and as far as we know it still has it.
+    registered: bool,
+    /// It was said that it is registered.
+    was_registered: bool,
+    /// A registration may still come true behind our back: we stopped waiting for its answer.
+    uncertain: bool,
+    /// When Consul last heard that all is well.
+    alive: Option<Instant>,
+    /// Since when it has known that something is not.
+    critical: Option<Instant>,
+    failures: u32,
+    registration: Suppress,
+    heartbeat: Suppress,
+    refused: Suppress,
+    deregistration: Suppress,
+    slow: Suppress,
+}
+
+impl Task {
+    /// A task that takes nothing for granted.
+    pub(super) fn new(service: Arc<Service>, client: Arc<Client>, inbox: Sender<Input>) -> Self {
+        Self {
+            service,
+            client,
+            inbox,
+            registered: false,
+            was_registered: false,
+            uncertain: false,
+            alive: None,
+            critical: None,
+            failures: 0,
+            registration: Suppress::default(),
+            heartbeat: Suppress::default(),
+            refused: Suppress::default(),
+            deregistration: Suppress::default(),
+            slow: Suppress::default(),
+        }
+    }
+
+    /// Runs for ever.
+    pub(super) async fn run(mut self) {
+        let service = Arc::clone(&self.service);
+        // Those whose withdrawal an earlier task panicked over have waited long enough.
+        self.answer().await;
+        let mut again: Option<(Letter, Instant)> = None;
+        loop {
+            let news = service.mailbox.next(again.as_ref().map(|(_, at)| *at)).await;
+            let repeated = news.is_none();
+            let Some(letter) = news.or_else(|| again.take().map(|(letter, _)| letter)) else { continue };
+            let told = if letter.report == Report::Withdraw {
+                let told = self.withdraw(if repeated { now() } else { letter.came }).await;
+                self.answer().await;
+                told
+            } else {
+                // A withdrawal that this one replaced is no longer wanted.
+                self.answer().await;
+                self.tell_unless_withdrawn(&letter.report).await
+            };
+            again = self.again(letter, told);
+        }
+    }
+
+    /// When to tell the same again, if it failed and is still worth it.
+    fn again(&mut self, letter: Letter, told: Result<(), Failed>) -> Option<(Letter, Instant)> {
+        let Err(failed) = told else {
+            self.failures = 0;
+            return None;
+        };
+        self.failures = self.failures.saturating_add(1);
+        let at = now() + backoff(self.failures, self.service.interval);
+        // Never claim with an old result that all is well.
+        let worth = self.service.spec.ttl.max(self.service.interval);
+        let in_time = letter.report == Report::Withdraw || at.saturating_duration_since(letter.came) < worth;
+        (failed.again && in_time).then_some((letter, at))
+    }
+
+    /// Answers all withdrawals that are in hand.
+    async fn answer(&mut self) {
+        while self.service.mailbox.answer_one() {
+            // Without a receiver there is no loop any more that could wait for it.
+            let _ = self.inbox.send(Input::Withdrawn { job: self.service.job }).await;
+        }
+    }
+
+    async fn tell_unless_withdrawn(&mut self, report: &Report) -> Result<(), Failed> {
+        let service = Arc::clone(&self.service);
+        let withdrawn = async {
+            service.mailbox.withdrawal().await;
+            sleep(IN_FLIGHT).await;
+        };
+        tokio::select! {
+            biased;
+            told = self.tell(report) => told,
+            () = withdrawn => Ok(()),
+        }
+    }
+
+    async fn tell(&mut self, report: &Report) -> Result<(), Failed> {
+        match report {
+            Report::Initial(_) if self.registered => Ok(()),
+            Report::Initial(status) => self.register(*status).await,
+            Report::Passing => {
+                let began = now();
+                let registered = self.update(CheckStatus::Passing, "ok").await?;
+                self.passed(began, registered);
+                Ok(())
+            }
+            Report::Failing(reason) => {
+                self.update(CheckStatus::Critical, reason).await?;
+                self.critical.get_or_insert_with(now);
+                Ok(())
+            }
+            Report::Withdraw => self.withdraw(now()).await,
+        }
+    }
+
+    /// Registers if need be, then updates the check; tells whether it had to register.
+    ///
+    /// The original updates even when it could not register. Then there is nothing to update, or something that an
+    /// earlier container left under the same id with another address (reliability row 59), so we don't.
+    async fn update(&mut self, status: CheckStatus, output: &str) -> Result<bool, Failed> {
+        let service = Arc::clone(&self.service);
+        let id = &service.spec.id;
+        let mut registered = false;
+        if !self.registered {
+            self.register(status).await?;
+            registered = true;
+        }
+        let mut told = self.client.update(id, update(status, output), self.limit()).await;
+        if told.as_ref().is_err_and(CallError::is_forgotten) {
+            debug!(service = service.spec.name, "Consul does not know the service {id}");
+            self.registered = false;
+            self.register(status).await?;
+            registered = true;
+            told = self.client.update(id, update(status, output), self.limit()).await;
+        }
+        match told {
+            Ok(()) => {
+                let failures = self.heartbeat.recovered().max(self.refused.recovered());
+                if let Some(attempt) = failures.filter(|_| !registered) {
+                    let name = &self.service.spec.name;
+                    info!(service = name, attempt, "service update TTL works again: {name}");
+                }
+                Ok(registered)
+            }
+            Err(error) => {
+                self.say_failed("service update TTL failed", &error, |task| &mut task.heartbeat);
+                Err(Failed::of(&error))
+            }
+        }
+    }
+
+    async fn register(&mut self, status: CheckStatus) -> Result<(), Failed> {
+        self.uncertain = true;
+        let told = self.client.register(registration(&self.service.spec, status), self.limit()).await;
+        self.uncertain = matches!(told, Err(CallError::TimedOut(_)));
+        match told {
+            Ok(()) => {
+                self.registered = true;
+                self.alive = None;
+                self.critical = None;
+                self.registration = Suppress::default();
+                self.refused = Suppress::default();
+                let name = &self.service.spec.name;
+                // The first in the original's words.
+                if std::mem::replace(&mut self.was_registered, true) {
+                    info!(service = name, "Service registered again: {name}");
+                } else {
+                    info!(service = name, "Service registered: {name}");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.say_failed("service registration failed", &error, |task| &mut task.registration);
+                Err(Failed::of(&error))
+            }
+        }
+    }
+
+    /// Takes the service out, within the time that is left since then.
+    async fn withdraw(&mut self, since: Instant) -> Result<(), Failed> {
+        let name = &self.service.spec.name;
+        let id = &self.service.spec.id;
+        debug!(service = name, "deregistering: {id}");
+        let left = WITHDRAWAL.saturating_sub(now().saturating_duration_since(since));
+        let told = self.client.deregister(id, Limit(left.max(WITHDRAWAL.saturating_sub(IN_FLIGHT)))).await;
+        match told {
+            Err(error) if !error.is_forgotten() => {
+                if let Some(Say { attempt, suppressed }) = self.deregistration.failed() {
+                    let stays = if self.registered || self.uncertain {
+                        format!(
+                            "; it may stay there, critical when its TTL of {} is over",
+                            elapsed(self.service.spec.ttl)
+                        )
+                    } else {
+                        String::new()
+                    };
+                    info!(service = name, attempt, suppressed, "deregistering failed: {error}{stays}");
+                }
+                Err(Failed::of(&error))
+            }
+            Ok(()) | Err(_) => {
+                self.deregistration = Suppress::default();
+                self.alive = None;
+                self.critical = None;
+                if std::mem::take(&mut self.registered) {
+                    info!(service = name, "Service deregistered: {name}");
+                }
+                // Once more later, if a registration that nobody waited for may have come after it.
+                if std::mem::take(&mut self.uncertain) { Err(Failed { again: true }) } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Consul has heard that all is well: is there something to say about the time before?
+    fn passed(&mut self, began: Instant, registered: bool) {
+        let name = &self.service.spec.name;
+        let ttl = self.service.spec.ttl;
+        let now = now();
+        let lapsed = self.alive.map(|alive| alive + ttl).filter(|lapsed| *lapsed < now);
+        if let Some(since) = self.critical.take().or(lapsed) {
+            let seconds = now.saturating_duration_since(since).as_secs_f64().round();
+            if seconds >= 1.0 {
+                info!(service = name, "{name} was critical in Consul for about {seconds} s");
+            }
+        }
+        self.alive = Some(now);
+        let took = now.saturating_duration_since(began);
+        if took <= ttl / 2 {
+            self.slow = Suppress::default();
+        } else if let Some(Say { attempt, suppressed }) = self.slow.failed() {
+            let elapsed = elapsed(took);
+            let what = if registered { "registration and heartbeat" } else { "heartbeat" };
+            warn!(service = name, attempt, suppressed, elapsed, "{what} of {name} took more than half of its TTL");
+        }
+    }
+
+    /// A refusal is an error the first time: somebody has to give us the permission that Consul names.
+    fn say_failed(&mut self, what: &str, error: &CallError, count: impl FnOnce(&mut Self) -> &mut Suppress) {
+        let refused = error.is_denied() || error.is_final();
+        let said = if refused { self.refused.failed() } else { count(self).failed() };
+        let Some(Say { attempt, suppressed }) = said else { return };
+        let service = &self.service.spec.name;
+        if refused && attempt == 1 {
+            error!(service, attempt, suppressed, "{what}: {error}");
+        } else {
+            warn!(service, attempt, suppressed, "{what}: {error}");
+        }
+    }
+
+    fn limit(&self) -> Limit {
+        Limit::of_agent_calls(self.service.interval)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Where the agent is: the base of all URLs, and the proxy in between.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use reqwest::{NoProxy, Proxy, Url};
+
+use super::error::CallError;
+use crate::plan::{Consul, ConsulScheme};
+
+/// Where the agent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// Scheme, host and port.
+    pub(super) base: Url,
+    /// The unix socket that is spoken to instead of the host.
+    pub(super) socket: Option<PathBuf>,
+}
+
+impl Endpoint {
+    /// Reads the address of the configuration.
+    ///
+    /// # Errors
+    /// What every request is answered with, as in the original, which takes any text for an address (v3 §13.1).
+    pub(super) fn of(consul: &Consul) -> Result<Self, CallError> {
+        let scheme = match &consul.scheme {
+            ConsulScheme::Unix => {
+                let base = url("http://localhost/")?;
+                return Ok(Self { base, socket: Some(PathBuf::from(&consul.address)) });
+            }
+            ConsulScheme::Http => "http",
+            ConsulScheme::Https => "https",
+            ConsulScheme::Other(scheme) => return Err(CallError::Scheme(scheme.clone())),
+        };
+        // Not repeated in what is said: somebody may have written a password into it.
+        let unusable = || CallError::Unusable("the agent's address is not HOST:PORT".to_owned());
+        if consul.address.contains(['@', '/', '?', '#', '\\']) {
+            return Err(unusable());
+        }
+        let base = url(&format!("{scheme}://{}/", consul.address)).map_err(|_| unusable())?;
+        Ok(Self { base, socket: None })
+    }
+
+    /// `HOST:PORT`, for messages and for the header of that name.
+    pub(super) fn authority(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        self.base.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
+    /// The host without the brackets of IPv6.
+    pub(super) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default().trim_matches(['[', ']'])
+    }
+
+    /// Whether connecting needs a lookup of the host's name.
+    pub(super) fn needs_lookup(&self) -> bool {
+        self.socket.is_none() && !is_localhost(self.host()) && self.host().parse::<IpAddr>().is_err()
+    }
+
+    /// The proxy that the environment names for this agent.
+    ///
+    /// As Go does it: `HTTP_PROXY` or `HTTPS_PROXY`, but for those whom `NO_PROXY` names, and never for `localhost` and
+    /// loopback addresses. `ALL_PROXY` is not honoured, and neither is `HTTP_PROXY` in a CGI script.
+    pub(super) fn proxy(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>, CallError> {
+        let loopback = self.host().parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        if self.socket.is_some() || loopback || is_localhost(self.host()) {
+            return Ok(None);
+        }
+        let names =
+            if self.base.scheme() == "https" { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
+        if names.contains(&"HTTP_PROXY") && variable("REQUEST_METHOD").is_some() {
+            return Ok(None);
+        }
+        let found = names.into_iter().find_map(|name| variable(name).filter(|v| !v.is_empty()).map(|v| (name, v)));
+        let Some((name, proxy)) = found else { return Ok(None) };
+        // Its value stays unsaid: proxies have passwords.
+        let unusable = || CallError::Unusable(format!("the proxy of {name} is not a usable address"));
+        let proxy = Proxy::all(proxy).map_err(|_| unusable())?;
+        let exempt = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| variable(name).filter(|v| !v.is_empty()));
+        Ok(Some(proxy.no_proxy(exempt.and_then(|list| NoProxy::from_string(&list)))))
+    }
+}
+
+/// The name that needs no lookup.
+pub(super) fn is_localhost(host: &str) -> bool {
+    host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+}
+
+fn url(text: &str) -> Result<Url, CallError> {
+    Url::parse(text).map_err(|error| CallError::Unusable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::ConsulTls;
+
+    fn consul(scheme: ConsulScheme, address: &str) -> Consul {
+        Consul {
+            address: address.to_owned(),
+            scheme,
+            token: None,
+            token_file: None,
+            namespace: None,
+            partition: None,
+            failing_heartbeat: false,
+            tls: ConsulTls::default(),
+        }
+    }
+
+    fn http(address: &str) -> Result<Endpoint, CallError> {
+        Endpoint::of(&consul(ConsulScheme::Http, address))
+    }
+
+    #[test]
+    fn hosts_and_ports() {
+        for (address, authority, lookup) in [
+            ("127.0.0.1:8500", "127.0.0.1:8500", false),
+            ("[::1]:8500", "[::1]:8500", false),
+            ("localhost:8500", "localhost:8500", false),
+            ("consul", "consul:80", true),
+            ("my_consul.example:1", "my_consul.example:1", true),
+        ] {
+            let endpoint = http(address).unwrap();
+            assert_eq!((endpoint.authority().as_str(), endpoint.needs_lookup()), (authority, lookup), "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_fails_each_request_without_repeating_it() {
+        for address in ["user:hush@host:8500", "host:port", "::1", "a b", "", "host/hush", "host:99999"] {
+            let error = http(address).unwrap_err().to_string();
+            assert_eq!(error, "the agent's address is not HOST:PORT", "{address}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_nobody_knows_is_told_in_the_original_words() {
+        let error = Endpoint::of(&consul(ConsulScheme::Other("httpshttps".to_owned()), "x")).unwrap_err();
+        assert_eq!(error.to_string(), r#"unsupported protocol scheme "httpshttps""#);
+    }
+
+    #[test]
+    fn a_proxy_is_used_but_not_for_this_host() {
+        let variable = |name: &str| (name == "HTTP_PROXY").then(|| "proxy:3128".to_owned());
+        assert!(http("consul:8500").unwrap().proxy(variable).unwrap().is_some());
+        assert!(http("10.0.0.1:8500").unwrap().proxy(variable).unwrap().is_some());
+        for own in ["localhost:8500", "127.0.0.1:8500", "127.1.2.3:8500", "[::1]:8500"] {
+            assert!(http(own).unwrap().proxy(variable).unwrap().is_none(), "{own}");
+        }
+        let https = Endpoint::of(&consul(ConsulScheme::Https, "consul:8501")).unwrap();
+        assert!(https.proxy(variable).unwrap().is_none());
+        let cgi = |name: &str| variable(name).or_else(|| (name == "REQUEST_METHOD").then(String::new));
+        assert!(http("consul:8500").unwrap().proxy(cgi).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_proxys_password_is_not_said() {
+        let variable = |name: &str| (name == "http_proxy").then(|| "http://me:hush@ :1".to_owned());
+        let error = http("consul:8500").unwrap().proxy(variable).unwrap_err();
+        assert_eq!(error.to_string(), "the proxy of http_proxy is not a usable address");
+    }
+}

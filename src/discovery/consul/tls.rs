@@ -1,0 +1,197 @@
+//! TLS towards Consul: authorities, client certificate, expected name (v3 §13.1, design §4 row 10).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::error::DiscoveryError;
+use super::token::read_small;
+use crate::plan::ConsulTls;
+
+/// The largest PEM file that is read: all public authorities together have 250 kB.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// The settings of a TLS connection. Reads every file that is named, whether it is used or not, so that a bad one fails
+/// the start.
+pub(super) fn config(tls: &ConsulTls) -> Result<ClientConfig, DiscoveryError> {
+    let provider = Arc::new(ring::default_provider());
+    let roots = Arc::new(roots(tls)?);
+    let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+        let verifier = verifier.map_err(|error| DiscoveryError::Tls(error.to_string()))?;
+        match expected_name(tls)? {
+            Some(name) => Arc::new(Expecting { name, verifier }),
+            None => verifier,
+        }
+    } else {
+        Arc::new(AcceptAll(Arc::clone(&provider)))
+    };
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| DiscoveryError::Tls(error.to_string()))?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    // As the original: one without the other is not used.
+    let (Some(cert), Some(key)) = (&tls.client_cert, &tls.client_key) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = certificates(cert)?;
+    if chain.is_empty() {
+        return Err(no_certificate(cert));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?);
+    // Not the library's words, which may hold a piece of the key.
+    let private = private.map_err(|_| pem(key, "there is no private key in it"))?;
+    builder.with_client_auth_cert(chain, private).map_err(|error| DiscoveryError::Tls(error.to_string()))
+}
+
+/// The name that the agent's certificate must have, if it is not the one in the address.
+pub(super) fn expected_name(tls: &ConsulTls) -> Result<Option<ServerName<'static>>, DiscoveryError> {
+    let name = tls.server_name.as_deref().filter(|name| !name.is_empty());
+    let parsed = name.map(|name| ServerName::try_from(name.to_owned()).map_err(|_| name.to_owned()));
+    parsed.transpose().map_err(DiscoveryError::ServerName)
+}
+
+fn roots(tls: &ConsulTls) -> Result<RootCertStore, DiscoveryError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(file) = &tls.ca_file {
+        add(&mut roots, file, certificates(file)?)?;
+        if roots.is_empty() {
+            return Err(no_certificate(file));
+        }
+    } else if let Some(path) = &tls.ca_path {
+        for file in files_in(path)? {
+            add(&mut roots, &file, certificates(&file)?)?;
+        }
+        if roots.is_empty() {
+            return Err(no_certificate(path));
+        }
+    } else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    Ok(roots)
+}
+
+fn add(roots: &mut RootCertStore, file: &Path, found: Vec<CertificateDer<'static>>) -> Result<(), DiscoveryError> {
+    found.into_iter().try_for_each(|certificate| roots.add(certificate)).map_err(|error| pem(file, error))
+}
+
+/// The files of a directory in the order of their names; a volume of Kubernetes has links and directories between them.
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
+    let failed = |source| DiscoveryError::Read { path: directory.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, DiscoveryError> {
+    let text = read(file)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    found.map_err(|error| pem(file, error))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, DiscoveryError> {
+    read_small(file, LARGEST).map_err(|source| DiscoveryError::Read { path: file.to_owned(), source })
+}
+
+fn pem(file: &Path, reason: impl ToString) -> DiscoveryError {
+    DiscoveryError::Pem { path: file.to_owned(), reason: reason.to_string() }
+}
+
+fn no_certificate(file: &Path) -> DiscoveryError {
+    pem(file, "there is no certificate in it")
+}
+
+/// Expects another name than the one that is connected to.
+#[derive(Debug)]
+struct Expecting {
+    name: ServerName<'static>,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Expecting {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verifier.verify_server_cert(certificate, intermediates, &self.name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+/// `verify: false`: whoever answers is the agent.
+#[derive(Debug)]
+struct AcceptAll(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests;

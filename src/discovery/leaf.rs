@@ -1,0 +1,81 @@
+//! A panic in a leaf task is a logged error, not the end of PID 1 (design §7).
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tracing::error;
+
+/// The pause before a task that panicked begins anew, so that one that always does costs little.
+const PAUSE: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static IN_LEAF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is in a task whose panic is caught here: the panic hook must not take it for the loop's own.
+pub fn leaf_is_running() -> bool {
+    IN_LEAF.get()
+}
+
+/// Runs a task that never ends, and begins it anew when it panics.
+pub(super) async fn for_ever<F: Future<Output = ()> + Send>(name: &str, task: impl Fn() -> F) {
+    loop {
+        match (Caught { inner: Box::pin(task()) }).await {
+            Ok(()) => return,
+            Err(panic) => {
+                error!(service = name, "internal error, please report it: {}", words(panic.as_ref()));
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What the panic says. The place where it happened is in the hook's message.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic")
+}
+
+/// A future whose panic is a value.
+struct Caught<F> {
+    inner: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, Box<dyn Any + Send>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let before = IN_LEAF.replace(true);
+        // Unwind safe: after a panic the future is dropped, and what it shares is behind locks that hold plain data.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.inner.as_mut().poll(context)));
+        IN_LEAF.set(before);
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_survived_and_the_task_begins_anew() {
+        let begun = AtomicU32::new(0);
+        for_ever("web", || async {
+            assert!(leaf_is_running());
+            assert!(begun.fetch_add(1, Ordering::Relaxed) > 0, "the first time it panics");
+        })
+        .await;
+        assert_eq!(begun.load(Ordering::Relaxed), 2);
+        assert!(!leaf_is_running());
+    }
+}

@@ -1,0 +1,135 @@
+//! What Consul is told of our services, and what it tells of others' (v3 §13, §14; design §4 rows 7 to 9).
+//!
+//! ```text
+//!  loop ── report() ──► mailbox of one ──► agent: one task per service ──┐
+//!                                                                        ├──► consul::Client ──► the local agent
+//!          start_watch() ────────────────► watch: one task per watch ────┘
+//!  loop ◄── ready(), take() ◄── Withdrawn, Seen ── bounded queue ◄── tasks, which wait for room
+//! ```
+//!
+//! Invariants: the loop never waits for Consul; a service that Consul does not answer for delays no other; the newest
+//! report wins and nothing piles up; every withdrawal is answered once, within 2 s; a failure to ask is never told as an
+//! empty list; the token is in one header and nowhere else. A task that panics is said and begins anew.
+//!
+//! Not here: what to tell and when, and which differences between two lists are events (`core`).
+
+mod agent;
+mod consul;
+mod leaf;
+mod mailbox;
+mod pace;
+mod suppress;
+mod watch;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
+
+use self::consul::Client;
+pub use self::consul::DiscoveryError;
+pub use self::leaf::leaf_is_running;
+use crate::core::{Input, JobId, Report, WatchId};
+use crate::plan::{Consul, ServiceSpec, WatchSpec};
+
+/// So many inputs wait for the loop; the tasks of more wait for room.
+const QUEUE: usize = 64;
+
+/// All tasks that speak to Consul. They end when it is dropped.
+pub struct Discovery {
+    client: Arc<Client>,
+    services: BTreeMap<JobId, Registered>,
+    tasks: JoinSet<()>,
+    sender: Sender<Input>,
+    receiver: Receiver<Input>,
+    /// Received, and not yet taken.
+    next: Option<Input>,
+}
+
+/// A service that was made known, and whether its task runs.
+struct Registered {
+    service: Arc<agent::Service>,
+    runs: bool,
+}
+
+impl fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let services: Vec<&str> = self.services.values().map(|known| known.service.spec.id.as_str()).collect();
+        f.debug_struct("Discovery").field("client", &self.client).field("services", &services).finish_non_exhaustive()
+    }
+}
+
+impl Discovery {
+    /// Prepares to speak to the agent that the `consul` section names. Reads the files of TLS if it is spoken to over TLS;
+    /// sends nothing and starts nothing.
+    ///
+    /// # Errors
+    /// A file of the TLS settings can't be read or used, or the expected name is no name (v3 §13.1). An address that is
+    /// none fails each request instead, as in the original.
+    pub fn new(consul: &Consul) -> Result<Self, DiscoveryError> {
+        let client = Arc::new(Client::new(consul)?);
+        let (sender, receiver) = channel(QUEUE);
+        Ok(Self { client, services: BTreeMap::new(), tasks: JoinSet::new(), sender, receiver, next: None })
+    }
+
+    /// Whether requests will need threads of tokio's blocking pool: to look up a host name, or to read the token's file.
+    ///
+    /// The pool panics when it can't have its first thread (reliability row 25), so warm one before the limits bite.
+    pub fn needs_threads(&self) -> bool {
+        self.client.needs_threads()
+    }
+
+    /// Makes a job's service known; `interval` is that of its heartbeats. Sends nothing and starts no task.
+    pub fn add_service(&mut self, job: JobId, spec: &ServiceSpec, interval: Duration) {
+        let service = agent::Service { job, spec: spec.clone(), interval, mailbox: mailbox::Mailbox::default() };
+        self.services.insert(job, Registered { service: Arc::new(service), runs: false });
+    }
+
+    /// Starts a watch: its first query goes out at once. Within a runtime.
+    pub fn start_watch(&mut self, watch: WatchId, spec: &WatchSpec) {
+        let (client, sender) = (Arc::clone(&self.client), self.sender.clone());
+        let spec = Arc::new(spec.clone());
+        self.tasks.spawn(async move {
+            let task = || watch::Task::new(watch, Arc::clone(&spec), Arc::clone(&client), sender.clone()).run();
+            leaf::for_ever(&spec.name, task).await;
+        });
+    }
+
+    /// Hands a service's newest report to its task, which replaces one that is not yet told. Never waits. Within a
+    /// runtime. A job without a service has nothing to report.
+    pub fn report(&mut self, job: JobId, report: Report) {
+        let Some(known) = self.services.get_mut(&job) else { return };
+        known.service.mailbox.put(report);
+        if std::mem::replace(&mut known.runs, true) {
+            return;
+        }
+        let (client, sender, service) = (Arc::clone(&self.client), self.sender.clone(), Arc::clone(&known.service));
+        self.tasks.spawn(async move {
+            let task = || agent::Task::new(Arc::clone(&service), Arc::clone(&client), sender.clone()).run();
+            leaf::for_ever(&service.spec.name, task).await;
+        });
+    }
+
+    /// Waits until [`Self::take`] has something; for ever if nothing can come. Cancel safe.
+    pub async fn ready(&mut self) {
+        if self.next.is_none() {
+            self.next = self.receiver.recv().await;
+        }
+        if self.next.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The next [`Input::Withdrawn`] or [`Input::Seen`], if there is one.
+    pub fn take(&mut self) -> Option<Input> {
+        self.next.take().or_else(|| self.receiver.try_recv().ok())
+    }
+}

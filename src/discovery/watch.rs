@@ -1,0 +1,120 @@
+//! One watch's task: it asks for the healthy instances of a service, and tells when they are others (v3 §14).
+//!
+//! Where the agent can wait for a change it is asked to ([Consul's blocking queries][1]), at most for the watch's
+//! interval; else it is asked once each interval. A failure tells nothing: what is not known has not changed.
+//!
+//! [1]: https://developer.hashicorp.com/consul/api-docs/features/blocking
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::time::{sleep, sleep_until};
+use tracing::{info, warn};
+
+use super::consul::{Client, HealthQuery, Wait};
+use super::pace::{Pace, backoff, now};
+use super::suppress::{Say, Suppress};
+use crate::core::{Input, Instance, WatchId};
+use crate::plan::WatchSpec;
+
+/// Consul waits no longer.
+const LONGEST: Duration = Duration::from_secs(600);
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// What a task asks for, and what it knows.
+pub(super) struct Task {
+    watch: WatchId,
+    spec: Arc<WatchSpec>,
+    client: Arc<Client>,
+    inbox: Sender<Input>,
+    /// After which index to wait for a change; 0 asks at once.
+    index: u64,
+    /// What was told last.
+    told: Option<Vec<Instance>>,
+    pace: Pace,
+    failures: u32,
+    suppress: Suppress,
+}
+
+/// What follows from an answer's index.
+#[derive(Debug, PartialEq, Eq)]
+struct Next {
+    index: u64,
+    /// The agent did not wait, so we do.
+    poll: bool,
+}
+
+impl Next {
+    /// Consul's rules: an index that goes back starts anew, and so does one that is none. Beside them: an agent that
+    /// answers the same index too early does not wait for changes, or somebody between us and it does not.
+    fn after(asked: u64, got: Option<u64>, waited: Duration, wait: Duration) -> Self {
+        match got.unwrap_or(0) {
+            0 => Self { index: 0, poll: true },
+            got if got < asked => Self { index: 0, poll: false },
+            got if got == asked => Self { index: got, poll: waited < wait / 10 * 9 },
+            got => Self { index: got, poll: false },
+        }
+    }
+}
+
+impl Task {
+    pub(super) fn new(watch: WatchId, spec: Arc<WatchSpec>, client: Arc<Client>, inbox: Sender<Input>) -> Self {
+        let (pace, suppress) = (Pace::default(), Suppress::default());
+        Self { watch, spec, client, inbox, index: 0, told: None, pace, failures: 0, suppress }
+    }
+
+    /// Runs for ever.
+    pub(super) async fn run(mut self) {
+        let spec = Arc::clone(&self.spec);
+        let interval = spec.interval.clamp(SHORTEST, LONGEST);
+        loop {
+            self.pace.turn().await;
+            let began = now();
+            let asked = self.index;
+            let wait = (asked > 0).then_some(Wait { index: asked, seconds: interval.as_secs() });
+            match self.client.health(&HealthQuery(&spec), wait).await {
+                Ok(healthy) => {
+                    let next = Next::after(asked, healthy.index, now().saturating_duration_since(began), interval);
+                    self.index = next.index;
+                    self.works();
+                    self.tell(healthy.instances).await;
+                    if next.poll {
+                        sleep_until(began + interval).await;
+                    }
+                }
+                Err(error) => {
+                    // Who answers next may be another agent, or one that has lost its state: ask it at once.
+                    self.index = 0;
+                    self.failures = self.failures.saturating_add(1);
+                    if let Some(Say { attempt, suppressed }) = self.suppress.failed() {
+                        let name = &spec.name;
+                        warn!(service = name, attempt, suppressed, "failed to query {name}: {error} [<nil>]");
+                    }
+                    sleep(backoff(self.failures, spec.interval)).await;
+                }
+            }
+        }
+    }
+
+    fn works(&mut self) {
+        self.failures = 0;
+        if let Some(attempt) = self.suppress.recovered() {
+            let name = &self.spec.name;
+            info!(service = name, attempt, "queries of {name} are answered again");
+        }
+    }
+
+    /// Tells what is not what was told last.
+    async fn tell(&mut self, instances: Vec<Instance>) {
+        if self.told.as_ref() == Some(&instances) {
+            return;
+        }
+        self.told = Some(instances.clone());
+        // Without a receiver there is no loop any more that could want it.
+        let _ = self.inbox.send(Input::Seen { watch: self.watch, instances }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;
