@@ -164,7 +164,9 @@ mod tests {
     #[test]
     fn what_no_header_can_carry_is_refused_and_not_shown() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, bytes) in [("two", &b"secret\nsecret\n"[..]), ("binary", b"secret\xff"), ("long", &[b'x'; 70_000])] {
+        for (name, bytes) in
+            [("two", "secret\nsecret\n".into()), ("binary", b"secret\xff".to_vec()), ("long", vec![b'x'; 70_000])]
+        {
             let path = dir.path().join(name);
             fs::write(&path, bytes).unwrap();
             assert_eq!(

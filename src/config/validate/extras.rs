@@ -128,9 +128,11 @@ fn warn_of_respelling(path: &str, node: &Node, text: &str, judge: &mut Judge) {
     if is_text || judge.report.reads(node.span, text) {
         return;
     }
-    let said = match judge.report.literal(node.span) {
-        Some(written) => format!("{written} is sent as \"{text}\""),
-        None => "a value made by the template is sent in another spelling".to_owned(),
+    let found = judge.report.found_at(node.span);
+    let said = if judge.report.literal(node.span).is_some() && text.len() <= LONGEST_KEY {
+        format!("{found} is sent as \"{text}\"")
+    } else {
+        format!("{found} is sent in another spelling")
     };
     let problem = judge.warning(path, node.span, format!("{said}: Consul keeps texts"));
     judge.add(problem.label("between quotes it is sent as it is written"));
@@ -146,7 +148,7 @@ fn tagged_addresses(
         let path = below(judge, "consul.taggedAddresses", member);
         if member.key.trim().is_empty() {
             let message = "expected a tag like `lan` or `wan`, found an empty one";
-            let problem = judge.our_error(&path, member.key_span, message);
+            let problem = judge.our_error("consul.taggedAddresses", member.key_span, message);
             judge.add(problem);
         }
         let read = match raw {

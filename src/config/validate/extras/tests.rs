@@ -12,9 +12,9 @@ fn said(extras: &str) -> Vec<String> {
     said_of_job(&format!("{SERVICE}, consul: {{ {extras} }}"))
 }
 
-/// Every string between two of the ends is taken; the first beyond is not.
+/// So many pairs with keys of their own.
 fn pairs(count: usize) -> String {
-    (0..count).map(|n| format!("k{n}: \"v\",")).collect()
+    (0..count).map(|n| format!("k{n}: \"v\"")).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn what_is_no_address_is_refused() {
     }
     assert_eq!(
         said("taggedAddresses: { \"\": \"10.0.0.1\" }"),
-        ["E jobs[0].consul.taggedAddresses.: expected a tag like `lan` or `wan`, found an empty one"]
+        ["E jobs[0].consul.taggedAddresses: expected a tag like `lan` or `wan`, found an empty one"]
     );
 }
 
