@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use containerpilot::config::diagnostic::{Severity, one_line, render, to_json};
@@ -11,7 +13,7 @@ use containerpilot::config::{Context, Outcome, Source, compile, show};
 use containerpilot::env::Environment;
 use containerpilot::plan::{Plan, Secret};
 use proptest::prelude::*;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// Generous: the suite runs unoptimised, and other tests beside it.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -58,16 +60,77 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// What is shown of a plan is the plan, the secret apart.
+/// What is shown of a plan is the plan, the secret apart, given what it says that only the environment can say.
 fn read_back(plan: &Plan) -> Result<(), TestCaseError> {
     let mut plan = plan.clone();
     if let Some(token) = plan.consul.as_mut().and_then(|consul| consul.token.as_mut()) {
         *token = Secret::new("***");
     }
     let shown = show(&plan);
-    let again = compiled(&shown, &Context { hostname: "host".to_owned(), ..Context::default() }, false);
+    let again =
+        compiled(&shown, &Context { env: noted(&plan), hostname: "host".to_owned(), ..Context::default() }, false);
     prop_assert_eq!(again.plan, Some(plan), "{}\n{:?}", shown, again.diagnostics);
     Ok(())
+}
+
+/// The environment that a plan's comments name. A token file counts only where there is no token.
+fn noted(plan: &Plan) -> Environment {
+    let mut env = Environment::default();
+    if let Some(consul) = &plan.consul {
+        let values = [
+            ("CONSUL_HTTP_TOKEN_FILE", consul.token_file.as_deref().and_then(Path::to_str)),
+            ("CONSUL_NAMESPACE", consul.namespace.as_deref()),
+            ("CONSUL_PARTITION", consul.partition.as_deref()),
+        ];
+        for (name, value) in values.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            env.set(name, value);
+        }
+    }
+    env
+}
+
+/// What Consul is told of a service, and what it is asked, survives being shown, whatever the texts are.
+#[test]
+fn what_consul_is_told_is_shown_so_that_it_can_be_read_back() {
+    let text = "(\\PC|[{}\"'\\\\/*\\t\u{9b}\u{2028}\u{202e}]){0,20}";
+    let pairs = |key: &'static str| prop::collection::btree_map(key, text, 0..5);
+    let numbers = (1_u32..=65_535, 0_u32..=65_535);
+    let choice = (pairs("[a-zA-Z0-9_-]{1,12}"), pairs(text), numbers, text, any::<[bool; 4]>());
+    let property =
+        |(meta, tags, (passing, warning), word, switches): (_, BTreeMap<String, String>, _, String, [bool; 4])| {
+            let [after, weights, pause, failing] = switches;
+            let keep = |map: BTreeMap<String, String>| map.into_iter().filter(|(key, _)| !key.starts_with("consul-"));
+            let meta: BTreeMap<String, String> = keep(meta).collect();
+            let tags = keep(tags).filter(|(key, _)| !key.trim().is_empty());
+            let tags: BTreeMap<String, Json> =
+                tags.map(|(key, _)| (key, json!({ "address": "2001:db8::1", "port": passing }))).collect();
+            let mut extras = json!({ "enableTagOverride": pause, "meta": meta, "taggedAddresses": tags });
+            if after {
+                extras["deregisterCriticalServiceAfter"] = json!("10m");
+            }
+            if weights {
+                extras["weights"] = json!({ "passing": passing, "warning": warning });
+            }
+            let file = json!({
+                "consul": { "address": "c", "failingHeartbeat": failing },
+                "jobs": [ {
+                    "name": "app", "exec": "x", "port": 80, "interfaces": "static:10.0.0.1", "consul": extras,
+                    "health": { "interval": 1, "ttl": 5 }, "pauseInMaintenance": pause,
+                } ],
+                "watches": [ { "name": "db", "interval": 1, "filter": word } ],
+            });
+            // No action of the template begins in it, and no control character is there that the dialect refuses.
+            let file = file.to_string().replace("{{", "{ {").replace("{{", "{ {");
+            let env: Environment =
+                [("CONSUL_NAMESPACE", word.as_str()), ("CONSUL_HTTP_TOKEN_FILE", "/nonexistent")].into_iter().collect();
+            let outcome = compiled(&file, &Context { env, hostname: "host".to_owned(), ..Context::default() }, false);
+            match &outcome.plan {
+                Some(plan) => read_back(plan)?,
+                None => prop_assert!(false, "{file}\n{:?}", outcome.diagnostics),
+            }
+            Ok(())
+        };
+    runner().run(&choice, property).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 fn golden() -> Vec<String> {
@@ -76,7 +139,7 @@ fn golden() -> Vec<String> {
 }
 
 /// Pieces that mean something somewhere.
-const PIECES: [&str; 50] = [
+const PIECES: [&str; 57] = [
     "{",
     "}",
     "[",
@@ -127,6 +190,13 @@ const PIECES: [&str; 50] = [
     "\"healthy\"",
     "tags: ",
     "jobs: ",
+    "pauseInMaintenance: true",
+    "failingHeartbeat: true",
+    "consul: { weights: { warning: 0 } }",
+    "consul: { enableTagOverride: true, meta: { \"a-b\": 1 } }",
+    "meta: { a: \"{{ .Q }}\" }",
+    "taggedAddresses: { wan: \"10.0.0.1\" }",
+    "filter: ",
 ];
 
 /// Exchanges pieces of a text: cut here, put a piece or another part of the text there.

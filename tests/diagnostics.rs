@@ -95,6 +95,54 @@ fn a_service_that_cannot_be_advertised() {
 }
 
 #[test]
+fn what_consul_would_not_take_of_a_job() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  consul: { address: "consul", failingHeartbeats: true },
+  jobs: [
+    { name: "web", exec: "web", port: 80, interfaces: "static:10.0.0.1", health: { interval: 5, ttl: 15 },
+      consul: {
+        meta: { "a b": "x", "consul-x": "y", version: 1.10, canary: true, none: null, twice: "a", twice: "b" },
+        taggedAddresses: { lan: "10.0.0.300", wan: { port: 80 }, virtual: { address: "10.0.0.1:80" }, v6: "2001:db8::1" },
+        weights: { passing: 0, warnings: 5 },
+      } },
+    { name: "api", exec: "api", port: 81, interfaces: "static:10.0.0.1", health: { interval: 5, ttl: 15 },
+      consul: { meta: ["a"], taggedAddresses: { lan: ["10.0.0.1"], wan: { adress: "h" } }, weights: 5 } },
+    { name: "db", exec: "db", port: 82, interfaces: "static:10.0.0.1", health: { interval: 5, ttl: 15 },
+      consul: { metadata: {}, taggedAdresses: {}, weigths: {}, deregisterCriticalServiceAfter: "10m" } },
+    { name: "mq", exec: "mq", port: 83, interfaces: "static:10.0.0.1", health: { interval: 5, ttl: 15 },
+      consul: { enableTagOverride: true }, pauseInMaintenence: true },
+    { name: "idle", pauseInMaintenance: true },
+    { name: "odd", exec: "odd", pauseInMaintenance: "yes" },
+  ],
+  watches: [ { name: "db", interval: 5, filter: ["x"] }, { name: "mq", interval: 5, filters: "x" } ],
+}
+"#,
+        &[],
+    ));
+}
+
+/// The values are those of the environment, the keys, too.
+#[test]
+fn what_a_template_makes_of_a_registration_is_not_repeated() {
+    insta::assert_snapshot!(checked(
+        r#"{
+  consul: "c",
+  jobs: [
+    { name: "web", exec: "web", port: 80, interfaces: "static:10.0.0.1", health: { interval: 5, ttl: 15 },
+      consul: {
+        meta: { "{{ .KEY }}": "x", version: {{ .VERSION }}, long: "{{ .LONG }}" },
+        taggedAddresses: { "{{ .KEY }}": "{{ .KEY }}" },
+        weights: { passing: {{ .WEIGHT }} },
+      } },
+  ],
+}
+"#,
+        &[("KEY", "secret secret"), ("VERSION", "1.2345678900"), ("LONG", &"secret".repeat(100)), ("WEIGHT", "-12345")],
+    ));
+}
+
+#[test]
 fn whens_that_never_come() {
     let text = r#"{
   jobs: [
@@ -197,6 +245,15 @@ fn an_environment_that_spoils_the_agent() {
             ("CONSUL_CACERT", "/nonexistent/secret.pem"),
         ],
     ));
+    let headers = [
+        ("CONSUL_HTTP_TOKEN_FILE", "/nonexistent/secret"),
+        ("CONSUL_NAMESPACE", "secret\n"),
+        ("CONSUL_PARTITION", "\u{1b}secret"),
+    ];
+    let text = "{ consul: {}, jobs: [ { name: \"a\", exec: \"a\" } ] }\n";
+    insta::assert_snapshot!(checked(text, &headers));
+    insta::assert_snapshot!(checked(text, &[headers[0], ("CONSUL_HTTP_TOKEN", "secret\n")]));
+    insta::assert_snapshot!(checked(&text.replace("{}", "{ token: \"secret\\n\" }"), &[]));
 }
 
 #[test]
@@ -282,7 +339,7 @@ const FORMS: [&str; 16] = [
     "{{ slice .VALUE 1 900 }}",
 ];
 
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 11] = [
     "VALUE",
     "CONSUL_HTTP_ADDR",
     "CONSUL_HTTP_TOKEN",
@@ -291,6 +348,19 @@ const VARIABLES: [&str; 8] = [
     "CONSUL_CACERT",
     "CONSUL_CAPATH",
     "CONSUL_TLS_SERVER_NAME",
+    "CONSUL_HTTP_TOKEN_FILE",
+    "CONSUL_NAMESPACE",
+    "CONSUL_PARTITION",
+];
+
+/// Our own fields, which no vector of the original has.
+const OURS: [&str; 2] = [
+    r#"{ consul: { address: "c", token: "t", failingHeartbeat: true },
+         watches: [ { name: "db", interval: 5, filter: "Service.Meta.version == 1" } ] }"#,
+    r#"{ consul: "c", jobs: [ { name: "app", exec: "x", port: 80, interfaces: "static:10.0.0.1",
+         health: { interval: 5, ttl: 10 }, pauseInMaintenance: true, consul: { meta: { version: "1", canary: 5 },
+         taggedAddresses: { lan: "10.0.0.1", wan: { address: "h", port: 80 } },
+         weights: { passing: 5, warning: 1 } } } ] }"#,
 ];
 
 /// The places of all values, and of all keys.
@@ -325,7 +395,9 @@ fn everything_said(text: &str, outcome: &Outcome) -> String {
 
 #[test]
 fn no_diagnostic_repeats_a_value_of_the_environment() {
-    let texts = golden();
+    let mut texts = golden();
+    // As often as any hundred of the vectors, so that each of their places is met.
+    texts.extend(OURS.iter().cycle().take(100).map(|text| (*text).to_owned()));
     let cases = if std::env::var_os("CONTAINERPILOT_LONG").is_some() { 50_000 } else { 2_000 };
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
     let choice = (0..texts.len(), any::<prop::sample::Index>(), 0..FORMS.len(), 0..VALUES.len(), 0..VARIABLES.len());

@@ -33,6 +33,11 @@ impl<T> Field<T> {
         matches!(self, Self::Bad)
     }
 
+    /// Whether it is not there.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
     /// Its place, if it has a value.
     pub(super) fn span(&self) -> Option<Span> {
         if let Self::Given(_, span) = self { Some(*span) } else { None }
@@ -157,6 +162,23 @@ impl<'r, 'a> Decoder<'r, 'a> {
         let unknown: Vec<&Member> = members.iter().filter(|m| !used(m)).collect();
         self.unknown_keys(&unknown, place, names);
         Some(Fields { span: node.span, matched })
+    }
+
+    /// An object with any keys: each that has a value, with the place of that. Of equal keys the last one counts.
+    pub(super) fn entries<'n>(&mut self, node: &'n Node, place: &Place) -> Option<Vec<(&'n Member, Place)>> {
+        let Value::Object(members) = &node.value else {
+            let kind = go_type(&node.value);
+            let original = format!("'{}' expected a map, got '{kind}'", place.theirs);
+            self.wrong(node, place, "an object, `{…}`", original);
+            return None;
+        };
+        warn_of_repeated_keys(self.report, members, place);
+        let last: HashMap<&str, usize> = members.iter().enumerate().map(|(index, m)| (m.key.as_str(), index)).collect();
+        let counts = |(index, member): &(usize, &Member)| {
+            last.get(member.key.as_str()) == Some(index) && member.value.value != Value::Null
+        };
+        let counting = members.iter().enumerate().filter(counts);
+        Some(counting.map(|(_, member)| (member, self.report.place_of(member, place))).collect())
     }
 
     fn unknown_keys(&mut self, unknown: &[&Member], place: &Place, names: Names) {

@@ -51,6 +51,45 @@ pub(super) enum PemProblem {
     NoBlock,
 }
 
+/// The longest token file, in bytes; no server takes longer headers.
+const LONGEST_TOKEN: u64 = 1 << 16;
+
+/// Why a token file can't be used now, if it can't. White space around the token does not count.
+pub(super) fn token_problem(path: &Path) -> Option<TokenProblem> {
+    let unreadable = |error: &io::Error| Some(TokenProblem::Unreadable(go_words_of(error)));
+    let file = match open_regular(path) {
+        Ok(Some(file)) => file,
+        Ok(None) => return Some(TokenProblem::Unreadable("not a regular file".to_owned())),
+        Err(error) => return unreadable(&error),
+    };
+    let mut bytes = Vec::new();
+    if let Err(error) = file.take(LONGEST_TOKEN.saturating_add(1)).read_to_end(&mut bytes) {
+        return unreadable(&error);
+    }
+    let too_long = u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_TOKEN);
+    match std::str::from_utf8(&bytes).map(str::trim) {
+        Ok("") => Some(TokenProblem::Empty),
+        Ok(token) if !too_long && is_header_value(token.as_bytes()) => None,
+        _ => Some(TokenProblem::NoHeader),
+    }
+}
+
+/// What is wrong with a token file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum TokenProblem {
+    /// It can't be read, in Go's words.
+    Unreadable(String),
+    /// It holds nothing.
+    Empty,
+    /// It holds what no header can carry.
+    NoHeader,
+}
+
+/// Whether a header can carry a value: no control characters but tabs (RFC 9110 §5.5).
+pub(super) fn is_header_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control())
+}
+
 /// Why a directory of certificates can't be used, in Go's words.
 pub(super) fn directory_problem(path: &str) -> Option<String> {
     match fs::symlink_metadata(path) {

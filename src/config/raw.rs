@@ -3,12 +3,16 @@
 //! A field's value has the right type here, nothing more. Fields that take "anything" (`exec`, `restarts`,
 //! `interfaces`, `backoff`) keep their node.
 
+mod consul;
+
+pub(super) use consul::{Consul, Extras, TaggedAddress, Tls, Weights, consul};
+
 use super::decode::{Decoder, Field, Fields, Names};
 use super::diagnostic::Span;
 use super::json5::Node;
 use super::report::Place;
 
-/// The keys of a job. The last three are ours (design §6).
+/// The keys of a job. The last four are ours (design §6).
 pub(super) const JOB: Names = Names {
     fields: &[
         "name",
@@ -27,6 +31,7 @@ pub(super) const JOB: Names = Names {
         "backoff",
         "main",
         "exitCode",
+        "pauseInMaintenance",
     ],
     private: &[
         "serviceDefinition",
@@ -46,9 +51,8 @@ pub(super) const JOB: Names = Names {
 const HEALTH: Names = Names { fields: &["exec", "interval", "ttl", "timeout", "logging"], private: &[] };
 const WHEN: Names = Names { fields: &["source", "once", "each", "interval", "timeout"], private: &[] };
 const RAW_LOGGING: Names = Names { fields: &["raw"], private: &[] };
-const EXTRAS: Names = Names { fields: &["enableTagOverride", "deregisterCriticalServiceAfter"], private: &[] };
 const WATCH: Names =
-    Names { fields: &["name", "interval", "tag", "dc"], private: &["serviceName", "discoveryService"] };
+    Names { fields: &["name", "interval", "tag", "dc", "filter"], private: &["serviceName", "discoveryService"] };
 const TELEMETRY: Names =
     Names { fields: &["port", "interfaces", "tags", "metrics"], private: &["MetricConfigs", "JobConfig", "addr"] };
 const METRIC: Names = Names {
@@ -57,9 +61,6 @@ const METRIC: Names = Names {
 };
 const LOGGING: Names = Names { fields: &["level", "format", "output"], private: &[] };
 const CONTROL: Names = Names { fields: &["socket"], private: &[] };
-const CONSUL: Names = Names { fields: &["address", "scheme", "token", "tls"], private: &[] };
-const TLS: Names =
-    Names { fields: &["cafile", "capath", "clientcert", "clientkey", "servername", "verify"], private: &[] };
 const BACKOFF: Names = Names { fields: &["free", "initial", "factor", "max", "healthyAfter", "jitter"], private: &[] };
 
 /// One job.
@@ -84,6 +85,7 @@ pub(super) struct Job<'n> {
     pub(super) backoff: Option<&'n Node>,
     pub(super) main: Field<bool>,
     pub(super) exit_code: Text<'n>,
+    pub(super) pause_in_maintenance: Field<bool>,
 }
 
 /// A text field with its node, for messages about the text.
@@ -98,13 +100,6 @@ impl Text<'_> {
     pub(super) fn text(&self) -> &str {
         self.field.text()
     }
-}
-
-/// A job's `consul`.
-#[derive(Debug)]
-pub(super) struct Extras<'n> {
-    pub(super) enable_tag_override: Field<bool>,
-    pub(super) deregister_after: Text<'n>,
 }
 
 /// A job's `health`.
@@ -135,6 +130,7 @@ pub(super) struct Watch<'n> {
     pub(super) interval: Field<i64>,
     pub(super) tag: Field<String>,
     pub(super) dc: Field<String>,
+    pub(super) filter: Field<String>,
 }
 
 /// The `telemetry` section.
@@ -164,26 +160,6 @@ pub(super) struct Logging<'n> {
     pub(super) level: Text<'n>,
     pub(super) format: Text<'n>,
     pub(super) output: Text<'n>,
-}
-
-/// The `consul` section as an object.
-#[derive(Debug, Default)]
-pub(super) struct Consul<'n> {
-    pub(super) address: Text<'n>,
-    pub(super) scheme: Field<String>,
-    pub(super) token: Field<String>,
-    pub(super) tls: Option<Tls<'n>>,
-}
-
-/// TLS towards Consul.
-#[derive(Debug)]
-pub(super) struct Tls<'n> {
-    pub(super) ca_file: Text<'n>,
-    pub(super) ca_path: Text<'n>,
-    pub(super) client_cert: Text<'n>,
-    pub(super) client_key: Text<'n>,
-    pub(super) server_name: Field<String>,
-    pub(super) verify: Field<bool>,
 }
 
 /// A job's `backoff` as an object.
@@ -248,7 +224,7 @@ pub(super) fn job<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<
         initial_status_node: f.get("initial_status"),
         interfaces: f.get("interfaces"),
         tags: d.strings(f.get("tags"), &place.key("tags")),
-        consul: boxed(nested(d, &f, place, "consul", extras)),
+        consul: boxed(nested(d, &f, place, "consul", consul::extras)),
         health: boxed(nested(d, &f, place, "health", health)),
         timeout: text(d, &f, place, "timeout"),
         restarts: f.get("restarts"),
@@ -258,14 +234,7 @@ pub(super) fn job<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<
         backoff: f.get("backoff"),
         main: d.boolean(f.get("main"), &place.key("main")),
         exit_code: text(d, &f, place, "exitCode"),
-    })
-}
-
-fn extras<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Extras<'n>> {
-    let f = d.object(node, place, EXTRAS)?;
-    Some(Extras {
-        enable_tag_override: d.boolean(f.get("enableTagOverride"), &place.key("enableTagOverride")),
-        deregister_after: text(d, &f, place, "deregisterCriticalServiceAfter"),
+        pause_in_maintenance: d.boolean(f.get("pauseInMaintenance"), &place.key("pauseInMaintenance")),
     })
 }
 
@@ -300,6 +269,7 @@ pub(super) fn watch<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Optio
         interval: d.integer(f.get("interval"), &place.key("interval")),
         tag: d.string(f.get("tag"), &place.key("tag")),
         dc: d.string(f.get("dc"), &place.key("dc")),
+        filter: d.string(f.get("filter"), &place.key("filter")),
     })
 }
 
@@ -354,30 +324,6 @@ pub(super) fn logging<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Opt
 pub(super) fn control<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Text<'n>> {
     let f = d.object(node, place, CONTROL)?;
     Some(text(d, &f, place, "socket"))
-}
-
-/// The `consul` section as an object.
-pub(super) fn consul<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Consul<'n>> {
-    let f = d.object(node, place, CONSUL)?;
-    let tls = nested(d, &f, place, "tls", tls);
-    Some(Consul {
-        address: text(d, &f, place, "address"),
-        scheme: d.string(f.get("scheme"), &place.key("scheme")),
-        token: d.string(f.get("token"), &place.key("token")),
-        tls: if let Field::Given(tls, _) = tls { Some(tls) } else { None },
-    })
-}
-
-fn tls<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Tls<'n>> {
-    let f = d.object(node, place, TLS)?;
-    Some(Tls {
-        ca_file: text(d, &f, place, "cafile"),
-        ca_path: text(d, &f, place, "capath"),
-        client_cert: text(d, &f, place, "clientcert"),
-        client_key: text(d, &f, place, "clientkey"),
-        server_name: d.string(f.get("servername"), &place.key("servername")),
-        verify: d.boolean(f.get("verify"), &place.key("verify")),
-    })
 }
 
 /// A job's `backoff` as an object.

@@ -7,7 +7,7 @@
 //! decides what may be repeated in a message: only what stands in the file just so ([`Report::literal`]).
 
 use super::diagnostic::{Diagnostic, Severity, Span};
-use super::json5::{Node, Value};
+use super::json5::{Member, Node, Value};
 use super::template::SourceMap;
 
 /// The original's steps, in its order.
@@ -256,6 +256,18 @@ impl<'a> Report<'a> {
         let rendered = self.rendered.get(span.start..span.end)?;
         let place = self.map.source_span(span.start..span.end);
         (self.source.get(place.start..place.end)? == rendered).then_some(rendered)
+    }
+
+    /// The place of a value below a key that may be any: one that a template made is left out.
+    pub(super) fn place_of(&self, member: &Member, place: &Place) -> Place {
+        let below = place.key(&member.key);
+        let ours = if self.literal(member.key_span).is_some() { below.ours } else { place.ours.clone() };
+        Place { ours, ..below }
+    }
+
+    /// Whether the rendered text has just this text at a place.
+    pub(super) fn reads(&self, span: Span, text: &str) -> bool {
+        self.rendered.get(span.start..span.end) == Some(text)
     }
 
     /// A value for the end of a sentence, `found …`: as written, if it may be repeated.

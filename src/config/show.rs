@@ -2,6 +2,8 @@
 
 mod print;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use crate::duration::GoDuration;
 use crate::plan::{
     Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, Control, EventCode, ExitCodeRule, HealthSpec, JobSpec,
     Level, LogFormat, LogOutput, Logging, MetricKind, MetricSpec, Plan, Restarts, ServiceSpec, SignalAction, SignalMap,
-    Telemetry, Trigger, WatchSpec, When,
+    TaggedAddress, Telemetry, Trigger, WatchSpec, When,
 };
 
 /// What stands for a secret.
@@ -19,7 +21,8 @@ const MASKED: &str = "***";
 
 /// The plan as JSON5 in the spelling of a configuration, every default filled in; the token for Consul is `***`.
 ///
-/// Read as a configuration without any environment it gives the same plan, the token apart. Addresses are those that were
+/// Read as a configuration without any environment it gives the same plan, but for the token and for what only the
+/// environment can say, which stands in comments (`CONSUL_NAMESPACE`). Addresses are those that were
 /// chosen here (`static:…`). Secrets that a template puts into a command are part of that command, and not masked.
 pub fn show(plan: &Plan) -> String {
     let mut file = Object::default();
@@ -93,6 +96,17 @@ fn consul(consul: &Consul) -> Item {
     if consul.token.is_some() {
         object.put("token", Item::text(MASKED));
     }
+    let only_env = [
+        ("CONSUL_HTTP_TOKEN_FILE", consul.token_file.as_deref().map(Path::to_string_lossy)),
+        ("CONSUL_NAMESPACE", consul.namespace.as_deref().map(Cow::Borrowed)),
+        ("CONSUL_PARTITION", consul.partition.as_deref().map(Cow::Borrowed)),
+    ];
+    for (variable, value) in only_env {
+        if let Some(value) = value {
+            object.0.push(Entry::Note(format!("{variable}: {}", print::quote(&value))));
+        }
+    }
+    object.put("failingHeartbeat", Item::switch(consul.failing_heartbeat));
     let files = [
         ("cafile", &consul.tls.ca_file),
         ("capath", &consul.tls.ca_path),
@@ -197,6 +211,7 @@ fn job(job: &JobSpec) -> Item {
         self::service(service, &mut object);
     }
     object.put("main", Item::switch(job.main));
+    object.put("pauseInMaintenance", Item::switch(job.pause_in_maintenance));
     if job.overrides_exit_code {
         object.put("exitCode", Item::text("override"));
     }
@@ -273,13 +288,43 @@ fn service(service: &ServiceSpec, object: &mut Object) {
         };
         object.put("initial_status", Item::text(status));
     }
-    if let Some(after) = &service.deregister_critical_service_after {
-        let extras = [
-            ("enableTagOverride", Item::switch(service.enable_tag_override)),
-            ("deregisterCriticalServiceAfter", Item::text(after)),
-        ];
-        object.put("consul", self::object(extras));
+    let extras = extras(service);
+    if !extras.0.is_empty() {
+        object.put("consul", extras.done());
     }
+}
+
+/// A job's `consul`, with nothing in it where there need not be one.
+fn extras(service: &ServiceSpec) -> Object {
+    let mut object = Object::default();
+    let after = service.deregister_critical_service_after.as_ref();
+    if after.is_some() || service.enable_tag_override {
+        object.put("enableTagOverride", Item::switch(service.enable_tag_override));
+    }
+    if let Some(after) = after {
+        object.put("deregisterCriticalServiceAfter", Item::text(after));
+    }
+    // Without the other field this one must be there, or the section would be refused (v3 §8.1 rule 6).
+    if !service.meta.is_empty() || (after.is_none() && service.enable_tag_override) {
+        object.put("meta", by_name(&service.meta, Item::text));
+    }
+    if !service.tagged_addresses.is_empty() {
+        let tagged_address = |one: &TaggedAddress| {
+            self::object([("address", Item::text(&one.address)), ("port", Item::whole(i128::from(one.port)))])
+        };
+        object.put("taggedAddresses", by_name(&service.tagged_addresses, tagged_address));
+    }
+    if let Some(weights) = service.weights {
+        let number = |weight: u32| Item::whole(i128::from(weight));
+        let weights = [("passing", number(weights.passing)), ("warning", number(weights.warning))];
+        object.put("weights", self::object(weights));
+    }
+    object
+}
+
+/// An object whose keys may be any text.
+fn by_name<'m, T>(map: &'m BTreeMap<String, T>, item: impl Fn(&'m T) -> Item) -> Item {
+    Item::Object(map.iter().map(|(key, value)| Entry::Field(print::quote(key), item(value))).collect())
 }
 
 fn watch(watch: &WatchSpec) -> Item {
@@ -288,6 +333,7 @@ fn watch(watch: &WatchSpec) -> Item {
         ("interval", seconds(watch.interval)),
         ("tag", Item::text(&watch.tag)),
         ("dc", Item::text(&watch.dc)),
+        ("filter", Item::text(&watch.filter)),
     ])
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Item {
 /// A line of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Entry {
-    /// A key, which needs no quotes, and its value.
+    /// A key, quoted if it needs that, and its value.
     Field(String, Item),
     /// A comment, for what has no spelling.
     Note(String),
@@ -143,7 +143,7 @@ fn indent(text: &mut String, depth: usize) {
 }
 
 /// A text between quotes. What a terminal might obey is escaped, and so is what would begin an action of the template.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     let mut before = None;

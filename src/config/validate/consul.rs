@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::credentials::{Credentials, credentials};
 use crate::config::coerce::parse_bool;
 use crate::config::context::Context;
 use crate::config::decode::{Decoder, Field};
@@ -11,7 +12,7 @@ use crate::config::json5::{Node, Value};
 use crate::config::raw::{self, Text};
 use crate::config::report::{Place, Problem, Rank, Report, Step};
 use crate::env::Environment;
-use crate::plan::{Consul, ConsulScheme, ConsulTls, Secret};
+use crate::plan::{Consul, ConsulScheme, ConsulTls};
 
 /// Where an agent usually is.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
@@ -122,16 +123,16 @@ impl Agent<'_, '_> {
         if scheme == ConsulScheme::Https && !tls.verify {
             self.warn_of_no_verification(raw);
         }
-        let token = self.variable("CONSUL_HTTP_TOKEN").or_else(|| raw.token.value().cloned());
-        let token = token.filter(|token| !token.is_empty()).map(Secret::new);
+        let Credentials { token, token_file, namespace, partition } =
+            credentials(raw.token.text(), self.env, self.section, self.report);
         Decided::Agent(Box::new(Consul {
             address,
             scheme,
             token,
-            token_file: None,
-            namespace: None,
-            partition: None,
-            failing_heartbeat: false,
+            token_file,
+            namespace,
+            partition,
+            failing_heartbeat: raw.failing_heartbeat.is_on(),
             tls,
         }))
     }

@@ -109,7 +109,7 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
         health,
         service,
         main: raw.main.is_on(),
-        pause_in_maintenance: false,
+        pause_in_maintenance: pause_in_maintenance(raw, judge),
         overrides_exit_code: overrides_exit_code(&raw.exit_code, judge),
     }
 }
@@ -125,6 +125,17 @@ fn overrides_exit_code(text: &Text, judge: &mut Judge) -> bool {
         }
         _ => false,
     }
+}
+
+/// Only runs of a command are left out: everything else of a job is quiet in maintenance anyway.
+fn pause_in_maintenance(raw: &Job, judge: &mut Judge) -> bool {
+    let on = raw.pause_in_maintenance.is_on();
+    if let (true, None, Some(span)) = (on, raw.exec, raw.pause_in_maintenance.span()) {
+        let message = "has no effect: the job has no `exec` that could be left out";
+        let problem = judge.warning("pauseInMaintenance", span, message);
+        judge.add(problem);
+    }
+    on
 }
 
 /// There is one application in a container, or none that is marked.
@@ -192,6 +203,21 @@ mod tests {
                 "E jobs[1].exitCode: expected \"override\", found \"\"",
                 "E jobs[2].exitCode: only one job can override the exit status, and jobs[0] does",
             ]
+        );
+    }
+
+    #[test]
+    fn a_job_may_pause_in_maintenance_if_it_runs_anything() {
+        assert!(!job("").pause_in_maintenance);
+        assert!(job("pauseInMaintenance: true").pause_in_maintenance);
+        assert_eq!(said_of_job("pauseInMaintenance: true"), Vec::<String>::new());
+        let without = |on: bool| {
+            said(&outcome(&format!("{{ consul: false, jobs: [ {{ name: \"a\", pauseInMaintenance: {on} }} ] }}")))
+        };
+        assert_eq!(without(false), Vec::<String>::new());
+        assert_eq!(
+            without(true),
+            ["W jobs[0].pauseInMaintenance: has no effect: the job has no `exec` that could be left out"]
         );
     }
 

@@ -5,9 +5,11 @@
 
 mod command;
 mod consul;
+mod credentials;
 mod cross;
 mod cycles;
 mod elements;
+mod extras;
 mod health;
 mod jobs;
 mod judge;

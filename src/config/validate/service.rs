@@ -1,14 +1,13 @@
 //! What a job advertises (v3 §8.1 rules 4 to 6).
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::judge::{Judge, duration_label};
+use super::extras::extras;
+use super::judge::Judge;
 use crate::config::context::Context;
 use crate::config::decode::Field;
 use crate::config::diagnostic::Span;
-use crate::config::duration::parse_go_duration;
 use crate::config::interfaces;
 use crate::config::json5::{Node, Value};
 use crate::config::names::{check_service_name, ip_variable};
@@ -37,8 +36,7 @@ pub(super) fn service(from: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
     }
     let at = Advertised { key: "interfaces", rule: 60 };
     let address = address(raw.interfaces, port_span, &at, context, judge);
-    let extras = raw.consul.value();
-    let deregister_after = extras.and_then(|_| deregister_after(raw, judge));
+    let extras = extras(raw, port, judge);
     Some(ServiceSpec {
         id: format!("{name}-{}", context.hostname),
         name: name.to_owned(),
@@ -47,11 +45,11 @@ pub(super) fn service(from: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
         tags: raw.tags.value().cloned().unwrap_or_default(),
         ttl: *ttl,
         initial_status,
-        enable_tag_override: extras.is_some_and(|extras| extras.enable_tag_override.is_on()),
-        deregister_critical_service_after: deregister_after,
-        meta: BTreeMap::new(),
-        tagged_addresses: BTreeMap::new(),
-        weights: None,
+        enable_tag_override: extras.enable_tag_override,
+        deregister_critical_service_after: extras.deregister_after,
+        meta: extras.meta,
+        tagged_addresses: extras.tagged_addresses,
+        weights: extras.weights,
         ip_variable: ip_variable(name),
     })
 }
@@ -169,31 +167,4 @@ fn here(context: &Context) -> String {
     interfaces::sort(&mut addresses);
     let words: Vec<String> = addresses.iter().map(|a| format!("{} {}", a.interface, a.ip)).collect();
     if words.is_empty() { "this machine has no address".to_owned() } else { format!("it has: {}", words.join(", ")) }
-}
-
-/// A pure Go duration; an absent one is wrong, too, as in the original.
-fn deregister_after(raw: &Job, judge: &mut Judge) -> Option<String> {
-    let (extras, section) = if let Field::Given(extras, span) = &raw.consul { (extras, *span) } else { return None };
-    let field = &extras.deregister_after;
-    if field.field.is_bad() {
-        return None;
-    }
-    match parse_go_duration(field.text()) {
-        Ok(_) => Some(field.text().to_owned()),
-        Err(error) => {
-            let key = "consul.deregisterCriticalServiceAfter";
-            let name = raw.name.text();
-            let original = format!("unable to parse job[{name}].{key}: {error}");
-            let problem = match field.node {
-                Some(node) => {
-                    let message =
-                        format!("expected a duration with a unit like \"90s\" or \"10m\", {}", judge.found(node));
-                    judge.error(61, key, node.span, message, original).label(duration_label(error.class))
-                }
-                None => judge.error(61, key, section, "missing: a `consul` section needs it", original),
-            };
-            judge.add(problem);
-            None
-        }
-    }
 }

@@ -53,7 +53,8 @@ fn watch(raw: &Watch, judge: &mut Judge) -> WatchSpec {
         interval: interval(raw, judge),
         tag: raw.tag.text().to_owned(),
         dc: raw.dc.text().to_owned(),
-        filter: String::new(),
+        // An expression that is wrong is Consul's to tell; one without a word in it is none.
+        filter: Some(raw.filter.text()).filter(|text| !text.trim().is_empty()).unwrap_or("").to_owned(),
     }
 }
 
