@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use crate::cli::{self, Command, UsageError};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::core;
-use crate::discovery::Discovery;
+use crate::discovery::{self, Discovery};
 use crate::driver::Driver;
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -110,7 +110,9 @@ fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
     let needed = plan.jobs.iter().any(|job| job.service.is_some()) || !plan.watches.is_empty();
     let Some(consul) = plan.consul.as_ref().filter(|_| needed) else { return Ok(None) };
     let discovery = Discovery::new(consul);
-    discovery.map(Some).map_err(|error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n")))
+    discovery
+        .map(Some)
+        .map_err(|error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n")))
 }
 
 fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> Result<Exit, Failed> {
@@ -119,6 +121,10 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
     builder.enable_io().enable_time().max_blocking_threads(LOOK_UPS).thread_keep_alive(Duration::MAX);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     let entered = runtime.enter();
+    if discovery.as_ref().is_some_and(Discovery::needs_threads) {
+        // While it can still be had: see above.
+        runtime.spawn_blocking(|| ());
+    }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     let driver = Driver::new(plan, env, log, discovery);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
@@ -138,8 +144,8 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
 fn stop_children_on_panic() {
     let main = std::thread::current().id();
     std::panic::set_hook(Box::new(move |panic| {
-        // The children first: nobody knows how long somebody at the other end of stderr takes.
-        if std::thread::current().id() == main {
+        // A task of its own that panics is caught and begins anew. Else the children first: nobody knows how long somebody at the other end of stderr takes.
+        if std::thread::current().id() == main && !discovery::leaf_is_running() {
             process::terminate_all_now();
         }
         // Not through the log, whose lock the panicking thread may hold.

@@ -19,9 +19,7 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
 use self::running::{Runs, deliver};
-use crate::core::{
-    self, ChildId, Effect, ExitStatus, Input, JobId, Moment, Report, Slot, SpawnFailure, Timer, WatchId, World,
-};
+use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, Timer, World};
 use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::log::Log;

@@ -167,8 +167,8 @@ fn answers_that_nobody_asked_for_mean_nothing() {
 fn a_job_that_pauses_skips_its_periods_and_keeps_one_event_for_later() {
     let tick = super::build::job("tick").every(secs(1)).paused_in_maintenance();
     let each = super::build::job("each").each("tock", ExitSuccess).paused_in_maintenance();
-    let tock = super::build::job("tock").every(ms(700));
-    let sim = jobs([tick, each, tock]).start();
+    let source = super::build::job("tock").every(ms(700));
+    let sim = jobs([tick, each, source]).start();
     let sim = sim.signal_at(ms(1500), Signal::USR1).signal_at(ms(4500), Signal::USR1).until_ms(5500);
     assert_eq!(sim.runs_of("tick"), [0, 1000, 5000]);
     assert_eq!(sim.runs_of("each"), [1, 701, 1401, 4500, 4901]);
