@@ -144,7 +144,8 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
 fn stop_children_on_panic() {
     let main = std::thread::current().id();
     std::panic::set_hook(Box::new(move |panic| {
-        // A task of its own that panics is caught and begins anew. Else the children first: nobody knows how long somebody at the other end of stderr takes.
+        // A leaf task that panics is caught and begins anew. Else the children first: nobody knows how long somebody at the
+        // other end of stderr takes.
         if std::thread::current().id() == main && !discovery::leaf_is_running() {
             process::terminate_all_now();
         }

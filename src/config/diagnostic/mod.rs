@@ -5,6 +5,7 @@
 
 mod nearest;
 mod render;
+mod secrets;
 
 pub use nearest::nearest;
 pub(in crate::config) use render::is_reordering;

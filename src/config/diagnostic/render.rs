@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-use super::{Diagnostic, Severity, Span};
+use super::{Diagnostic, Severity, Span, secrets};
 
 /// Widest line of an excerpt, in columns; longer ones are cut around the marked place.
 const WIDTH: usize = 120;
@@ -21,7 +21,8 @@ const LONGEST: usize = 1_000;
 /// `source` is the file as written. Lines end in `\n`; of a place over several lines only the first is shown; control
 /// characters are shown as symbols or escapes.
 pub fn render(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String {
-    let lines = Lines::new(source);
+    let source = secrets::hidden(source);
+    let lines = Lines::new(&source);
     let origin = clean(origin, false);
     let renderer = Renderer::plain().term_width(WIDTH);
     let mut text = String::new();
