@@ -110,6 +110,12 @@ impl Client {
         named || matches!(self.token, Token::File { .. })
     }
 
+    /// Whether there was a call yet.
+    #[cfg(test)]
+    pub(crate) fn is_made(&self) -> bool {
+        self.http.get().is_some()
+    }
+
     /// `PUT /v1/agent/service/register` with this body.
     pub(crate) async fn register(&self, body: Vec<u8>, limit: Limit) -> Result<(), CallError> {
         self.put(&["agent", "service", "register"], Some(body), limit).await
@@ -242,9 +248,8 @@ impl Client {
         if let Some(socket) = &endpoint.socket {
             builder = builder.unix_socket(socket.as_path());
         }
-        if let Some(tls) = &self.tls {
-            builder = builder.use_preconfigured_tls(tls.clone());
-        }
+        // Without TLS, too: the library makes settings of its own otherwise, and panics for want of a provider.
+        builder = builder.use_preconfigured_tls(self.tls.clone().map_or_else(tls::trusting_nobody, Ok)?);
         Ok(Http { client: builder.build().map_err(|error| self.broken(error))?, base })
     }
 
