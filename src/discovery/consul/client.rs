@@ -102,12 +102,9 @@ impl Client {
         })
     }
 
-    /// Whether calls need threads: for looking up a name, or for reading the token's file.
+    /// Whether calls need threads: for reading the token's file.
     pub(crate) fn needs_threads(&self) -> bool {
-        // A proxy may have a name, too; asking when there is none costs one thread.
-        let proxied = |endpoint: &Endpoint| !matches!(endpoint.proxy(variable), Ok(None));
-        let named = self.endpoint.as_ref().is_ok_and(|endpoint| endpoint.needs_lookup() || proxied(endpoint));
-        named || matches!(self.token, Token::File { .. })
+        matches!(self.token, Token::File { .. })
     }
 
     /// Whether there was a call yet.
