@@ -80,7 +80,7 @@ impl Discovery {
         Ok(Self { client, services: BTreeMap::new(), tasks: JoinSet::new(), sender, receiver, next: None })
     }
 
-    /// Whether requests will need threads of tokio's blocking pool: to look up a host name, or to read the token's file.
+    /// Whether requests will need a thread of tokio's blocking pool: to read the token's file. Host names need none.
     ///
     /// The pool panics when it can't have its first thread (reliability row 25), so warm one before the limits bite.
     pub fn needs_threads(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::core::{Input, Instance, WatchId};
 use crate::plan::WatchSpec;
 
 /// Consul waits no longer.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What a task asks for, and what it knows.

@@ -44,7 +44,7 @@ impl LogLayer {
 
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        *metadata.level() <= self.filter()
+        is_ours(metadata.target()) && *metadata.level() <= self.filter()
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -70,6 +70,11 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let message = said.message.as_bytes();
         self.0.own(&Record { time, level, origin, pid: said.pid, message, fields: &fields });
     }
+}
+
+/// Libraries are not heard: nobody promises what they say, and it must never be a token.
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix(env!("CARGO_CRATE_NAME")).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// What an event says, gathered field by field.

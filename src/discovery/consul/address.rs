@@ -52,11 +52,6 @@ impl Endpoint {
         self.base.host_str().unwrap_or_default().trim_matches(['[', ']'])
     }
 
-    /// Whether connecting needs a lookup of the host's name.
-    pub(super) fn needs_lookup(&self) -> bool {
-        self.socket.is_none() && !is_localhost(self.host()) && self.host().parse::<IpAddr>().is_err()
-    }
-
     /// The proxy that the environment names for this agent.
     ///
     /// As Go does it: `HTTP_PROXY` or `HTTPS_PROXY`, but for those whom `NO_PROXY` names, and never for `localhost` and
@@ -114,15 +109,14 @@ mod tests {
 
     #[test]
     fn hosts_and_ports() {
-        for (address, authority, lookup) in [
-            ("127.0.0.1:8500", "127.0.0.1:8500", false),
-            ("[::1]:8500", "[::1]:8500", false),
-            ("localhost:8500", "localhost:8500", false),
-            ("consul", "consul:80", true),
-            ("my_consul.example:1", "my_consul.example:1", true),
+        for (address, authority) in [
+            ("127.0.0.1:8500", "127.0.0.1:8500"),
+            ("[::1]:8500", "[::1]:8500"),
+            ("localhost:8500", "localhost:8500"),
+            ("consul", "consul:80"),
+            ("my_consul.example:1", "my_consul.example:1"),
         ] {
-            let endpoint = http(address).unwrap();
-            assert_eq!((endpoint.authority().as_str(), endpoint.needs_lookup()), (authority, lookup), "{address}");
+            assert_eq!(http(address).unwrap().authority(), authority, "{address}");
         }
     }
 

@@ -102,12 +102,15 @@ impl Client {
         })
     }
 
-    /// Whether calls need threads: for looking up a name, or for reading the token's file.
+    /// Whether calls need threads: for reading the token's file.
     pub(crate) fn needs_threads(&self) -> bool {
-        // A proxy may have a name, too; asking when there is none costs one thread.
-        let proxied = |endpoint: &Endpoint| !matches!(endpoint.proxy(variable), Ok(None));
-        let named = self.endpoint.as_ref().is_ok_and(|endpoint| endpoint.needs_lookup() || proxied(endpoint));
-        named || matches!(self.token, Token::File { .. })
+        matches!(self.token, Token::File { .. })
+    }
+
+    /// Whether there was a call yet.
+    #[cfg(test)]
+    pub(crate) fn is_made(&self) -> bool {
+        self.http.get().is_some()
     }
 
     /// `PUT /v1/agent/service/register` with this body.
@@ -242,9 +245,8 @@ impl Client {
         if let Some(socket) = &endpoint.socket {
             builder = builder.unix_socket(socket.as_path());
         }
-        if let Some(tls) = &self.tls {
-            builder = builder.use_preconfigured_tls(tls.clone());
-        }
+        // Without TLS, too: the library makes settings of its own otherwise, and panics for want of a provider.
+        builder = builder.use_preconfigured_tls(self.tls.clone().map_or_else(tls::trusting_nobody, Ok)?);
         Ok(Http { client: builder.build().map_err(|error| self.broken(error))?, base })
     }
 

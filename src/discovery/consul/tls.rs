@@ -1,5 +1,6 @@
 //! TLS towards Consul: authorities, client certificate, expected name (v3 §13.1, design §4 row 10).
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use super::error::DiscoveryError;
+use super::error::{CallError, DiscoveryError};
 use super::token::read_small;
 use crate::plan::ConsulTls;
 
@@ -47,6 +48,14 @@ pub(super) fn config(tls: &ConsulTls) -> Result<ClientConfig, DiscoveryError> {
     // Not the library's words, which may hold a piece of the key.
     let private = private.map_err(|_| pem(key, "there is no private key in it"))?;
     builder.with_client_auth_cert(chain, private).map_err(|error| DiscoveryError::Tls(error.to_string()))
+}
+
+/// The settings where nobody is spoken to over TLS.
+pub(super) fn trusting_nobody() -> Result<ClientConfig, CallError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| CallError::Unusable(error.to_string()))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 /// The name that the agent's certificate must have, if it is not the one in the address.
@@ -104,8 +113,8 @@ fn read(file: &Path) -> Result<Vec<u8>, DiscoveryError> {
     read_small(file, LARGEST).map_err(|source| DiscoveryError::Read { path: file.to_owned(), source })
 }
 
-fn pem(file: &Path, reason: impl ToString) -> DiscoveryError {
-    DiscoveryError::Pem { path: file.to_owned(), reason: reason.to_string() }
+fn pem(file: &Path, reason: impl Display) -> DiscoveryError {
+    DiscoveryError::Pem { path: file.to_owned(), reason: format!("{reason}") }
 }
 
 fn no_certificate(file: &Path) -> DiscoveryError {

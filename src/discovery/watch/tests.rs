@@ -1,1 +1,173 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use tokio::time::{Instant, timeout};
+
+use super::*;
+use crate::discovery::Discovery;
+use crate::discovery::fake::{Fake, Logged, Reply, Request, soon, status, until};
+
+const WATCH: WatchId = WatchId(3);
+
+fn spec(seconds: u64) -> WatchSpec {
+    WatchSpec {
+        name: "db".to_owned(),
+        interval: Duration::from_secs(seconds),
+        tag: String::new(),
+        dc: String::new(),
+        filter: String::new(),
+    }
+}
+
+fn watch(fake: &Fake, seconds: u64) -> Discovery {
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    discovery.start_watch(WATCH, &spec(seconds));
+    discovery
+}
+
+fn list(ids: &[&str]) -> String {
+    let entries: Vec<String> = ids
+        .iter()
+        .map(|id| format!(r#"{{"Node":{{"Node":"n","Address":"10.0.0.1"}},"Service":{{"ID":"{id}","Port":1}}}}"#))
+        .collect();
+    format!("[{}]", entries.join(","))
+}
+
+/// The ids of the next list that is told.
+async fn seen(discovery: &mut Discovery) -> Vec<String> {
+    soon("a list", discovery.ready()).await;
+    match discovery.take() {
+        Some(Input::Seen { watch: WATCH, instances }) => instances.into_iter().map(|instance| instance.id).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn nothing(discovery: &mut Discovery) {
+    assert!(timeout(Duration::from_millis(300), discovery.ready()).await.is_err(), "{:?}", discovery.take());
+}
+
+/// The index that is asked for.
+fn asked(request: &Request) -> Option<u64> {
+    let query = request.line.split_once("index=")?.1;
+    query.split('&').next()?.parse().ok()
+}
+
+#[test]
+fn an_index_is_followed_as_consul_documents_it() {
+    let wait = Duration::from_secs(10);
+    let next = |index, poll| Next { index, poll };
+    let after = |asked, got, waited| Next::after(asked, got, Duration::from_millis(waited), wait);
+    assert_eq!(after(0, Some(5), 0), next(5, false), "the first answer's is waited for at once");
+    assert_eq!(after(5, Some(6), 0), next(6, false), "a change");
+    assert_eq!(after(5, Some(5), 10_400), next(5, false), "no change for the whole wait");
+    assert_eq!(after(5, Some(5), 3), next(5, true), "the agent did not wait");
+    assert_eq!(after(5, Some(4), 0), next(0, false), "going back starts anew");
+    assert_eq!(after(5, Some(0), 0), next(0, true), "no index is none");
+    assert_eq!(after(0, None, 0), next(0, true));
+}
+
+#[tokio::test]
+async fn a_change_is_told_at_once_and_the_same_is_not_told_again() {
+    let index = Arc::new(AtomicU64::new(10));
+    let fake = Fake::start({
+        let index = Arc::clone(&index);
+        // Waits a little, as for a change that is none, once everything is told.
+        move |request| {
+            let now = index.load(Ordering::Relaxed);
+            let body = list(if now < 12 { &["b", "a"] } else { &["c"] });
+            let reply = Reply::Index(now, body);
+            if asked(request) == Some(now) { Reply::Late(Duration::from_millis(950), Box::new(reply)) } else { reply }
+        }
+    })
+    .await;
+    let mut discovery = watch(&fake, 1);
+    assert_eq!(seen(&mut discovery).await, ["a", "b"], "the first query goes out at once");
+    index.store(11, Ordering::Relaxed);
+    nothing(&mut discovery).await;
+    index.store(12, Ordering::Relaxed);
+    assert_eq!(seen(&mut discovery).await, ["c"]);
+    let lines = fake.lines();
+    assert_eq!(lines[0], "GET /v1/health/service/db?passing=1");
+    assert_eq!(lines[1], "GET /v1/health/service/db?index=10&passing=1&wait=1s");
+}
+
+#[tokio::test]
+async fn an_index_that_goes_back_is_not_waited_for() {
+    let turn = AtomicUsize::new(0);
+    let fake = Fake::start(move |_| match turn.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::Index(1000, list(&["a"])),
+        1 => Reply::Index(7, list(&["b"])),
+        2 => Reply::Index(7, list(&["c"])),
+        _ => Reply::Hang,
+    })
+    .await;
+    let mut discovery = watch(&fake, 60);
+    for id in ["a", "b", "c"] {
+        assert_eq!(seen(&mut discovery).await, [id]);
+    }
+    until("it waits again", || fake.seen().len() == 4).await;
+    let indices: Vec<Option<u64>> = fake.seen().iter().map(asked).collect();
+    assert_eq!(indices, [None, Some(1000), None, Some(7)]);
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_wait_is_asked_once_each_interval() {
+    for reply in [status(200, "[]"), Reply::Index(0, "[]".to_owned()), Reply::Index(9, "[]".to_owned())] {
+        let fake = Fake::start(move |_| reply.clone()).await;
+        let mut discovery = watch(&fake, 1);
+        assert!(seen(&mut discovery).await.is_empty(), "an empty list is told, too");
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let count = fake.seen().len();
+        assert!((3..=4).contains(&count), "{count}");
+        nothing(&mut discovery).await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_flaps_is_asked_for_ten_times_a_second_in_the_long_run() {
+    let index = AtomicU64::new(1);
+    let fake = Fake::start(move |_| Reply::Index(index.fetch_add(1, Ordering::Relaxed), "[]".to_owned())).await;
+    let discovery = watch(&fake, 60);
+    let began = Instant::now();
+    until("the burst", || fake.seen().len() >= 100).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (count, most) = (fake.seen().len(), 101 + usize::try_from(began.elapsed().as_millis() / 100).unwrap());
+    assert!((110..=most).contains(&count), "{count}");
+    drop(discovery);
+}
+
+#[tokio::test]
+async fn f61_f62_what_is_not_known_is_not_told() {
+    let logged = Logged::start();
+    let fails = Arc::new(AtomicBool::new(false));
+    let replies = [
+        status(500, "No path to datacenter"),
+        status(200, "{}"),
+        Reply::Close,
+        Reply::Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]".to_vec()),
+    ];
+    let turn = AtomicUsize::new(0);
+    let fake = Fake::start({
+        let fails = Arc::clone(&fails);
+        move |_| {
+            if fails.load(Ordering::Relaxed) {
+                replies[turn.fetch_add(1, Ordering::Relaxed) % replies.len()].clone()
+            } else {
+                status(200, &list(&["a"]))
+            }
+        }
+    })
+    .await;
+    let mut discovery = watch(&fake, 1);
+    assert_eq!(seen(&mut discovery).await, ["a"]);
+    fails.store(true, Ordering::Relaxed);
+    until("all of them", || fake.seen().len() >= 7).await;
+    nothing(&mut discovery).await;
+    fails.store(false, Ordering::Relaxed);
+    until("it works again", || logged.has("queries of db are answered again")).await;
+    nothing(&mut discovery).await;
+    let lines = logged.lines();
+    let first = "failed to query db: Unexpected response code: 500 (No path to datacenter) [<nil>]";
+    assert!(lines[0].starts_with("WARN") && lines[0].contains(first), "{lines:?}");
+    assert!(lines.last().unwrap().starts_with("INFO"), "{lines:?}");
+}

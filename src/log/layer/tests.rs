@@ -92,3 +92,14 @@ fn spans_are_not_shown() {
     runtime.block_on(async { tracing::info!("async") }.with_subscriber(subscriber));
     assert_eq!(bench.read(), "hello\nasync\n");
 }
+
+#[test]
+fn f64_libraries_are_not_heard() {
+    let bench = Bench::new(Level::Debug, LogFormat::Text);
+    let text = bench.logged(|| {
+        tracing::error!(target: "hyper_util::client", "a header");
+        tracing::error!(target: "containerpilots", "another");
+        tracing::info!(target: "containerpilot::discovery", "ours");
+    });
+    assert_eq!(text, "level=info msg=ours \n");
+}

@@ -1,0 +1,140 @@
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::message::tests::answer;
+use super::*;
+
+/// Files, and a name server that is asked because of them.
+struct Bench {
+    dir: TempDir,
+    lookup: Lookup,
+}
+
+impl Bench {
+    fn new(resolv_conf: &str, port: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lookup = Lookup::new(None);
+        lookup.files = Files { hosts: dir.path().join("hosts"), resolv_conf: dir.path().join("resolv.conf"), port };
+        std::fs::write(dir.path().join("resolv.conf"), resolv_conf).unwrap();
+        Self { dir, lookup }
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Vec<String>, String> {
+        look_up(&self.lookup, name).await
+    }
+}
+
+async fn look_up(lookup: &Lookup, name: &str) -> Result<Vec<String>, String> {
+    let found = timeout(Duration::from_secs(5), lookup.resolve(name.parse().unwrap())).await.unwrap();
+    found.map(|found| found.map(|address| address.ip().to_string()).collect()).map_err(|error| error.to_string())
+}
+
+/// Answers each question by this function of its bytes; nothing is no answer.
+async fn server(script: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut packet = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+            if let Some(reply) = script(&packet[..length]) {
+                socket.send_to(&reply, from).await.unwrap();
+            }
+        }
+    });
+    port
+}
+
+fn ips(question: &[u8]) -> Vec<IpAddr> {
+    // The kind of addresses that is asked for is the last byte but two.
+    let v4 = question[question.len() - 3] == 1;
+    vec![if v4 { "10.0.0.1".parse().unwrap() } else { "fd00::1".parse().unwrap() }]
+}
+
+#[tokio::test]
+async fn localhost_needs_no_file() {
+    let bench = Bench::new("", 1);
+    assert_eq!(bench.look_up("localhost").await.unwrap(), ["127.0.0.1", "::1"]);
+}
+
+#[tokio::test]
+async fn the_expected_name_leads_to_the_real_host() {
+    let lookup = Lookup::new(Some("::1".to_owned()));
+    assert_eq!(look_up(&lookup, "server.dc1.consul").await.unwrap(), ["::1"]);
+}
+
+#[tokio::test]
+async fn the_hosts_file_comes_first() {
+    let bench = Bench::new("nameserver 127.0.0.1", 1);
+    std::fs::write(bench.dir.path().join("hosts"), "10.1.1.1 consul").unwrap();
+    assert_eq!(bench.look_up("consul").await.unwrap(), ["10.1.1.1"]);
+}
+
+#[tokio::test]
+async fn both_kinds_are_asked_for_under_each_name() {
+    let port = server(|question| {
+        let known = question.windows(6).any(|bytes| bytes == b"\x05local");
+        Some(if known { answer(question, [0, 0], &ips(question)) } else { answer(question, [0, 3], &[]) })
+    })
+    .await;
+    let bench = Bench::new("nameserver 127.0.0.1\nsearch example local", port);
+    assert_eq!(bench.look_up("consul").await.unwrap(), ["10.0.0.1", "fd00::1"]);
+    assert_eq!(bench.look_up("consul.").await.unwrap_err(), "no such host: consul.");
+}
+
+#[tokio::test]
+async fn f56_a_dead_server_costs_nothing_and_a_lost_packet_little() {
+    let lost = std::sync::atomic::AtomicUsize::new(0);
+    let port = server(move |question| {
+        let first = lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+        (!first).then(|| answer(question, [0, 0], &ips(question)))
+    })
+    .await;
+    // Nobody is at 127.0.0.2, and nobody answers for a network that is for documentation.
+    let bench = Bench::new("nameserver 127.0.0.2\nnameserver 192.0.2.1\nnameserver 127.0.0.1", port);
+    let began = now();
+    assert_eq!(bench.look_up("consul").await.unwrap(), ["10.0.0.1", "fd00::1"]);
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn f56_an_answer_that_comes_too_late_serves_the_next_request() {
+    let began = now();
+    let port = server(move |question| {
+        (began.elapsed() > Duration::from_millis(600)).then(|| answer(question, [0, 0], &ips(question)))
+    })
+    .await;
+    let bench = Bench::new("nameserver 127.0.0.1", port);
+    let hasty = timeout(Duration::from_millis(300), bench.lookup.resolve("consul".parse().unwrap()));
+    assert!(hasty.await.is_err());
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let known = bench.lookup.last.lock().unwrap().clone().unwrap();
+    assert_eq!((known.host.as_str(), known.addresses.len()), ("consul", 2));
+    std::fs::write(bench.dir.path().join("resolv.conf"), "nameserver 192.0.2.1").unwrap();
+    assert!(bench.look_up("consul").await.is_ok(), "nobody is asked");
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_asked_for_by_tcp() {
+    let port = server(|question| Some(answer(question, [2, 0], &[]))).await;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let length = stream.read_u16().await.unwrap();
+            let mut question = vec![0; usize::from(length)];
+            stream.read_exact(&mut question).await.unwrap();
+            let reply = answer(&question, [0, 0], &ips(&question));
+            stream.write_u16(u16::try_from(reply.len()).unwrap()).await.unwrap();
+            stream.write_all(&reply).await.unwrap();
+        }
+    });
+    let bench = Bench::new("nameserver 127.0.0.1", port);
+    assert_eq!(bench.look_up("consul").await.unwrap(), ["10.0.0.1", "fd00::1"]);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_named() {
+    let port = server(|question| Some(answer(question, [0, 5], &[]))).await;
+    let bench = Bench::new("nameserver 127.0.0.1", port);
+    assert_eq!(bench.look_up("consul").await.unwrap_err(), format!("127.0.0.1:{port} answers with code 5"));
+}
