@@ -135,12 +135,12 @@ pub struct Scripted {
 impl Scripted {
     /// A server with this script on any free port.
     pub fn start(script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start_on(0, script)
+        Self::start_on(("127.0.0.1", 0), script)
     }
 
-    /// Likewise on a certain port.
-    pub fn start_on(port: u16, script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    /// Likewise at a certain place.
+    pub fn start_on(place: (&str, u16), script: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(place).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             script: Mutex::new(Arc::new(script)),
