@@ -76,3 +76,8 @@ pub fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
         .output()
         .expect("the binary can be started")
 }
+
+/// Shows something of a test that fails.
+pub fn show(text: &str) {
+    eprintln!("{text}");
+}
