@@ -21,17 +21,24 @@
     reason = "the harness runs outside the program: it may look at the clock, wait, and fail loudly"
 )]
 
+pub mod certificates;
+pub mod consul;
+pub mod http;
 pub mod launch;
 pub mod pilot;
+pub mod ports;
 pub mod process;
+pub mod scripted;
 mod tracer;
 pub mod wait;
 mod zombies;
 
+pub use consul::Agent;
 pub use launch::Launch;
 pub use nix::sys::signal::Signal;
 pub use pilot::Pilot;
 pub use process::{Descriptor, Process};
+pub use scripted::{Answer, Scripted};
 pub use wait::{DEADLINE, wait_until};
 
 use std::process::{Command, Output, Stdio};
@@ -68,4 +75,9 @@ pub fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
         .stdin(Stdio::null())
         .output()
         .expect("the binary can be started")
+}
+
+/// Shows something of a test that fails.
+pub fn show(text: &str) {
+    eprintln!("{text}");
 }

@@ -1,0 +1,168 @@
+//! Heartbeats go on whatever happens around them: rows 25 and the heartbeats' halves of 24, 34, 43, 44 and 78.
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::cgroup::Group;
+use crate::setup::{Metronome, UPDATE, WEB, assert_on_time, launch, recorder, start};
+use crate::support::scripted::well;
+use crate::support::wait::{holds_for, poll};
+use crate::support::{Agent, Scripted, wait_until};
+use crate::told::wait_times;
+
+/// A service without a check, so that nothing but the heartbeat itself is needed.
+const ALIVE: &str = r#"{
+    consul: { address: "{{ .CONSUL }}", failingHeartbeat: true }, logging: { level: "DEBUG" }, stopTimeout: 2,
+    jobs: [
+        { name: "alive", exec: ["sleep", "1000"], port: 1, interfaces: "static:192.0.2.1", health: { interval: 1, ttl: 3 } },
+        { name: "checked", exec: ["sleep", "1001"], port: 2, interfaces: "static:192.0.2.2",
+          health: { exec: "true", interval: 1, ttl: 3 } },
+    ],
+}"#;
+
+#[test]
+fn f24_a_check_that_cannot_run_is_no_failing_check() {
+    let group = Group::new("pids");
+    let agent = Agent::new();
+    let pilot = launch(ALIVE, agent.address()).setup(&group.enter()).start();
+    agent.wait_status("alive-left", "passing");
+    agent.wait_status("checked-left", "passing");
+    group.set("pids.max", "1");
+    pilot.wait_stdout("unable to start check.checked: ");
+    // It lapses, for nobody knows; that it failed is not told, or it would be critical with a reason.
+    agent.wait_status("checked-left", "critical");
+    let output = agent.get("/v1/agent/checks")["service:checked-left"]["Output"].to_string();
+    assert!(output.contains("TTL expired"), "{output}");
+    holds_for(Duration::from_secs(3), || agent.status("alive-left").as_deref() == Some("passing"), "heartbeats go on");
+    group.set("pids.max", "max");
+    agent.wait_status("checked-left", "passing");
+    pilot.finish();
+}
+
+#[test]
+fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
+    let group = Group::new("pids");
+    let mut agent = Agent::new();
+    let port = agent.address().port();
+    let pilot = launch(ALIVE, format!("localhost:{port}")).setup(&group.enter()).start();
+    agent.wait_status("alive-left", "passing");
+    group.set("pids.max", "1");
+    // Idle threads of a pool end after ten seconds; the next look-up would need a new one.
+    let _ = poll(Duration::from_secs(11), || None::<()>);
+    agent.restart();
+    wait_until(Duration::from_secs(5), || agent.status("alive-left").as_deref() == Some("passing"), "it is back");
+    agent.restart();
+    wait_until(Duration::from_secs(5), || agent.status("alive-left").as_deref() == Some("passing"), "and again");
+    assert!(!pilot.stdout().contains("panic") && !pilot.stderr().contains("panic"));
+    group.set("pids.max", "max");
+    pilot.finish();
+}
+
+#[test]
+fn f34_a_slow_check_delays_no_heartbeat() {
+    let machine = Metronome::start();
+    let server = Scripted::start(well);
+    let pilot = start(
+        r#"{ consul: "{{ .CONSUL }}", jobs: [
+            { name: "slow", exec: ["sleep", "1000"], port: 1, interfaces: "static:192.0.2.1",
+              health: { exec: ["sleep", "25"], interval: 1, ttl: 60, timeout: "30s" } },
+            { name: "well", exec: ["sleep", "1000"], port: 2, interfaces: "static:192.0.2.2",
+              health: { exec: "true", interval: 1, ttl: 5 } },
+            { name: "noise", exec: "true", when: { interval: "20ms" }, timeout: "1s" },
+        ] }"#,
+        server.address(),
+    );
+    let beats = server.wait_for("service:well-left", 8);
+    assert_on_time(&beats, Duration::from_secs(1), &machine);
+    assert_eq!(server.matching("service:slow-left").len(), 0);
+    pilot.finish();
+}
+
+#[test]
+fn f43_after_a_pause_the_service_passes_again_without_a_burst() {
+    let group = Group::new("freezer");
+    let agent = Agent::new();
+    let server = recorder(agent.address());
+    let grace = Duration::from_secs(30);
+    let pilot = launch(WEB, server.address()).setup(&group.enter()).zombie_grace(grace).start();
+    agent.wait_status("web-left", "passing");
+    let frozen = group.freeze();
+    agent.wait_status("web-left", "critical");
+    let _ = poll(Duration::from_secs(3), || None::<()>);
+    server.forget();
+    drop(frozen);
+    agent.wait_status("web-left", "passing");
+    server.wait_for(UPDATE, 3);
+    let beats = server.matching(UPDATE);
+    let begin = beats[0].at;
+    let at_once = beats.iter().filter(|beat| beat.at.duration_since(begin) < Duration::from_millis(900)).count();
+    assert!(at_once <= 2, "the one that was due and that of the pace: {at_once}");
+    pilot.finish();
+}
+
+#[test]
+fn f43_a_pause_in_which_consul_lost_the_service() {
+    let group = Group::new("freezer");
+    let mut agent = Agent::new();
+    let launch = launch(WEB, agent.address()).setup(&group.enter()).zombie_grace(Duration::from_secs(30));
+    let pilot = launch.start();
+    agent.wait_status("web-left", "passing");
+    let frozen = group.freeze();
+    agent.restart();
+    drop(frozen);
+    wait_until(Duration::from_secs(5), || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    pilot.finish();
+}
+
+#[test]
+fn f44_heartbeats_come_in_time_when_the_processor_is_scarce() {
+    // A fifth of a processor for all, nearly nothing of it for us: the spinner takes what there is.
+    let group = Group::new("cpu");
+    group.set("cpu.cfs_quota_us", "20000");
+    let agent = Agent::new();
+    let config = r#"{ consul: "{{ .CONSUL }}", jobs: [
+        { name: "spin", exec: ["nice", "-n", "-19", "sh", "-c", "while :; do :; done"] },
+        { name: "web", exec: ["sleep", "1000"], port: 1, interfaces: "static:192.0.2.1", health: { interval: 1, ttl: 6 } },
+    ] }"#;
+    let launch = launch(config, agent.address()).setup(&group.enter()).prefix(&["nice", "-n", "19"]);
+    let pilot = launch.zombie_grace(Duration::from_secs(10)).start();
+    agent.wait_status("web-left", "passing");
+    holds_for(Duration::from_secs(8), || agent.status("web-left").as_deref() == Some("passing"), "it passes");
+    assert!(group.number("cpu.stat", "nr_throttled ") > 30, "it was scarce");
+    pilot.finish();
+}
+
+#[test]
+fn f78_heartbeats_go_on_while_nobody_reads_standard_output() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let agent = Agent::new();
+    let config = r#"{ consul: "{{ .CONSUL }}", logging: { level: "DEBUG" }, stopTimeout: 1, jobs: [
+        { name: "web", exec: ["sleep", "1000"], port: 1, interfaces: "static:192.0.2.1",
+          health: { exec: "true", interval: 1, ttl: 3 } },
+        { name: "flood", exec: ["sh", "-c", "yes 0123456789012345678901234567890123456789"] },
+    ] }"#;
+    let mut pilot = launch(config, agent.address()).stdout(writer).start();
+    agent.wait_status("web-left", "passing");
+    holds_for(Duration::from_secs(7), || agent.status("web-left").as_deref() == Some("passing"), "it passes");
+    // A stop deregisters though nothing can be told any more.
+    assert_eq!(pilot.stop().0, 0);
+    agent.wait_gone("web-left");
+    pilot.finish();
+    let mut told = Vec::new();
+    reader.read_to_end(&mut told).unwrap();
+    assert!(!told.is_empty());
+}
+
+#[test]
+fn a_check_that_is_slow_but_passes_keeps_its_service() {
+    let agent = Agent::new();
+    let config = WEB.replace(
+        r#"exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 2, timeout: "900ms""#,
+        r#"exec: ["sleep", "1.5"], interval: 1, ttl: 4, timeout: "3s""#,
+    );
+    let pilot = start(&config, agent.address());
+    agent.wait_status("web-left", "passing");
+    holds_for(Duration::from_secs(6), || agent.status("web-left").as_deref() == Some("passing"), "it passes");
+    wait_times(&pilot, "check.web still runs", 1);
+    pilot.finish();
+}

@@ -1,0 +1,182 @@
+//! Consul forgets, goes away, comes back or was never there: rows 47 to 50, 57 and 59 of the fault catalogue.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::setup::{REGISTER, UPDATE, WEB, launch, recorder, start};
+use crate::support::consul::Options;
+use crate::support::wait::{holds_for, poll};
+use crate::support::{Agent, DEADLINE, Scripted, Signal, wait_until};
+use crate::told::times;
+
+/// One interval of [`WEB`], and what two busy cores may add to it.
+const ONE_INTERVAL: Duration = Duration::from_millis(2500);
+
+#[test]
+fn f47_a_consul_that_lost_its_state_knows_the_service_again_within_a_heartbeat() {
+    let mut agent = Agent::new();
+    let pilot = start(WEB, agent.address());
+    agent.wait_status("web-left", "passing");
+    for _ in 0..2 {
+        agent.restart();
+        let back = || agent.status("web-left").as_deref() == Some("passing");
+        wait_until(ONE_INTERVAL, back, "the service is back within one heartbeat");
+    }
+    agent.wait_healthy("web", &["web-left"]);
+    holds_for(Duration::from_secs(3), || agent.healthy("web").len() == 1, "it stays");
+    pilot.finish();
+}
+
+#[test]
+fn f47_a_service_that_somebody_took_out_comes_back_with_what_it_was() {
+    let agent = Agent::new();
+    let config = WEB.replacen("port:", r#"tags: ["blue"], port:"#, 1);
+    let pilot = start(&config, agent.address());
+    agent.wait_status("web-left", "passing");
+    agent.deregister("web-left");
+    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    assert_eq!(agent.service("web-left").unwrap()["Tags"], json!(["blue"]));
+    pilot.finish();
+}
+
+#[test]
+fn f47_only_the_check_was_taken_out() {
+    let agent = Agent::new();
+    let pilot = start(WEB, agent.address());
+    agent.wait_status("web-left", "passing");
+    agent.put("/v1/agent/check/deregister/service:web-left", "");
+    assert_eq!(agent.status("web-left"), None);
+    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "the check is back");
+    pilot.finish();
+}
+
+#[test]
+fn f48_the_same_with_access_control() {
+    let agent = Options::default().acl().start();
+    let token = agent.new_token(r#"service "web" { policy = "write" } node_prefix "" { policy = "read" }"#);
+    let pilot = launch(WEB, agent.address()).env("CONSUL_HTTP_TOKEN", &token.secret).start();
+    agent.wait_status("web-left", "passing");
+    agent.deregister("web-left");
+    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    pilot.finish();
+}
+
+#[test]
+fn f49_a_consul_that_comes_late_knows_the_service_soon() {
+    let mut agent = Options::default().prepare();
+    // Without an initial status, so that the first news is that of the first check.
+    let config = WEB.replace("ttl: 2", "ttl: 9").replace("interval: 1", "interval: 3");
+    let pilot = start(&config, agent.address());
+    pilot.wait_process("sleep 1000");
+    pilot.wait_stdout("web is healthy");
+    pilot.wait_stdout("service registration failed: ");
+    let _ = poll(Duration::from_secs(4), || None::<()>);
+    // One line, and then only each 2ⁿ-th.
+    let told = times(&pilot, "service registration failed: ");
+    assert!((1..=4).contains(&told), "{told} lines");
+    agent.start();
+    agent.wait_status("web-left", "passing");
+    assert_eq!(times(&pilot, "Service registered: web"), 1);
+    pilot.finish();
+}
+
+#[test]
+fn f50_a_stale_connection_costs_no_heartbeat() {
+    let agent = Agent::new();
+    let server = recorder(agent.address());
+    let pilot = start(WEB, server.address());
+    server.wait_for(UPDATE, 2);
+    for _ in 0..3 {
+        // Between two heartbeats, like an agent that restarted or a balancer that tidied up.
+        server.cut();
+        let before = server.matching(UPDATE).len();
+        server.wait_for(UPDATE, before + 1);
+    }
+    assert_eq!(agent.status("web-left").as_deref(), Some("passing"));
+    assert_eq!(times(&pilot, "failed"), 0, "nothing failed that could be told");
+    pilot.finish();
+}
+
+#[test]
+fn f50_a_connection_that_ends_without_an_answer_is_tried_again_at_once() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let agent = Agent::new();
+    let to = agent.address();
+    let server = recorder(to);
+    let pilot = start(WEB, server.address());
+    server.wait_for(UPDATE, 2);
+    // The next request is not answered, the one after it is.
+    let left = AtomicUsize::new(1);
+    server.script(move |_| {
+        let first = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        if first { crate::support::Answer::Close } else { crate::support::Answer::Forward(to) }
+    });
+    let before = server.matching(UPDATE).len();
+    let requests = server.wait_for(UPDATE, before + 2);
+    let [.., cut, again] = requests.as_slice() else { unreachable!() };
+    let gap = again.at.duration_since(cut.at);
+    assert!(gap < Duration::from_millis(500), "{gap:?}");
+    assert_eq!(times(&pilot, "service update TTL failed"), 0);
+    pilot.finish();
+}
+
+#[test]
+fn f50_an_agent_that_refuses_for_a_while_is_no_harm() {
+    let mut agent = Agent::new();
+    let pilot = start(WEB, agent.address());
+    agent.wait_status("web-left", "passing");
+    agent.stop();
+    pilot.wait_stdout("service update TTL failed: ");
+    wait_until(DEADLINE, || times(&pilot, "web is healthy") >= 1, "the job is no worse for it");
+    assert_eq!(pilot.find("sleep 1000").len(), 1);
+    agent.start();
+    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    pilot.finish();
+}
+
+#[test]
+fn f57_a_lapse_is_told_when_it_is_over() {
+    let agent = Agent::new();
+    let pilot = launch(WEB, agent.address()).zombie_grace(Duration::from_secs(20)).start();
+    agent.wait_status("web-left", "passing");
+    pilot.signal(Signal::SIGSTOP);
+    agent.wait_status("web-left", "critical");
+    pilot.signal(Signal::SIGCONT);
+    agent.wait_status("web-left", "passing");
+    pilot.wait_stdout("was critical for ");
+    assert_eq!(times(&pilot, "Service registered: web"), 1);
+    pilot.finish();
+}
+
+#[test]
+fn f57_a_service_that_consul_removed_after_its_lapse_comes_back() {
+    // Consul's own reaper takes a minute at least, so it is done by hand.
+    let agent = Agent::new();
+    let pilot = launch(WEB, agent.address()).zombie_grace(Duration::from_secs(20)).start();
+    agent.wait_status("web-left", "passing");
+    pilot.signal(Signal::SIGSTOP);
+    agent.wait_status("web-left", "critical");
+    agent.deregister("web-left");
+    pilot.signal(Signal::SIGCONT);
+    agent.wait_status("web-left", "passing");
+    pilot.finish();
+}
+
+#[test]
+fn f59_what_a_crashed_predecessor_left_is_replaced() {
+    let agent = Agent::new();
+    let check = json!({ "TTL": "60s", "Status": "passing" });
+    agent.register(&json!({ "ID": "web-left", "Name": "web", "Address": "192.0.2.99", "Port": 1, "Tags": ["old"], "Check": check }));
+    let server: Scripted = recorder(agent.address());
+    let pilot = start(WEB, server.address());
+    server.wait_for(UPDATE, 1);
+    assert!(server.requests()[0].target.ends_with("/register"), "the first word is what it is now");
+    assert_eq!(server.matching(REGISTER).len(), 1);
+    let service = agent.service("web-left").unwrap();
+    assert_eq!(
+        (&service["Address"], &service["Port"], &service["Tags"]),
+        (&json!("192.0.2.7"), &json!(8080), &json!([]))
+    );
+    pilot.finish();
+}

@@ -1,0 +1,329 @@
+//! Consul hangs, is slow, errs, refuses or talks nonsense: rows 51 to 56, 58, 60 and 62 of the fault catalogue.
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use crate::setup::{DEREGISTER, Metronome, REGISTER, UPDATE, WEB, gaps, launch, recorder, start};
+use crate::support::consul::Options;
+use crate::support::ports::Ports;
+use crate::support::scripted::well;
+use crate::support::wait::{holds_for, poll};
+use crate::support::{Agent, Answer, DEADLINE, Pilot, Scripted, Signal, long_lane, wait_until};
+use crate::told::{moments, times};
+
+/// Three services, and a job that shows whether anything is held up.
+const THREE: &str = r#"{ consul: "{{ .CONSUL }}", logging: { level: "DEBUG" }, stopTimeout: 2, jobs: [
+    { name: "one", exec: ["sleep", "1000"], port: 1, interfaces: "static:192.0.2.1", health: { exec: "true", interval: 1, ttl: 3 } },
+    { name: "two", exec: ["sleep", "1000"], port: 2, interfaces: "static:192.0.2.2", health: { exec: "true", interval: 1, ttl: 3 } },
+    { name: "six", exec: ["sleep", "1000"], port: 6, interfaces: "static:192.0.2.6", health: { interval: 1, ttl: 3 } },
+    { name: "tick", exec: "true", when: { interval: "100ms" }, timeout: "5s" },
+] }"#;
+
+const IDS: [&str; 3] = ["one-left", "two-left", "six-left"];
+
+#[track_caller]
+fn wait_all(agent: &Agent) {
+    for id in IDS {
+        agent.wait_status(id, "passing");
+    }
+}
+
+/// Asserts by our own stamps that the periodic job and the checks were never held up.
+#[track_caller]
+fn nothing_was_held_up(pilot: &Pilot, machine: &Metronome) {
+    let allowed = Duration::from_millis(100) + 3 * machine.worst();
+    for (what, period) in [(" tick.Run start", 100), (" check.one.Run start", 1000), (" check.two.Run start", 1000)] {
+        let gaps = crate::told::gaps(&moments(pilot, what));
+        let worst = gaps.iter().max().copied().unwrap_or_default();
+        assert!(worst < Duration::from_millis(period) + allowed, "{what}: {worst:?}");
+    }
+}
+
+#[test]
+fn f51_a_consul_that_stands_still_holds_up_nothing_and_is_right_afterwards() {
+    let machine = Metronome::start();
+    let agent = Agent::new();
+    let pilot = start(THREE, agent.address());
+    wait_all(&agent);
+    agent.freeze();
+    let pause = Duration::from_secs(if long_lane() { 30 } else { 7 });
+    let _ = poll(pause, || None::<()>);
+    // Each attempt is bounded, so it is known by now.
+    assert!(times(&pilot, "service update TTL failed: ") >= 1);
+    agent.thaw();
+    wait_all(&agent);
+    holds_for(
+        Duration::from_secs(4),
+        || IDS.iter().all(|id| agent.status(id).as_deref() == Some("passing")),
+        "they stay",
+    );
+    nothing_was_held_up(&pilot, &machine);
+    pilot.finish();
+}
+
+#[test]
+fn f51_nothing_piles_up_while_nobody_answers() {
+    let server = Scripted::start(|_| Answer::Hang);
+    let pilot = start(THREE, server.address());
+    server.wait_for(REGISTER, 3);
+    let before = pilot.anonymous_kib();
+    let _ = poll(Duration::from_secs(8), || None::<()>);
+    let (_, most) = server.open();
+    assert!(most <= 4, "{most} connections for three services");
+    let sent = server.requests().len();
+    assert!(sent <= 3 * 10, "{sent} requests in eight seconds");
+    assert!(pilot.anonymous_kib() < before + 1024, "{before} KiB, now {}", pilot.anonymous_kib());
+    server.script(well);
+    server.forget();
+    for id in IDS {
+        server.wait_for(&format!("{UPDATE}{id}"), 2);
+    }
+    pilot.finish();
+}
+
+#[test]
+fn f51_only_the_newest_news_is_told() {
+    let agent = Agent::new();
+    let to = agent.address();
+    let server = recorder(to);
+    let config = WEB.replace("\"{{ .CONSUL }}\"", r#"{ address: "{{ .CONSUL }}", failingHeartbeat: true }"#);
+    let pilot = start(&config.replace("ttl: 2", "ttl: 60"), server.address());
+    agent.wait_status("web-left", "passing");
+    server.script(|_| Answer::Hang);
+    fs::write(pilot.path("sick"), "").unwrap();
+    pilot.wait_stdout("web is unhealthy");
+    let _ = poll(Duration::from_secs(2), || None::<()>);
+    fs::remove_file(pilot.path("sick")).unwrap();
+    let before = times(&pilot, "event: {StatusHealthy web}");
+    wait_until(DEADLINE, || times(&pilot, "event: {StatusHealthy web}") > before, "it is well again");
+    server.script(move |_| Answer::Forward(to));
+    let fails = || agent.status("web-left").as_deref() != Some("passing");
+    wait_until(DEADLINE, || !fails(), "it passes");
+    holds_for(Duration::from_secs(6), || !fails(), "what was true meanwhile is never told");
+    pilot.finish();
+}
+
+#[test]
+fn f52_a_slow_agent_gets_one_request_at_a_time_and_the_service_does_not_flap() {
+    let agent = Agent::new();
+    let to = agent.address();
+    let delay = Duration::from_millis(1500);
+    let server = Scripted::start(move |_| Answer::After(delay, Box::new(Answer::Forward(to))));
+    let config = WEB.replace("interval: 1, ttl: 2", "interval: 1, ttl: 3");
+    let pilot = start(&config, server.address());
+    agent.wait_status("web-left", "passing");
+    let passing = || agent.status("web-left").as_deref() == Some("passing");
+    holds_for(Duration::from_secs(10), passing, "no heartbeat is later than the time to live");
+    let beats = server.matching(UPDATE);
+    for gap in gaps(&beats) {
+        assert!(gap >= delay, "one in flight: {gap:?}");
+        // It is due meanwhile, so it goes the moment that the one before is answered.
+        assert!(gap < delay + Duration::from_millis(600), "{gap:?}");
+    }
+    pilot.finish();
+}
+
+#[test]
+fn f53_a_cluster_without_a_leader_is_no_reason_to_take_anything_out() {
+    let server = Scripted::start(|_| Answer::Status(500, "No cluster leader".to_owned()));
+    let pilot = start(WEB, server.address());
+    pilot.wait_stdout("No cluster leader");
+    let _ = poll(Duration::from_secs(3), || None::<()>);
+    for status in [500, 502, 503, 429] {
+        server.script(move |_| Answer::Status(status, "not now".to_owned()));
+        let before = server.requests().len();
+        wait_until(DEADLINE, || server.requests().len() > before, "it tries again");
+    }
+    assert_eq!(server.matching(DEREGISTER).len(), 0);
+    assert_eq!(pilot.find("sleep 1000").len(), 1);
+    server.script(well);
+    server.forget();
+    server.wait_for(UPDATE, 2);
+    assert!(server.matching(REGISTER).len() <= 2);
+    pilot.finish();
+}
+
+#[test]
+fn f54_a_refused_token_is_told_once_with_what_is_missing_and_tried_again() {
+    let agent = Options::default().acl().start();
+    let weak = agent.new_token(r#"service_prefix "" { policy = "read" }"#);
+    let strong = agent.new_token(r#"service "web" { policy = "write" }"#);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    fs::write(&file, &weak.secret).unwrap();
+    let launch = launch(WEB, agent.address()).env("CONSUL_HTTP_TOKEN_FILE", file.to_str().unwrap());
+    let pilot = launch.start();
+    pilot.wait_stdout("Permission denied");
+    assert!(pilot.stdout().contains("service:write on web"), "{}", pilot.stdout());
+    let _ = poll(Duration::from_secs(5), || None::<()>);
+    let told = times(&pilot, "Permission denied");
+    assert!((1..=6).contains(&told), "at first, and then each 2ⁿ-th time: {told}");
+    assert_eq!(pilot.find("sleep 1000").len(), 1, "the job runs on");
+    fs::write(&file, &strong.secret).unwrap();
+    agent.wait_status("web-left", "passing");
+    pilot.finish();
+}
+
+#[test]
+fn f55_an_invalid_registration_is_told_with_its_reason_and_not_repeated_in_a_hurry() {
+    let reason = format!("Request decode failed: {}", "x".repeat(5000));
+    let server = {
+        let reason = reason.clone();
+        Scripted::start(move |_| Answer::Status(400, reason.clone()))
+    };
+    let pilot = start(WEB, server.address());
+    pilot.wait_stdout("service registration failed: ");
+    pilot.wait_stdout("Request decode failed: xxx");
+    let before = server.requests().len();
+    let _ = poll(Duration::from_secs(4), || None::<()>);
+    let more = server.requests().len() - before;
+    assert!(more <= 10, "{more} requests in four seconds");
+    let longest = pilot.stdout().lines().map(str::len).max().unwrap_or(0);
+    assert!(longest < 600, "a line of {longest} bytes");
+    pilot.finish();
+}
+
+#[test]
+fn f56_a_name_that_nobody_knows_costs_neither_threads_nor_time() {
+    // A server of names that never answers.
+    let hosts = "mount --bind $DIR/resolv /etc/resolv.conf || exit 125";
+    let pilot = launch(THREE, "consul.example:8500")
+        .setup("echo 'nameserver 192.0.2.53' > $DIR/resolv; touch /etc/resolv.conf")
+        .setup(hosts)
+        .start();
+    pilot.wait_stdout("one is healthy");
+    pilot.wait_stdout("service registration failed: ");
+    let _ = poll(Duration::from_secs(8), || None::<()>);
+    assert!(pilot.threads() <= 7, "the loop, the log and four for names: {}", pilot.threads());
+    assert!(times(&pilot, "tick.Run start") > 60);
+    let mut pilot = pilot;
+    let (code, took) = pilot.stop();
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    pilot.finish();
+}
+
+#[test]
+fn f56_an_agent_that_moves_to_another_address_is_found_there() {
+    let ports = Ports::take();
+    let first = Scripted::start_on(("127.0.0.1", ports.port(0)), well);
+    let second = Scripted::start_on(("127.0.0.2", ports.port(0)), well);
+    let setup = "echo '127.0.0.1 consul.example' > $DIR/hosts && mount --bind $DIR/hosts /etc/hosts";
+    let pilot = launch(WEB, format!("consul.example:{}", ports.port(0))).setup(setup).start();
+    first.wait_for(UPDATE, 2);
+    assert_eq!(second.requests().len(), 0);
+    fs::write(pilot.path("hosts"), "127.0.0.2 consul.example\n").unwrap();
+    drop(first);
+    second.wait_for(UPDATE, 2);
+    pilot.finish();
+}
+
+#[test]
+fn f58_a_stop_without_consul_is_bounded_and_told() {
+    let agent = Agent::new();
+    let mut pilot = start(THREE, agent.address());
+    wait_all(&agent);
+    agent.freeze();
+    let (code, took) = pilot.stop();
+    assert_eq!(code, 0);
+    // Two seconds for all of them together.
+    assert!(took < Duration::from_millis(3500), "{took:?}");
+    let told = pilot.stdout();
+    for name in ["one", "two", "six"] {
+        let truth = |line: &str| {
+            line.contains(name) && (line.contains("deregistering failed: ") || line.contains("may still be registered"))
+        };
+        assert!(told.lines().any(truth), "nothing is told of {name}:\n{told}");
+    }
+    pilot.finish();
+    agent.thaw();
+}
+
+#[test]
+fn f58_a_consul_that_refuses_is_no_reason_to_wait() {
+    let mut agent = Agent::new();
+    let mut pilot = start(THREE, agent.address());
+    wait_all(&agent);
+    agent.stop();
+    let (code, took) = pilot.stop();
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_millis(3500), "{took:?}");
+    assert!(pilot.stdout().contains("deregistering failed: "), "{}", pilot.stdout());
+    pilot.finish();
+}
+
+#[test]
+fn f60_a_late_heartbeat_brings_nothing_back() {
+    let agent = Agent::new();
+    let to = agent.address();
+    // What is on its way when maintenance begins arrives after it.
+    let late = move |request: &crate::support::scripted::Request| {
+        let pause = if request.path().contains("/check/update/") { 300 } else { 20 };
+        Answer::After(Duration::from_millis(pause), Box::new(Answer::Forward(to)))
+    };
+    let server = Scripted::start(late);
+    let pilot = start(WEB, server.address());
+    for round in 1..=4 {
+        agent.wait_status("web-left", "passing");
+        let before = server.matching(UPDATE).len();
+        server.wait_for(UPDATE, before + 1);
+        pilot.signal(Signal::SIGUSR1);
+        agent.wait_gone("web-left");
+        holds_for(Duration::from_secs(2), || agent.service("web-left").is_none(), "it stays away");
+        pilot.signal(Signal::SIGUSR1);
+        wait_until(DEADLINE, || times(&pilot, "event: {ExitMaintenance global}") >= round, "maintenance is over");
+    }
+    agent.wait_status("web-left", "passing");
+    let before = server.matching(UPDATE).len();
+    server.wait_for(UPDATE, before + 1);
+    assert_eq!(pilot.finish(), 0);
+    holds_for(Duration::from_secs(1), || agent.service("web-left").is_none(), "nor after the end");
+}
+
+#[test]
+fn f62_answers_without_an_end_or_sense_are_failures_like_others() {
+    let server = Scripted::start(well);
+    let pilot = start(WEB, server.address());
+    server.wait_for(UPDATE, 1);
+    let before = pilot.anonymous_kib();
+    let nonsense: [Answer; 6] = [
+        Answer::EndlessBody,
+        Answer::SlowBody(Duration::from_millis(100)),
+        Answer::Garbage(b"\x00\xff\x16\x03\x01 nonsense\r\n\r\n"),
+        Answer::Http09("<html>hello</html>"),
+        Answer::HugeBody(1 << 40),
+        Answer::Close,
+    ];
+    for answer in nonsense {
+        let told = format!("{answer:?}");
+        server.script(move |_| answer.clone());
+        let seen = server.requests().len();
+        wait_until(DEADLINE, || server.requests().len() >= seen + 2, &format!("it goes on after {told}"));
+        assert!(pilot.anonymous_kib() < before + 20 * 1024, "{told}: {} KiB", pilot.anonymous_kib());
+    }
+    assert!(!pilot.stdout().contains("panic"));
+    server.script(well);
+    server.forget();
+    let begin = Instant::now();
+    server.wait_for(UPDATE, 2);
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    pilot.finish();
+}
+
+#[test]
+fn a_listener_that_takes_no_connection_is_a_timeout() {
+    // The kernel takes as many as the backlog holds, and then none.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+        held.push(stream);
+        assert!(held.len() < 10_000, "the backlog has an end");
+    }
+    let pilot = start(WEB, address);
+    let begin = Instant::now();
+    pilot.wait_stdout("service registration failed: ");
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    pilot.finish();
+}
