@@ -80,7 +80,7 @@ impl Task {
                     self.works();
                     self.tell(healthy.instances).await;
                     if next.poll {
-                        sleep_until(began + interval).await;
+                        sleep_until(began + spec.interval.max(SHORTEST)).await;
                     }
                 }
                 Err(error) => {

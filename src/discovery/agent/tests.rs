@@ -306,6 +306,35 @@ async fn f51_a_service_whose_calls_hang_delays_no_other() {
 }
 
 #[tokio::test]
+async fn f51_a_hundred_services_keep_to_few_connections_and_are_told_when_it_is_over() {
+    let hung = Arc::new(AtomicBool::new(false));
+    let fake = Fake::start({
+        let hung = Arc::clone(&hung);
+        move |_| if hung.load(Ordering::Relaxed) { Reply::Hang } else { ok() }
+    })
+    .await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    for n in 0..100 {
+        let spec = ServiceSpec { id: format!("web-{n}"), ..spec(Duration::from_secs(10)) };
+        discovery.add_service(JobId(n), &spec, Duration::from_secs(1));
+    }
+    let report = |discovery: &mut Discovery| (0..100).for_each(|n| discovery.report(JobId(n), Report::Passing));
+    report(&mut discovery);
+    until("all are registered and pass", || fake.seen().len() == 200).await;
+    hung.store(true, Ordering::Relaxed);
+    report(&mut discovery);
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(fake.seen().len(), 264, "so many at a time");
+    hung.store(false, Ordering::Relaxed);
+    let before = fake.seen().len();
+    sleep(Duration::from_millis(700)).await;
+    report(&mut discovery);
+    until("all pass", || fake.seen().len() >= before + 100).await;
+    let most = fake.seen().iter().map(|request| request.connection).max().unwrap();
+    assert!(most <= 64 * 4, "{most} connections");
+}
+
+#[tokio::test]
 async fn f52_a_report_during_a_request_is_told_right_after_it() {
     let logged = Logged::start();
     let fake = Fake::start(|_| Reply::Late(Duration::from_millis(300), Box::new(ok()))).await;

@@ -31,6 +31,8 @@ const LARGEST_SAID: usize = 200;
 const LARGEST_REFUSAL: usize = 4096;
 /// So many agent calls at a time: Consul takes 200 connections of one address, and watches need theirs too.
 const AT_A_TIME: usize = 64;
+/// So many connections are kept when they have nothing to do; each costs the agent and us a descriptor.
+const IDLE: usize = 16;
 
 /// How long a call may take, from the first byte of the lookup to the last of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,8 @@ impl fmt::Debug for Client {
 struct Answer {
     body: Vec<u8>,
     index: Option<u64>,
+    /// Something is missing in it that the token may not read. Consul tells since 1.11.
+    filtered: bool,
 }
 
 /// One request, which can be sent again.
@@ -135,7 +139,12 @@ impl Client {
         query.put(&mut url, wait);
         let call = Call { method: Method::GET, url, body: None };
         let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| CallError::TimedOut(limit.0))??;
-        Ok(Healthy { index: answer.index, instances: instances(&answer.body)? })
+        let instances = instances(&answer.body)?;
+        if instances.is_empty() && answer.filtered {
+            // Not known is not empty (reliability row 61).
+            return Err(CallError::Unusable("the token may not read the service or its nodes".to_owned()));
+        }
+        Ok(Healthy { index: answer.index, instances })
     }
 
     async fn put(&self, path: &[&str], body: Option<Vec<u8>>, limit: Limit) -> Result<(), CallError> {
@@ -179,9 +188,14 @@ impl Client {
         let code = response.status().as_u16();
         let index = response.headers().get("x-consul-index");
         let index = index.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let filtered = response.headers().get("x-consul-results-filtered-by-acls").is_some_and(|value| value == "true");
         if code == 200 {
             let body = self.body(response, LARGEST).await?;
-            return if body.len() > LARGEST { Err(CallError::TooLarge(LARGEST)) } else { Ok(Answer { body, index }) };
+            return if body.len() > LARGEST {
+                Err(CallError::TooLarge(LARGEST))
+            } else {
+                Ok(Answer { body, index, filtered })
+            };
         }
         // Whatever comes of the body, the status is what matters.
         let body = self.body(response, LARGEST_REFUSAL).await.unwrap_or_default();
@@ -235,7 +249,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT)
-            .pool_max_idle_per_host(AT_A_TIME)
+            .pool_max_idle_per_host(IDLE)
             .user_agent(concat!("containerpilot/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .dns_resolver(Arc::new(Lookup::new(instead)));

@@ -157,14 +157,17 @@ async fn ask(name: &str, config: &Config, port: u16) -> io::Result<Vec<IpAddr>> 
         let (server, name) = (SocketAddr::new(*server, port), name.to_owned());
         asking.spawn(async move { ask_one(&name, server).await });
     }
-    let mut failure = io::Error::other("no name server");
-    while let Some(told) = asking.join_next().await {
-        match told.map_err(io::Error::other).flatten() {
-            Ok(found) => return Ok(found),
-            Err(error) => failure = error,
+    let mut failure = None;
+    loop {
+        // When one has failed, the silence of the others is probably for ever: the next name has to be asked for, too.
+        let patience = if failure.is_some() { 2 * RESEND } else { LONGEST };
+        match timeout(patience, asking.join_next()).await {
+            Ok(Some(Ok(Ok(found)))) => return Ok(found),
+            Ok(Some(Ok(Err(error)))) => failure = Some(error),
+            Ok(Some(Err(error))) => failure = Some(io::Error::other(error)),
+            Ok(None) | Err(_) => return Err(failure.unwrap_or_else(|| io::ErrorKind::TimedOut.into())),
         }
     }
-    Err(failure)
 }
 
 /// Asks for both kinds of addresses, again and again until there is an answer. The caller knows when to stop.

@@ -147,6 +147,19 @@ async fn f62_garbage_is_an_error_and_no_empty_list() {
 }
 
 #[tokio::test]
+async fn f61_a_list_that_the_token_may_not_read_is_not_empty() {
+    let answer = |body: &str| {
+        let head = "HTTP/1.1 200 OK\r\nX-Consul-Results-Filtered-By-ACLs: true\r\nContent-Length: ";
+        Reply::Raw(format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes())
+    };
+    let fake = Fake::start(move |_| answer("[]")).await;
+    let error = health(&Client::new(&fake.consul()).unwrap()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the token may not read the service or its nodes");
+    let fake = Fake::start(move |_| answer(r#"[{"Service":{"ID":"db-1"}}]"#)).await;
+    assert_eq!(health(&Client::new(&fake.consul()).unwrap()).await.unwrap().len(), 1, "what it may read is known");
+}
+
+#[tokio::test]
 async fn f51_an_agent_that_never_answers_is_left_in_time() {
     let fake = Fake::start(|_| Reply::Hang).await;
     let client = Client::new(&fake.consul()).unwrap();

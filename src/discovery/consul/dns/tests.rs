@@ -33,6 +33,11 @@ async fn look_up(lookup: &Lookup, name: &str) -> Result<Vec<String>, String> {
 async fn server(script: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
+    serve(socket, script);
+    port
+}
+
+fn serve(socket: UdpSocket, script: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
     tokio::spawn(async move {
         let mut packet = [0; 512];
         while let Ok((length, from)) = socket.recv_from(&mut packet).await {
@@ -41,7 +46,16 @@ async fn server(script: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> u
             }
         }
     });
-    port
+}
+
+/// The same port for both protocols, which somebody else may have half of.
+async fn both() -> (UdpSocket, TcpListener) {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(socket) = UdpSocket::bind(listener.local_addr().unwrap()).await {
+            return (socket, listener);
+        }
+    }
 }
 
 fn ips(question: &[u8]) -> Vec<IpAddr> {
@@ -97,6 +111,17 @@ async fn f56_a_dead_server_costs_nothing_and_a_lost_packet_little() {
 }
 
 #[tokio::test]
+async fn f56_a_name_that_one_server_refuses_and_another_ignores_is_not_the_last() {
+    let port = server(|question| {
+        let searched = question.windows(6).any(|bytes| bytes == b"\x05local");
+        Some(if searched { answer(question, [0, 2], &[]) } else { answer(question, [0, 0], &ips(question)) })
+    })
+    .await;
+    let bench = Bench::new("nameserver 127.0.0.1\nnameserver 192.0.2.1\nsearch local", port);
+    assert_eq!(bench.look_up("consul").await.unwrap(), ["10.0.0.1", "fd00::1"]);
+}
+
+#[tokio::test]
 async fn f56_an_answer_that_comes_too_late_serves_the_next_request() {
     let began = now();
     let port = server(move |question| {
@@ -115,8 +140,9 @@ async fn f56_an_answer_that_comes_too_late_serves_the_next_request() {
 
 #[tokio::test]
 async fn a_cut_answer_is_asked_for_by_tcp() {
-    let port = server(|question| Some(answer(question, [2, 0], &[]))).await;
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let (socket, listener) = both().await;
+    let port = socket.local_addr().unwrap().port();
+    serve(socket, |question| Some(answer(question, [2, 0], &[])));
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
