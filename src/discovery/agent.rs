@@ -185,13 +185,13 @@ impl Task {
             self.register(status).await?;
             registered = true;
         }
-        let mut told = self.client.update(id, update(status, output), self.limit()).await;
+        let mut told = self.client.update(id, update(status, output), Limit::AGENT_CALL).await;
         if told.as_ref().is_err_and(CallError::is_forgotten) {
             debug!(service = service.spec.name, "Consul does not know the service {id}");
             self.registered = false;
             self.register(status).await?;
             registered = true;
-            told = self.client.update(id, update(status, output), self.limit()).await;
+            told = self.client.update(id, update(status, output), Limit::AGENT_CALL).await;
         }
         match told {
             Ok(()) => {
@@ -211,12 +211,13 @@ impl Task {
 
     async fn register(&mut self, status: CheckStatus) -> Result<(), Failed> {
         self.uncertain = true;
-        let told = self.client.register(registration(&self.service.spec, status), self.limit()).await;
+        let told = self.client.register(registration(&self.service.spec, status), Limit::AGENT_CALL).await;
         self.uncertain = matches!(told, Err(CallError::TimedOut(_)));
         match told {
             Ok(()) => {
                 self.registered = true;
-                self.alive = None;
+                // From now on its time to live runs.
+                self.alive = (status == CheckStatus::Passing).then(now);
                 self.critical = None;
                 self.registration = Suppress::default();
                 self.refused = Suppress::default();
@@ -305,10 +306,6 @@ impl Task {
         } else {
             warn!(service, attempt, suppressed, "{what}: {error}");
         }
-    }
-
-    fn limit(&self) -> Limit {
-        Limit::of_agent_calls(self.service.interval)
     }
 }
 

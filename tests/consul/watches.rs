@@ -214,8 +214,8 @@ fn f63_a_thousand_instances_that_flap_are_one_change_a_look() {
         agent.register(&instance(&format!("web-{port}"), "192.0.2.1", port, &[]));
     }
     let server = recorder(agent.address());
-    let config =
-        WATCH.replace("$(echo $CONTAINERPILOT_WATCH_WEB_ADDRS)", "$(echo \"$CONTAINERPILOT_WATCH_WEB_ADDRS\" | wc -l)");
+    let config = WATCH
+        .replace("$(echo $CONTAINERPILOT_WATCH_WEB_ADDRS)", r#"$(echo \"$CONTAINERPILOT_WATCH_WEB_ADDRS\" | wc -l)"#);
     let pilot = start(&config, server.address());
     pilot.wait_log(&format!("changed {all}"));
     let before = pilot.anonymous_kib();
