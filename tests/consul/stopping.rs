@@ -71,7 +71,7 @@ fn many_services_are_taken_out_side_by_side() {
     let mut pilot = start(&config, server.address());
     let all = || agent.get("/v1/agent/services").as_object().map_or(0, serde_json::Map::len);
     wait_until(DEADLINE, || all() == 20, "all are registered");
-    server.script(move |_| Answer::After(Duration::from_secs(1), Box::new(Answer::Forward(to))));
+    server.script(move |_| Answer::After(Duration::from_millis(600), Box::new(Answer::Forward(to))));
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     assert!(took < Duration::from_millis(2900), "{took:?}");

@@ -70,7 +70,8 @@ fn f51_nothing_piles_up_while_nobody_answers() {
     let before = pilot.anonymous_kib();
     let _ = poll(Duration::from_secs(8), || None::<()>);
     let (_, most) = server.open();
-    assert!(most <= 4, "{most} connections for three services");
+    // One for each, and those that were just given up.
+    assert!(most <= 6, "{most} connections for three services");
     let sent = server.requests().len();
     assert!(sent <= 3 * 10, "{sent} requests in eight seconds");
     assert!(pilot.anonymous_kib() < before + 1024, "{before} KiB, now {}", pilot.anonymous_kib());
