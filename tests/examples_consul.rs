@@ -1,6 +1,6 @@
 //! `examples/consul` does what its first lines say: Consul, a database and an application with one command.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test: what can't be run makes it fail")]
+#![expect(clippy::unwrap_used, reason = "a test: what can't be run makes it fail")]
 
 mod support;
 
