@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::setup::{UPDATE, WEB, launch};
 use crate::support::consul::Options;
 use crate::support::scripted::well;
-use crate::support::wait::poll;
+use crate::support::wait::{holds_for, poll};
 use crate::support::{Agent, Answer, Pilot, Scripted};
 use crate::told::wait_times;
 
@@ -112,6 +112,23 @@ fn a_watch_shows_the_token_too() {
     pilot.wait_process("sleep 1000");
     agent.register(&serde_json::json!({ "ID": "db-1", "Name": "db", "Port": 1 }));
     pilot.wait_log("changed");
+    pilot.finish();
+}
+
+#[test]
+fn a_watch_whose_token_is_revoked_does_not_see_an_empty_service() {
+    let agent = guarded();
+    let token = agent.new_token(RULES);
+    let config = r#"{ consul: "{{ .CONSUL }}", watches: [ { name: "db", interval: 1 } ], jobs: [
+        { name: "main", exec: ["sleep", "1000"] },
+        { name: "changed", exec: ["sh", "-c", "echo changed >> $LOG"], when: { source: "watch.db", each: "changed" } },
+    ] }"#;
+    agent.register(&serde_json::json!({ "ID": "db-1", "Name": "db", "Port": 1 }));
+    let pilot = launch(config, agent.address()).env("CONSUL_HTTP_TOKEN", &token.secret).start();
+    pilot.wait_log("changed");
+    agent.revoke(&token);
+    pilot.wait_stdout("failed to query db: ");
+    holds_for(Duration::from_secs(2), || pilot.log() == ["changed"], "what is known stays");
     pilot.finish();
 }
 

@@ -60,7 +60,6 @@ fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
 
 #[test]
 fn f34_a_slow_check_delays_no_heartbeat() {
-    let machine = Metronome::start();
     let server = Scripted::start(well);
     let pilot = start(
         r#"{ consul: "{{ .CONSUL }}", jobs: [
@@ -72,6 +71,7 @@ fn f34_a_slow_check_delays_no_heartbeat() {
         ] }"#,
         server.address(),
     );
+    let machine = Metronome::start(&pilot);
     let beats = server.wait_for("service:well-left", 8);
     assert_on_time(&beats, Duration::from_secs(1), &machine);
     assert_eq!(server.matching("service:slow-left").len(), 0);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::support::process::processor_wait;
 use crate::support::scripted::Request;
 use crate::support::{Answer, Launch, Pilot, Scripted};
 
@@ -54,8 +55,10 @@ pub fn gaps(requests: &[Request]) -> Vec<Duration> {
     requests.iter().zip(requests.iter().skip(1)).map(|(one, next)| next.at.duration_since(one.at)).collect()
 }
 
-/// Knows how late this machine itself lets a thread be, so that a test blames the program only for the rest.
+/// Knows how late this machine lets anything be, so that a test blames the program only for the rest.
 pub struct Metronome {
+    pid: i32,
+    waited: Duration,
     worst: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -63,7 +66,8 @@ pub struct Metronome {
 
 impl Metronome {
     /// Begins to measure.
-    pub fn start() -> Self {
+    pub fn start(pilot: &Pilot) -> Self {
+        let (pid, waited) = (pilot.pid, processor_wait(pilot.pid));
         let (worst, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let measure = {
             let (worst, over) = (Arc::clone(&worst), Arc::clone(&over));
@@ -77,12 +81,14 @@ impl Metronome {
                 }
             }
         };
-        Self { worst, over, thread: Some(std::thread::spawn(measure)) }
+        Self { pid, waited, worst, over, thread: Some(std::thread::spawn(measure)) }
     }
 
-    /// The most that a sleeping thread was late so far. Two of them one behind the other are twice as late.
-    pub fn worst(&self) -> Duration {
-        Duration::from_millis(self.worst.load(Ordering::SeqCst))
+    /// A tenth of a second, and what the machine takes: how late it wakes a thread of ours up, with three of them one behind
+    /// the other, and how long PID 1 waited for a processor.
+    pub fn allowed(&self) -> Duration {
+        let worst = Duration::from_millis(self.worst.load(Ordering::SeqCst));
+        Duration::from_millis(100) + 3 * worst + processor_wait(self.pid).saturating_sub(self.waited)
     }
 }
 
@@ -98,7 +104,7 @@ impl Drop for Metronome {
 /// Asserts that requests came each `period`, but for 100 ms and what the machine itself was late.
 #[track_caller]
 pub fn assert_on_time(requests: &[Request], period: Duration, machine: &Metronome) {
-    let allowed = Duration::from_millis(100) + 3 * machine.worst();
+    let allowed = machine.allowed();
     let gaps = gaps(requests);
     let is_fine = |gap: &Duration| gap.abs_diff(period) < allowed;
     assert!(!gaps.is_empty() && gaps.iter().all(is_fine), "within {allowed:?} of {period:?}: {gaps:?}");

@@ -89,12 +89,12 @@ fn what_is_there_at_the_start_is_seen_at_once() {
 fn the_instances_are_in_the_jobs_environment() {
     let agent = Agent::new();
     let config = r#"{ consul: "{{ .CONSUL }}", watches: [ { name: "my-db", interval: 1 } ], jobs: [
-        { name: "main", exec: ["sh", "-c", "env > $DIR/main; sleep 1000"] },
+        { name: "main", exec: ["sh", "-c", "env > $DIR/main; exec sleep 1000"] },
         { name: "write", exec: ["sh", "-c", "env > $DIR/new; mv $DIR/new $DIR/env"],
           when: { source: "watch.my-db", each: "changed" } },
     ] }"#;
     let pilot = start(config, agent.address());
-    pilot.wait_process("sleep 1000");
+    wait_until(DEADLINE, || pilot.read("main").contains("PATH="), "the first job runs");
     let mut first = instance("db-2", "192.0.2.2", 5432, &["master", "blue"]);
     first["Name"] = json!("my-db");
     agent.register(&first);
@@ -214,8 +214,8 @@ fn f63_a_thousand_instances_that_flap_are_one_change_a_look() {
         agent.register(&instance(&format!("web-{port}"), "192.0.2.1", port, &[]));
     }
     let server = recorder(agent.address());
-    let config = WATCH
-        .replace("$(echo $CONTAINERPILOT_WATCH_WEB_ADDRS)", r#"$(echo \"$CONTAINERPILOT_WATCH_WEB_ADDRS\" | wc -l)"#);
+    let config =
+        WATCH.replace("$(echo $CONTAINERPILOT_WATCH_WEB_ADDRS)", "$(echo $CONTAINERPILOT_WATCH_WEB_ADDRS | wc -w)");
     let pilot = start(&config, server.address());
     pilot.wait_log(&format!("changed {all}"));
     let before = pilot.anonymous_kib();

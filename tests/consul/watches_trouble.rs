@@ -182,7 +182,7 @@ fn an_index_that_runs_is_not_chased() {
     let before = server.requests().len();
     let _ = poll(Duration::from_secs(4), || None::<()>);
     let more = server.requests().len() - before;
-    // A hundred may follow each other, and then ten a second.
+    // A burst is let through, and then some each second.
     assert!(more <= 160, "{more} requests in four seconds");
     assert_eq!(pilot.log(), ["changed"]);
     pilot.finish();

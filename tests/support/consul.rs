@@ -238,7 +238,7 @@ impl Agent {
     /// What it says to a query.
     #[track_caller]
     pub fn get(&self, target: &str) -> Value {
-        let reply = self.ask("GET", target, b"").expect("it answers");
+        let reply = self.insist("GET", target, "");
         assert!(reply.status == 200, "{target}: {} {}", reply.status, reply.text());
         reply.json()
     }
@@ -246,9 +246,17 @@ impl Agent {
     /// Tells it something, which it must take.
     #[track_caller]
     pub fn put(&self, target: &str, body: &str) -> Reply {
-        let reply = self.ask("PUT", target, body.as_bytes()).expect("it answers");
+        let reply = self.insist("PUT", target, body);
         assert!(reply.status == 200, "{target}: {} {}", reply.status, reply.text());
         reply
+    }
+
+    /// Asks until there is an answer: Consul cuts connections when one address has over 200 of them, a test's and those
+    /// of a hundred services that nobody answered for a while.
+    #[track_caller]
+    fn insist(&self, method: &str, target: &str, body: &str) -> Reply {
+        let answered = wait::poll(Duration::from_secs(5), || self.ask(method, target, body.as_bytes()).ok());
+        answered.unwrap_or_else(|| panic!("no answer to {method} {target}"))
     }
 
     /// Makes a token with these rules, in Consul's language. Gives its secret.

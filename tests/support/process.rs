@@ -112,6 +112,12 @@ pub fn cpu_time(pid: i32) -> Duration {
     Duration::from_nanos(sum_over_threads(pid, "schedstat", |text| text.split_ascii_whitespace().next()?.parse().ok()))
 }
 
+/// The time that all living threads of a process were ready to run and had no processor.
+pub fn processor_wait(pid: i32) -> Duration {
+    let wait = |text: &str| text.split_ascii_whitespace().nth(1)?.parse().ok();
+    Duration::from_nanos(sum_over_threads(pid, "schedstat", wait))
+}
+
 /// How often the threads of a process went to sleep by themselves: each such switch is one wake-up.
 pub fn voluntary_switches(pid: i32) -> u64 {
     sum_over_threads(pid, "status", |text| field_of(text, "voluntary_ctxt_switches")?.parse().ok())
