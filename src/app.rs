@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -19,8 +20,8 @@ use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
 
-/// So many names are looked up at the same time; a slow server of names takes no more threads (reliability row 56).
-const LOOK_UPS: usize = 4;
+/// One thread reads the file of Consul's token, where there is one: the loop must not wait for a file system.
+const READERS: usize = 1;
 
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
@@ -44,7 +45,7 @@ fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
         process::unblock_all();
     }
     let done = match command {
-        Command::Run { config, ignored } => supervise(config, ignored.len()),
+        Command::Run { config, ignored } => supervise(config, &ignored),
         Command::Help(text) => {
             complain(&text);
             Ok(Exit::Success)
@@ -73,13 +74,28 @@ impl Failed {
     fn broken(what: &str, error: &dyn std::fmt::Display) -> Self {
         Self(Exit::Internal, format!("containerpilot: failed to {what}: {error}\n"))
     }
+
+    /// Without a configuration: names the only word of the command line if it is plainly one that lacks its flag. What
+    /// else stands there may be a password.
+    fn with_a_stray_file(mut self, words: &[String]) -> Self {
+        let [word] = words else { return self };
+        let path = Path::new(word);
+        let is_named_so =
+            path.extension().is_some_and(|end| ["json", "json5", "toml"].iter().any(|known| end == *known));
+        let plain = !word.chars().any(char::is_control);
+        if self.0 == Exit::Usage && plain && (is_named_so || path.is_file()) {
+            let hint = format!("containerpilot: {word} stands without a flag: did you mean -config {word}?\n");
+            self.1.push_str(&hint);
+        }
+        self
+    }
 }
 
 /// The main job: everything until the supervised jobs are done.
-fn supervise(config: Option<String>, ignored: usize) -> Result<Exit, Failed> {
+fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed> {
     let mut env = Environment::of_this_process();
     env.set("CONTAINERPILOT_PID", process::own_pid().to_string());
-    let source = source_of(config, &env)?;
+    let source = source_of(config, &env).map_err(|failed| failed.with_a_stray_file(ignored))?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env.clone()), false);
     let Some(plan) = plan else {
         return Err(Failed(Exit::Config, diagnostic::render(&diagnostics, &source.origin, &source.text)));
@@ -91,9 +107,9 @@ fn supervise(config: Option<String>, ignored: usize) -> Result<Exit, Failed> {
     for warning in &diagnostics {
         warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
     }
-    if ignored > 0 {
+    if !ignored.is_empty() {
         // Not which ones: people put passwords there.
-        let words = core::count(ignored, "word");
+        let words = core::count(ignored.len(), "word");
         warn!("{words} behind the flags ignored: this file is no ContainerPilot 2, which ran them as the application");
     }
     if plan.telemetry.is_some() {
@@ -117,8 +133,8 @@ fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
 
 fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> Result<Exit, Failed> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    // The threads look names up, and are kept: one that can't be had later would be our end.
-    builder.enable_io().enable_time().max_blocking_threads(LOOK_UPS).thread_keep_alive(Duration::MAX);
+    // That thread is kept: one that can't be had later would be our end.
+    builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {

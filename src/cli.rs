@@ -50,8 +50,10 @@ pub struct UsageError(pub String);
 /// Reads the words behind the program's name.
 pub fn parse(program: &str, words: &[OsString]) -> Result<Command, UsageError> {
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    match words.first() {
-        Some(first) if first == "config" => verb(program, &words),
+    match words.first().map(String::as_str) {
+        Some("config") => verb(program, &words),
+        // v3 would start here, in spite of the word: nobody means that.
+        Some(word @ ("help" | "version")) => Err(UsageError(format!("{word} is a flag: {program} -{word}\n"))),
         _ => flags(program, &words),
     }
 }
@@ -94,6 +96,12 @@ struct ShowArgs {
 }
 
 fn verb(program: &str, words: &[String]) -> Result<Command, UsageError> {
+    if let [_, verb @ ("check" | "show"), more @ ..] = words.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+        && more.iter().any(|word| is_config_flag(word))
+    {
+        let message = format!("config {verb} takes the file without a flag: {program} config {verb} FILE\n");
+        return Err(UsageError(message));
+    }
     let argv = std::iter::once(program).chain(words.iter().map(String::as_str));
     match Verbs::try_parse_from(argv) {
         Ok(Verbs { verb: Verb::Config(ConfigVerb::Check(CheckArgs { file, json })) }) => {
@@ -103,6 +111,11 @@ fn verb(program: &str, words: &[String]) -> Result<Command, UsageError> {
         Err(error) if error.use_stderr() => Err(UsageError(error.render().to_string())),
         Err(error) => Ok(Command::Help(error.render().to_string())),
     }
+}
+
+fn is_config_flag(word: &str) -> bool {
+    let body = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
+    body.is_some_and(|body| body == "config" || body.starts_with("config="))
 }
 
 /// The flags that ask a running instance through its control socket.
@@ -263,6 +276,19 @@ mod tests {
         assert!(read(&["config", "chekc", "F"]).is_err());
         assert!(matches!(read(&["config", "--help"]), Ok(Command::Help(_))));
         assert!(matches!(read(&["-h"]), Ok(Command::Help(_))));
+    }
+
+    #[test]
+    fn flags_that_are_written_as_words_and_words_as_flags_are_told() {
+        let told = |words: &[&str]| read(words).unwrap_err().0;
+        assert_eq!(told(&["help"]), "help is a flag: containerpilot -help\n");
+        assert_eq!(told(&["version"]), "version is a flag: containerpilot -version\n");
+        for (flag, verb) in [("-config", "check"), ("--config", "show"), ("-config=F", "check")] {
+            let text = format!("config {verb} takes the file without a flag: containerpilot config {verb} FILE\n");
+            assert_eq!(told(&["config", verb, flag, "F"]), text);
+        }
+        // Behind a flag they are words as any others.
+        assert_eq!(read(&["-config", "F", "help"]), Ok(run(Some("F"), &["help"])));
     }
 
     #[test]

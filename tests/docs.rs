@@ -7,6 +7,8 @@
 //! - a block marked `console` is commands, `$ …`, each followed by all that it prints, as in a folder with the
 //!   configurations of that page. Times and pids may be others;
 //! - links between the pages lead somewhere.
+//!
+//! In `examples/`, every configuration is without problems.
 
 #![expect(
     clippy::indexing_slicing,
@@ -88,6 +90,22 @@ fn every_configuration_is_what_it_says() {
         }
     }
     assert!(seen >= 8, "only {seen} configurations were found");
+}
+
+#[test]
+fn every_example_is_without_problems() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files: Vec<PathBuf> = std::fs::read_dir(examples)
+        .unwrap()
+        .map(|example| example.unwrap().path().join("containerpilot.json5"))
+        .filter(|file| file.exists())
+        .collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        let checked = support::run(&["config", "check", file.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&checked.stdout);
+        assert_eq!(said, format!("{}: no problems\n", file.display()));
+    }
 }
 
 #[test]

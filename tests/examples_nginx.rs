@@ -48,6 +48,7 @@ fn nginx_is_rendered_checked_measured_and_stopped_in_order() {
     let mut pilot = start();
     wait_serving(&pilot);
     wait_until(DEADLINE, || pilot.stdout().matches("active connections: ").count() >= 2, "the periodic job runs");
+    assert!(!pilot.stdout().contains("curl:"), "nothing fails, also before nginx is there");
     let master = pilot.wait_process("nginx: master process");
     assert_eq!(master.parent, pilot.pid);
     let (code, took) = pilot.stop();

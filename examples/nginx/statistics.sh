@@ -1,4 +1,6 @@
 #!/bin/sh
-# Says how busy nginx is.
+# Says how busy nginx is. At the start, and while nginx is started again, it tries for some seconds without a word.
 set -eu
-curl -fsS --max-time 2 "http://127.0.0.1:${PORT:-8080}/statistics" | sed -n 's/^Active connections: *\([0-9]*\).*/active connections: \1/p'
+url="http://127.0.0.1:${PORT:-8080}/statistics"
+page=$(curl -fs --max-time 2 --retry 3 --retry-delay 1 --retry-connrefused "$url" || curl -fsS --max-time 1 "$url")
+echo "$page" | sed -n 's/^Active connections: *\([0-9]*\).*/active connections: \1/p'

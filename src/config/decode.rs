@@ -160,7 +160,7 @@ impl<'r, 'a> Decoder<'r, 'a> {
         self.warn_of_private_keys(&matched, place, names);
         let used = |member: &Member| matched.iter().any(|(_, m)| m.key == member.key);
         let unknown: Vec<&Member> = members.iter().filter(|m| !used(m)).collect();
-        self.unknown_keys(&unknown, place, names);
+        self.unknown_keys(&unknown, place, names, &matched);
         Some(Fields { span: node.span, matched })
     }
 
@@ -181,7 +181,7 @@ impl<'r, 'a> Decoder<'r, 'a> {
         Some(counting.map(|(_, member)| (member, self.report.place_of(member, place))).collect())
     }
 
-    fn unknown_keys(&mut self, unknown: &[&Member], place: &Place, names: Names) {
+    fn unknown_keys(&mut self, unknown: &[&Member], place: &Place, names: Names, matched: &[(&str, &Member)]) {
         if unknown.is_empty() {
             return;
         }
@@ -190,6 +190,13 @@ impl<'r, 'a> Decoder<'r, 'a> {
         keys.dedup();
         self.bullets.push(format!("'{}' has invalid keys: {}", place.theirs, keys.join(", ")));
         for member in unknown {
+            let twice = matched.iter().find(|(name, _)| name.eq_ignore_ascii_case(&member.key));
+            if let (Some((name, _)), Some(_)) = (twice, self.report.literal(member.key_span)) {
+                let path = place.key(name).ours;
+                let message = format!("{path} is given twice: `{}` is the same key", member.key);
+                self.add(Problem::error(self.rank, &path, member.key_span, message).label("one of them is too many"));
+                continue;
+            }
             // What nobody will read needs no suggestion.
             let fields = if self.report.is_full() { &[] } else { names.fields };
             self.add(unknown_key(self.report, self.rank, member, place, fields));
@@ -226,6 +233,15 @@ impl<'r, 'a> Decoder<'r, 'a> {
 
     /// A whole number.
     pub(super) fn integer(&mut self, node: Option<&Node>, place: &Place) -> Field<i64> {
+        self.whole(node, place, "a whole number")
+    }
+
+    /// A time in whole seconds, without a unit.
+    pub(super) fn seconds(&mut self, node: Option<&Node>, place: &Place) -> Field<i64> {
+        self.whole(node, place, "whole seconds")
+    }
+
+    fn whole(&mut self, node: Option<&Node>, place: &Place, expected: &str) -> Field<i64> {
         let Some(node) = node else { return Field::Absent };
         let number = match &node.value {
             Value::Null => return Field::Absent,
@@ -236,13 +252,13 @@ impl<'r, 'a> Decoder<'r, 'a> {
                 Err(why) => {
                     self.bare |= place.theirs.is_empty();
                     let original = format!("cannot parse '{}' as int: {why}", place.theirs);
-                    let problem = self.problem(node, place, "a whole number", original);
+                    let problem = self.problem(node, place, expected, original);
                     let label = self.bare_seconds(node, text);
                     self.add(problem.label(label));
                     return Field::Bad;
                 }
             },
-            Value::Array(_) | Value::Object(_) => return self.unconvertible(node, place, "int", "a whole number"),
+            Value::Array(_) | Value::Object(_) => return self.unconvertible(node, place, "int", expected),
         };
         Field::Given(number, node.span)
     }

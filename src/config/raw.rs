@@ -242,8 +242,8 @@ fn health<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Health<'
     let f = d.object(node, place, HEALTH)?;
     Some(Health {
         exec: f.get("exec"),
-        interval: d.integer(f.get("interval"), &place.key("interval")),
-        ttl: d.integer(f.get("ttl"), &place.key("ttl")),
+        interval: d.seconds(f.get("interval"), &place.key("interval")),
+        ttl: d.seconds(f.get("ttl"), &place.key("ttl")),
         timeout: text(d, &f, place, "timeout"),
         raw_output: raw_output(d, &f, place),
     })
@@ -266,7 +266,7 @@ pub(super) fn watch<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Optio
     Some(Watch {
         span: f.span,
         name: text(d, &f, place, "name"),
-        interval: d.integer(f.get("interval"), &place.key("interval")),
+        interval: d.seconds(f.get("interval"), &place.key("interval")),
         tag: d.string(f.get("tag"), &place.key("tag")),
         dc: d.string(f.get("dc"), &place.key("dc")),
         filter: d.string(f.get("filter"), &place.key("filter")),

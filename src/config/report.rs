@@ -334,7 +334,8 @@ fn the_rest((problems, errors): (usize, usize), last: Option<Span>) -> Diagnosti
 /// The longest piece of a file that a message repeats, in characters.
 const LONGEST_QUOTE: usize = 60;
 
-fn shortened(text: &str) -> String {
+/// A piece of a file, cut where it is too long to be repeated.
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(LONGEST_QUOTE) {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or("")),
         None => text.to_owned(),

@@ -26,10 +26,11 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Streak;
 use super::exec::Run;
+use super::say::elapsed;
 use super::service::Registration;
 use super::turn::{Queued, Turn};
 use super::{Event, GLOBAL, JobId, Moment, Slot, Timer};
-use crate::plan::{Consul, EventCode, JobSpec, Restarts, When};
+use crate::plan::{Consul, EventCode, JobSpec, Level, Restarts, When};
 
 /// How far a job's life is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,6 +271,14 @@ impl Job {
     pub(super) fn on_wait_over(&mut self, turn: &mut Turn<'_>) {
         if self.wait_armed && self.stage == Stage::Live {
             self.wait_armed = false;
+            if let Some(timeout) = self.spec.wait_timeout {
+                let outlook = match self.waits_for_a_stop() {
+                    Some((source, _)) => format!("it waits on for the stop of {source}"),
+                    None => "it will not start".to_owned(),
+                };
+                let (name, waited) = (self.name(), elapsed(timeout));
+                turn.log(Level::Warn, format!("{name} has waited {waited} for its start (`when.timeout`): {outlook}"));
+            }
             turn.publish(Event::new(EventCode::TimerExpired, self.name()), None);
             turn.ledger.queue.push_back(Queued::Quit(self.id));
         }

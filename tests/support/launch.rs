@@ -213,7 +213,14 @@ impl Launch {
         let program = std::fs::canonicalize(&self.program).unwrap_or_else(|_| PathBuf::from(&self.program));
         let runs =
             || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e.file_name() == program.file_name());
-        wait::wait_until(DEADLINE, || runs() || pilot.try_exit().is_some(), "PID 1 executes the program");
+        if wait::poll(DEADLINE, || (runs() || pilot.try_exit().is_some()).then_some(())).is_none() {
+            let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
+            panic!(
+                "PID 1 of the namespace never executed {}: after {DEADLINE:?} its /proc/{pid}/exe is {exe:?} \
+                 (if that can't be read or is another path, is this a chroot? docs/testing.md says what the tests need)",
+                program.display()
+            );
+        }
         pilot
     }
 }

@@ -37,7 +37,7 @@ fn a_key_is_exact_or_else_in_any_case_and_the_last_one_counts() {
     // The exact one wins wherever it stands, and the other is unknown.
     let (value, problems) = keys("{ name: 1, Name: 2 }");
     assert_eq!(value, Some([number(1.0), None, None]));
-    assert_eq!(problems, ["unknown key `Name` in section.field"]);
+    assert_eq!(problems, ["section.field.name is given twice: `Name` is the same key"]);
 }
 
 #[test]
@@ -97,15 +97,35 @@ fn seconds_with_a_unit_are_told_without() {
         let tree = json5::parse(text).unwrap();
         let mut report = Report::new(text, text, &rendered.map);
         let mut decoder = Decoder::new(&mut report, Rank::OURS);
-        assert!(decoder.integer(Some(&tree), &Place::section("interval")).is_bad());
+        assert!(decoder.seconds(Some(&tree), &Place::section("interval")).is_bad());
         decoder.finish("");
-        report.finish().0.first().map(|d| d.label.clone()).unwrap()
+        let told = report.finish().0.pop().unwrap();
+        assert_eq!(told.message, format!("interval: expected whole seconds, found {text}"));
+        told.label
     };
     assert_eq!(label("\"90s\""), "did you mean 90?");
     assert_eq!(label("\"1m30s\""), "did you mean 90?");
     for other in ["\"1.5s\"", "\"-5s\"", "\"0s\"", "\"five\""] {
         assert_eq!(label(other), "", "{other}");
     }
+}
+
+#[test]
+fn a_key_in_two_cases_is_told_as_one_that_is_there_twice() {
+    let said = |text: &str| {
+        let rendered = crate::config::template::render(text, &crate::env::Environment::default()).unwrap();
+        let tree = json5::parse(text).unwrap();
+        let mut report = Report::new(text, text, &rendered.map);
+        let mut decoder = Decoder::new(&mut report, Rank::OURS);
+        decoder.object(&tree, &Place::section("jobs"), NAMES);
+        decoder.finish("");
+        report.finish().0.into_iter().map(|d| (d.path, d.message)).collect::<Vec<_>>()
+    };
+    let told = |key: &str| [("jobs.port".to_owned(), format!("jobs.port is given twice: `{key}` is the same key"))];
+    assert_eq!(said("{ PORT: 5, port: 6 }"), told("PORT"));
+    assert_eq!(said("{ port: 6, Port: 5 }"), told("Port"));
+    // Without the name itself the last one counts.
+    assert_eq!(said("{ PORT: 5, Port: 6 }"), told("PORT"));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::judge::Judge;
 use crate::config::exec_string;
-use crate::config::json5::Node;
+use crate::config::json5::{Node, Value};
 use crate::config::names::pid_variable;
+use crate::config::report::shortened;
 use crate::plan::CommandSpec;
 
 /// What a command is called and how it runs.
@@ -32,6 +33,7 @@ pub(super) fn command(
         Ok(argv) => {
             let argv = argv?;
             warn_of_what_never_starts(&argv, key, node, judge);
+            warn_of_what_is_no_text(&argv, key, node, judge);
             let mut argv = argv.into_iter();
             let program = argv.next().unwrap_or_default();
             let pid_variable = pid_variable(&manner.name);
@@ -63,9 +65,31 @@ fn warn_of_what_never_starts(argv: &[String], key: &str, node: &Node, judge: &mu
     judge.add(problem);
 }
 
+/// Elements that the original took and printed in Go's way: `null` became `<nil>`.
+fn warn_of_what_is_no_text(argv: &[String], key: &str, node: &Node, judge: &mut Judge) {
+    let Value::Array(elements) = &node.value else { return };
+    for (index, (element, argument)) in elements.iter().zip(argv).enumerate() {
+        let what = match &element.value {
+            Value::Null => "null",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+            Value::String(_) | Value::Number(_) | Value::Bool(_) => continue,
+        };
+        let key = format!("{key}[{index}]");
+        let passed = match judge.report.literal(element.span) {
+            Some(_) => format!("\"{}\"", shortened(argument)),
+            // It may hold a secret.
+            None => "Go's words for it".to_owned(),
+        };
+        let message = format!("expected a text, found {what}: the command gets {passed}");
+        let problem = judge.warning(&key, element.span, message);
+        judge.add(problem);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::said::{job, said_of_job};
+    use super::super::said::{job, read, said, said_of_job};
 
     #[test]
     fn a_command_that_can_never_start_is_told() {
@@ -85,5 +109,25 @@ mod tests {
         assert_eq!(said_of_job("health: { exec: [\"a\", \"\"], interval: 1, ttl: 5 }"), Vec::<String>::new());
         // It is taken all the same, as by the original.
         assert_eq!(job("health: { exec: \"  \", interval: 1, ttl: 5 }").check().unwrap().program, "");
+    }
+
+    #[test]
+    fn an_element_that_is_no_text_is_told_with_what_is_passed() {
+        let exec = "[\"a\", null, {}, [1, 2], 5, true, { b: null }]";
+        let told = |path: &str| {
+            [(1, "null", "<nil>"), (2, "an object", "map[]"), (3, "a list", "[1 2]"), (6, "an object", "map[b:<nil>]")]
+                .map(|(index, what, passed)| {
+                    format!("W jobs[0].{path}[{index}]: expected a text, found {what}: the command gets \"{passed}\"")
+                })
+        };
+        let file = |fields: &str| format!("{{ consul: false, jobs: [ {{ name: \"app\", {fields} }} ] }}");
+        assert_eq!(said(&read(&file(&format!("exec: {exec}")), &[], false)), told("exec"));
+        let health = format!("health: {{ exec: {exec}, interval: 1, ttl: 5 }}");
+        assert_eq!(said_of_job(&health), told("health.exec"));
+        let secret = read(&file("exec: [\"a\", [\"{{ .SECRET }}\"]]"), &[("SECRET", "s3cret")], false);
+        assert_eq!(
+            said(&secret),
+            ["W jobs[0].exec[1]: expected a text, found a list: the command gets Go's words for it"]
+        );
     }
 }

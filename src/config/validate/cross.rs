@@ -39,16 +39,17 @@ pub(super) fn check(whole: &Whole, report: &mut Report) {
     repeated_names(whole, report);
     without_consul(whole, report);
     sources::check(whole, &named, report);
-    for (path, node, job) in &whole.signals.jobs {
-        if named.complete && !named.is_job(job) {
-            let message = format!("{path}: no job is called {}", report.named(node));
-            let problem = Problem::error(Rank::OURS, path, node.span, message);
-            let near = named.near_job(job).filter(|_| report.literal(node.span).is_some());
-            report.add(match near {
-                Some(near) => problem.label(format!("did you mean \"{near}\"?")),
-                None => problem,
-            });
+    for (path, node, job) in whole.signals.jobs.iter().filter(|(_, _, job)| !named.is_job(job)) {
+        let near = report.literal(node.span).and_then(|_| named.near_job(job));
+        if near.is_none() && named.may_be_a_nameless_job() {
+            continue;
         }
+        let message = format!("{path}: no job is called {}", report.named(node));
+        let problem = Problem::error(Rank::OURS, path, node.span, message);
+        report.add(match near {
+            Some(near) => problem.label(format!("did you mean \"{near}\"?")),
+            None => problem,
+        });
     }
     super::cycles::check(whole, report);
 }
@@ -132,6 +133,26 @@ mod tests {
             said_of(&pass("ngnix")),
             ["E signals.SIGQUIT.job: no job is called `ngnix` [did you mean \"nginx\"?]"]
         );
+    }
+
+    #[test]
+    fn a_job_that_a_signal_names_may_be_one_without_a_name_unless_another_is_near() {
+        let said_of = |job: &str, more: &str| {
+            said_of(&format!(
+                "{{ signals: {{ HUP: {{ job: \"{job}\", signal: \"HUP\" }} }}, jobs: [ {{ name: \"nginx\" }} ], {more} }}"
+            ))
+        };
+        let nameless = "jobs: [ { name: \"nginx\" }, { exec: \"x\" }, \"x\" ]";
+        let (near, far) = (said_of("ngnix", nameless), said_of("other", nameless));
+        let told = "E signals.HUP.job: no job is called `ngnix` [did you mean \"nginx\"?]".to_owned();
+        assert_eq!(
+            (near.contains(&told), far.iter().any(|said| said.contains("HUP"))),
+            (true, false),
+            "{near:?} {far:?}"
+        );
+        // A watch is no job, with a name or without.
+        let watch = said_of("other", "consul: \"c\", watches: [ { interval: 1 } ]");
+        assert!(watch.contains(&"E signals.HUP.job: no job is called `other`".to_owned()), "{watch:?}");
     }
 
     #[test]

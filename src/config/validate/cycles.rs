@@ -67,7 +67,7 @@ impl Wait {
 /// For each job the one that it waits for so, if there is exactly one such job.
 fn waits_for(jobs: &[JobSpec], wait: Wait) -> Vec<Option<usize>> {
     let mut only: HashMap<&str, Option<usize>> = HashMap::new();
-    for (at, job) in jobs.iter().enumerate() {
+    for (at, job) in jobs.iter().enumerate().filter(|(_, job)| !job.name.is_empty()) {
         // Of two with one name nobody can say which.
         only.entry(&job.name).and_modify(|at| *at = None).or_insert(Some(at));
     }

@@ -29,7 +29,7 @@ pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Option<
 /// The `stopTimeout` at the top: whole seconds, 0 is the default, a negative one is no wait at all.
 pub(super) fn stop_timeout(node: Option<&Node>, report: &mut Report) -> Duration {
     let mut decoder = Decoder::new(report, Rank::decoding(Step::StopTimeout));
-    let seconds = decoder.integer(node, &Place::section("stopTimeout")).number();
+    let seconds = decoder.seconds(node, &Place::section("stopTimeout")).number();
     decoder.finish("");
     let seconds = if seconds == 0 { DEFAULT_STOP_TIMEOUT } else { u64::try_from(seconds).unwrap_or(0) };
     Duration::from_secs(seconds)

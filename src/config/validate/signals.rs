@@ -1,5 +1,7 @@
 //! What signals to us mean, and how our exit status is chosen: `signals` and `exitCode` at the top (design §5, §6).
 
+use std::collections::HashMap;
+
 use crate::config::decode::{Decoder, Field, Names, warn_of_repeated_keys};
 use crate::config::diagnostic::Span;
 use crate::config::json5::{Member, Node, Value};
@@ -39,6 +41,7 @@ pub(super) fn signals<'n>(node: Option<&'n Node>, report: &mut Report) -> Signal
         return signals;
     };
     warn_of_repeated_keys(report, members, &Place::section("signals"));
+    warn_of_two_spellings(members, report);
     for member in members {
         let Some(signal) = mappable(member, report) else { continue };
         if let Some(action) = action(member, &mut signals.jobs, report) {
@@ -56,6 +59,20 @@ pub(super) fn signals<'n>(node: Option<&'n Node>, report: &mut Report) -> Signal
         report.add(problem.help("container runtimes stop a container with SIGTERM and, some seconds later, SIGKILL"));
     }
     signals
+}
+
+/// `HUP` and `SIGHUP` are one signal, and the last one counts, as of equal keys. A `null` says nothing.
+fn warn_of_two_spellings(members: &[Member], report: &mut Report) {
+    let mut later: HashMap<Signal, &str> = HashMap::new();
+    for member in members.iter().rev().filter(|member| member.value.value != Value::Null) {
+        let Some(signal) = Signal::from_name(&member.key) else { continue };
+        let last = *later.entry(signal).or_insert(&member.key);
+        if last != member.key && report.literal(member.key_span).is_some() {
+            let path = Place::section("signals").key(&member.key).ours;
+            let message = format!("{path}: {} is given more than once: the last one counts", signal.name());
+            report.add(Problem::warning(&path, member.key_span, message).label("this one does not"));
+        }
+    }
 }
 
 /// The signal that a key names, if a program can decide what it means.
@@ -184,6 +201,18 @@ mod tests {
             let text = format!("{{ signals: {{ {signal}: \"ignore\" }}, jobs: [ {{ name: \"a\" }} ] }}");
             assert_eq!(said(&outcome(&text)), [format!("E signals.{signal}: {signal} can't be mapped: {why}")]);
         }
+    }
+
+    #[test]
+    fn of_two_spellings_of_a_signal_the_last_counts_and_that_is_told() {
+        let file = |signals: &str| format!("{{ signals: {{ {signals} }}, jobs: [ {{ name: \"a\" }} ] }}");
+        let told = |key: &str| {
+            format!("W signals.{key}: SIGHUP is given more than once: the last one counts [this one does not]")
+        };
+        let both = file("SIGHUP: \"ignore\", hup: \"ignore\", HUP: \"event\"");
+        assert_eq!(said(&outcome(&both)), [told("SIGHUP"), told("hup")]);
+        assert_eq!(*plan(&both).signals.action(Signal::HUP), SignalAction::Event);
+        assert_eq!(said(&outcome(&file("SIGHUP: \"ignore\", HUP: null, USR1: \"event\""))), Vec::<String>::new());
     }
 
     #[test]

@@ -14,9 +14,6 @@ use crate::plan::{EventCode, JobSpec, Signal, TELEMETRY_JOB, When};
 
 /// Tells of each job that waits for an event that can't come.
 pub(super) fn check(whole: &Whole, named: &Named, report: &mut Report) {
-    if !named.complete {
-        return;
-    }
     for (index, raw, job) in whole.pairs() {
         let (source, event) = match &job.when {
             // The source of an error is its message: nobody can know them all.
@@ -53,8 +50,12 @@ fn unknown_source(whole: &Whole, named: &Named, (index, raw, source): (usize, &J
         let help = format!("signals: {{ {source}: \"event\" }} makes it one");
         Problem::warning(&path, node.span, message).help(help)
     } else {
+        let near = report.literal(node.span).and_then(|_| named.near(source));
+        if near.is_none() && named.may_be_nameless(source) {
+            return;
+        }
         let message = format!("{path}: nothing is called {}: the job never starts", report.named(node));
-        named.suggest(Problem::warning(&path, node.span, message), node, source, report)
+        suggest(Problem::warning(&path, node.span, message), near, (node, source), report)
     };
     report.add(problem.refused_by_check());
 }
@@ -149,8 +150,8 @@ pub(super) struct Named<'w> {
     watches: HashSet<&'w str>,
     /// Names that people give, in file order: of jobs, and of watches (`false`).
     given: Vec<(&'w str, bool)>,
-    /// Every job and watch has a name that could be read.
-    pub(super) complete: bool,
+    /// So many jobs, and so many watches, have no name that could be read.
+    nameless: (usize, usize),
     /// So many more names may be compared with misspelt ones: what is missing from a file of ten thousand jobs is no slip.
     patience: Cell<usize>,
 }
@@ -162,10 +163,12 @@ impl<'w> Named<'w> {
     pub(super) fn of(whole: &Whole<'w, '_>) -> Self {
         let names = whole.raw_jobs.iter().map(|element| element.raw.as_ref().map_or("", |job| job.name.text()));
         let watches = whole.raw_watches.iter().map(|element| element.raw.as_ref().map_or("", |w| w.name.text()));
-        let complete = names.clone().chain(watches.clone()).all(|name| !name.is_empty());
+        let nameless = |names: &mut dyn Iterator<Item = &str>| names.filter(|name| name.is_empty()).count();
+        let nameless = (nameless(&mut names.clone()), nameless(&mut watches.clone()));
+        let (names, watches) = (names.filter(|name| !name.is_empty()), watches.filter(|name| !name.is_empty()));
         let given = names.map(|name| (name, true)).chain(watches.clone().map(|name| (name, false))).collect();
         let mut jobs: HashMap<&str, Events> = HashMap::new();
-        for (_, raw, job) in whole.pairs() {
+        for (_, raw, job) in whole.pairs().filter(|(_, raw, _)| !raw.name.text().is_empty()) {
             let events = jobs.entry(raw.name.text()).or_default();
             *events = events.and(published_by(raw, job));
         }
@@ -174,11 +177,21 @@ impl<'w> Named<'w> {
             let events = jobs.entry(TELEMETRY_JOB).or_default();
             *events = events.and(Events::of(&ENDS));
         }
-        Self { jobs, watches: watches.collect(), given, complete, patience: Cell::new(PATIENCE) }
+        Self { jobs, watches: watches.collect(), given, nameless, patience: Cell::new(PATIENCE) }
     }
 
     pub(super) fn is_job(&self, name: &str) -> bool {
         self.jobs.contains_key(name)
+    }
+
+    /// Whether a job that nobody is called may be one whose name is missing or could not be read, which has been said.
+    pub(super) fn may_be_a_nameless_job(&self) -> bool {
+        self.nameless.0 > 0
+    }
+
+    /// As [`may_be_a_nameless_job`](Self::may_be_a_nameless_job), for a source.
+    fn may_be_nameless(&self, source: &str) -> bool {
+        self.may_be_a_nameless_job() || (self.nameless.1 > 0 && source.starts_with("watch."))
     }
 
     /// What everybody who has this name publishes; nothing, if nobody has it.
@@ -198,14 +211,12 @@ impl<'w> Named<'w> {
         nearest(written, given.iter().filter(|(_, is_job)| *is_job).map(|(name, _)| *name))
     }
 
-    /// The nearest source.
+    /// The nearest source, also of the signals.
     fn near(&self, written: &str) -> Option<String> {
-        let sources: Vec<String> = self
-            .comparable()?
-            .iter()
-            .map(|(name, is_job)| if *is_job { (*name).to_owned() } else { format!("watch.{name}") })
-            .collect();
-        nearest(written, sources.iter().map(String::as_str)).map(str::to_owned)
+        let source = |(name, is_job): &(&str, bool)| if *is_job { (*name).to_owned() } else { format!("watch.{name}") };
+        let sources: Vec<String> = self.comparable().unwrap_or_default().iter().map(source).collect();
+        let near = nearest(written, sources.iter().map(String::as_str)).map(str::to_owned);
+        near.or_else(|| Signal::from_name(written).map(Signal::name))
     }
 
     /// All names, if there is patience left to compare with them.
@@ -214,162 +225,18 @@ impl<'w> Named<'w> {
         self.patience.set(patience);
         Some(&self.given)
     }
+}
 
-    /// Names the source that was probably meant, unless a template made it, or what was written.
-    fn suggest(&self, problem: Problem, node: &Node, written: &str, report: &Report) -> Problem {
-        if report.literal(node.span).is_none() {
-            return problem;
-        }
-        let near = self.near(written).or_else(|| Signal::from_name(written).map(Signal::name));
-        match (near, written.strip_prefix("watch.")) {
-            (Some(near), _) => problem.label(format!("did you mean \"{near}\"?")),
-            (None, Some(service)) => {
-                problem.help(format!("watches: [{{ name: \"{service}\", interval: 10 }}] makes it"))
-            }
-            (None, None) => problem.help("a source is a job's name, \"watch.NAME\", \"check.JOB\" or \"global\""),
-        }
+/// Names the source that was probably meant, or what sources there are.
+fn suggest(problem: Problem, near: Option<String>, (node, written): (&Node, &str), report: &Report) -> Problem {
+    match (near, written.strip_prefix("watch.")) {
+        // What a template made is not repeated.
+        _ if report.literal(node.span).is_none() => problem,
+        (Some(near), _) => problem.label(format!("did you mean \"{near}\"?")),
+        (None, Some(service)) => problem.help(format!("watches: [{{ name: \"{service}\", interval: 10 }}] makes it")),
+        (None, None) => problem.help("a source is a job's name, \"watch.NAME\", \"check.JOB\" or \"global\""),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::said::{outcome, read, said};
-
-    fn said_of(text: &str) -> Vec<String> {
-        said(&outcome(text))
-    }
-
-    /// A job of this name that runs, and one more that waits.
-    fn waiting(name: &str, when: &str) -> String {
-        format!(
-            "{{ consul: \"c\", jobs: [ {{ name: \"{name}\", exec: \"x\" }}, {{ name: \"waits\", exec: \"x\", when: {when} }} ] }}"
-        )
-    }
-
-    #[test]
-    fn an_unknown_source_is_told_with_the_nearest_name() {
-        for (source, label) in [
-            ("databse", " [did you mean \"database\"?]"),
-            ("DATABASE", " [did you mean \"database\"?]"),
-            ("waist", " [did you mean \"waits\"?]"),
-            ("sigusr2", " [did you mean \"SIGUSR2\"?]"),
-            ("check.database2", ""),
-            ("elsewhere", ""),
-        ] {
-            let text = waiting("database", &format!("{{ source: \"{source}\", once: \"healthy\" }}"));
-            let message = format!("jobs[1].when.source: nothing is called `{source}`: the job never starts{label}");
-            assert_eq!(said_of(&text), [format!("W {message}")]);
-            let strict = read(&text, &[], true);
-            assert_eq!((strict.plan, said(&read(&text, &[], true))), (None, vec![format!("E {message}")]));
-        }
-    }
-
-    #[test]
-    fn sources_are_not_judged_where_a_name_could_not_be_read() {
-        let text = "{ jobs: [ { name: [] }, { name: \"b\", when: { source: \"x\", once: \"healthy\" } } ] }";
-        assert_eq!(said_of(text), ["E jobs[0].name: expected a text, found []"]);
-    }
-
-    #[test]
-    fn a_source_out_of_the_environment_is_not_repeated() {
-        let text = waiting("database", "{ source: \"{{ .SOURCE }}\", once: \"healthy\" }");
-        assert_eq!(
-            said(&read(&text, &[("SOURCE", "databse")], false)),
-            ["W jobs[1].when.source: nothing is called a name made by the template: the job never starts"]
-        );
-    }
-
-    #[test]
-    fn a_signal_starts_jobs_only_as_an_event() {
-        let when = "{ source: \"SIGUSR1\" }";
-        assert_eq!(
-            said_of(&waiting("a", when)),
-            ["W jobs[1].when.source: SIGUSR1 starts no job, it is mapped to toggleMaintenance"]
-        );
-        let mapped = waiting("a", when).replace("{ consul", "{ signals: { SIGUSR1: \"event\" }, consul");
-        assert_eq!(said_of(&mapped), Vec::<String>::new());
-    }
-
-    /// A file in which a job waits for this event of one of these: `a` has all that publishes events, `bare` nothing.
-    fn waits_for(source: &str, event: &str) -> String {
-        format!(
-            "{{ consul: \"c\", watches: [ {{ name: \"ww\", interval: 1 }} ], telemetry: {{ interfaces: [\"static:10.0.0.1\"] }},
-               jobs: [ {{ name: \"waits\", exec: \"x\", when: {{ source: \"{source}\", {event} }} }},
-                 {{ name: \"a\", exec: \"x\", health: {{ exec: \"c\", interval: 1, ttl: 5 }}, when: {{ source: \"ww\", once: \"healthy\", timeout: 5 }} }},
-                 {{ name: \"ww\", health: {{ exec: \"c\", interval: 1, ttl: 5 }} }},
-                 {{ name: \"bare\" }}, {{ name: \"alive\", exec: \"x\", health: {{ interval: 1, ttl: 5 }} }} ] }}"
-        )
-    }
-
-    #[test]
-    fn every_event_that_is_published_may_be_waited_for() {
-        for (source, events) in [
-            ("a", "exitSuccess exitFailed healthy unhealthy stopping stopped timerExpired error"),
-            ("bare", "stopping stopped"),
-            ("alive", "exitSuccess exitFailed stopping stopped"),
-            ("check.a", "exitSuccess exitFailed"),
-            ("watch.ww", "healthy unhealthy changed"),
-            ("global", "startup enterMaintenance exitMaintenance"),
-            ("containerpilot", "stopping stopped"),
-            ("anything at all", "error"),
-        ] {
-            for event in events.split(' ') {
-                let text = waits_for(source, &format!("once: \"{event}\""));
-                assert_eq!(said(&read(&text, &[], true)), Vec::<String>::new(), "{source} {event}");
-            }
-        }
-        // Without telemetry nobody has that name.
-        assert_eq!(said_of(&waiting("a", "{ source: \"containerpilot\", once: \"stopped\" }")).len(), 1);
-    }
-
-    #[test]
-    fn what_a_source_never_publishes_is_told() {
-        for (source, events) in [
-            ("a", "changed startup enterMaintenance SIGHUP SIGUSR2 quit"),
-            ("bare", "exitSuccess exitFailed healthy unhealthy timerExpired"),
-            ("alive", "healthy unhealthy changed"),
-            ("check.a", "healthy changed stopped"),
-            ("check.bare", "exitSuccess exitFailed"),
-            ("check.alive", "exitSuccess exitFailed"),
-            ("watch.ww", "exitSuccess stopped SIGHUP"),
-            ("global", "healthy stopped timerExpired SIGHUP"),
-            ("containerpilot", "healthy exitSuccess"),
-        ] {
-            for event in events.split(' ') {
-                for key in ["once", "each"] {
-                    let text = waits_for(source, &format!("{key}: \"{event}\""));
-                    let told =
-                        format!("jobs[0].when.{key}: `{source}` never publishes `{event}`: the job never starts");
-                    assert_eq!(said_of(&text), [format!("W {told}")]);
-                    let strict = read(&text, &[], true);
-                    assert_eq!((said(&strict), strict.plan), (vec![format!("E {told}")], None));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn of_several_with_one_name_one_that_publishes_is_enough() {
-        let text = "{ jobs: [ { name: \"a\" }, { name: \"a\", exec: \"x\" },
-            { name: \"w\", exec: \"x\", when: { source: \"a\", once: \"exitSuccess\" } } ] }";
-        assert_eq!(said_of(text).len(), 1);
-        assert!(said_of(text).concat().contains("can't be told apart"));
-    }
-
-    #[test]
-    fn a_check_or_wait_that_could_not_be_read_may_be_one() {
-        for (fields, event) in [
-            ("health: { exec: 5, interval: 1, ttl: 5 }", "healthy"),
-            ("health: 5", "healthy"),
-            ("exec: 5", "exitSuccess"),
-            ("when: { source: \"w\", once: \"stopped\", timeout: \"x\" }", "timerExpired"),
-            ("when: 5", "timerExpired"),
-        ] {
-            let text = format!(
-                "{{ jobs: [ {{ name: \"a\", {fields} }}, {{ name: \"w\", exec: \"x\", when: {{ source: \"a\", once: \"{event}\" }} }} ] }}"
-            );
-            let said = said_of(&text);
-            assert!(said.len() == 1 && said.concat().starts_with('E'), "{said:?}");
-        }
-    }
-}
+mod tests;

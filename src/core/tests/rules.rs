@@ -24,6 +24,15 @@ fn cancelling_a_running_job_yields_startup_stopping_stopped() {
 }
 
 #[test]
+fn a_job_that_gives_up_waiting_says_so() {
+    let waits = || job("b").once("a", StatusHealthy).wait_timeout(secs(30));
+    let sim = jobs([daemon("a"), waits()]).start().until(secs(60));
+    assert_eq!(sim.logged(Level::Warn), ["b has waited 30s for its start (`when.timeout`): it will not start"]);
+    let started = jobs([job("a"), job("b").once("a", ExitSuccess).wait_timeout(secs(30))]).start().till_the_end();
+    assert_eq!(started.logged(Level::Warn), Vec::<&str>::new());
+}
+
+#[test]
 fn a_failure_is_told_by_two_events_and_two_words() {
     let sim = jobs([job("web").exits(255)]).start().till_the_end();
     assert_eq!(sim.events()[1..3], ["ExitFailed web", "Error web: exit status 255"]);
@@ -203,6 +212,8 @@ fn a_stop_job_outlives_its_wait_timeout() {
     let post = job("post").once("web", Stopped).wait_timeout(ms(100));
     let sim = jobs([daemon("web"), post]).start().until_ms(500);
     assert_eq!((sim.count(TimerExpired, "post"), sim.count(Stopping, "post")), (1, 0));
+    let told = "post has waited 100ms for its start (`when.timeout`): it waits on for the stop of web";
+    assert_eq!(sim.logged(Level::Warn), [told]);
     let sim = sim.term().till_the_end();
     assert_eq!(sim.runs_of("post"), [501]);
 }
