@@ -18,6 +18,10 @@ use crate::plan::ConsulTls;
 /// The largest PEM file that is read: all public authorities together have 250 kB.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
+/// Where distributions keep the authorities that the system trusts: Debian and Alpine, Fedora, SUSE.
+const SYSTEM: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+
 /// The settings of a TLS connection. Reads every file that is named, whether it is used or not, so that a bad one fails
 /// the start.
 pub(super) fn config(tls: &ConsulTls) -> Result<ClientConfig, DiscoveryError> {
@@ -80,9 +84,23 @@ fn roots(tls: &ConsulTls) -> Result<RootCertStore, DiscoveryError> {
             return Err(no_certificate(path));
         }
     } else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        roots = public(&SYSTEM.map(Path::new));
     }
     Ok(roots)
+}
+
+/// Whom the image trusts, an authority of its own company maybe among them; in one that says nothing, whom browsers do.
+fn public(files: &[&Path]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for file in files {
+        // What can't be used there was not named by anybody here.
+        roots.add_parsable_certificates(certificates(file).unwrap_or_default());
+        if !roots.is_empty() {
+            return roots;
+        }
+    }
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    roots
 }
 
 fn add(roots: &mut RootCertStore, file: &Path, found: Vec<CertificateDer<'static>>) -> Result<(), DiscoveryError> {

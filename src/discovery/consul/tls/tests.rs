@@ -177,3 +177,12 @@ fn files_of_tls_are_nobodys_business_without_tls() {
     let tls = ConsulTls { ca_file: Some("/gone.pem".into()), ..ConsulTls::default() };
     assert!(Client::new(&Consul { tls, ..consul("127.0.0.1:1") }).is_ok());
 }
+
+#[test]
+fn without_a_word_the_images_authorities_are_trusted_or_else_the_public_ones() {
+    let authority = Authority::new();
+    let (own, broken) = (authority.file("ca.pem"), authority.file("nothing.pem"));
+    assert_eq!(public(&[&broken, &own]).len(), 1);
+    std::fs::write(&broken, "no certificate").unwrap();
+    assert_eq!(public(&[&broken]).len(), webpki_roots::TLS_SERVER_ROOTS.len());
+}
