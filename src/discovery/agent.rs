@@ -255,7 +255,13 @@ impl Task {
                     } else {
                         String::new()
                     };
-                    info!(service = name, attempt, suppressed, "deregistering failed: {error}{stays}");
+                    info!(
+                        service = name,
+                        attempt,
+                        suppressed,
+                        "deregistering failed: {error}{stays} {}",
+                        whose(name, attempt)
+                    );
                 }
                 Err(Failed::of(&error))
             }
@@ -301,12 +307,18 @@ impl Task {
         let said = if refused { self.refused.failed() } else { count(self).failed() };
         let Some(Say { attempt, suppressed }) = said else { return };
         let service = &self.service.spec.name;
+        let whose = whose(service, attempt);
         if refused && attempt == 1 {
-            error!(service, attempt, suppressed, "{what}: {error}");
+            error!(service, attempt, suppressed, "{what}: {error} {whose}");
         } else {
-            warn!(service, attempt, suppressed, "{what}: {error}");
+            warn!(service, attempt, suppressed, "{what}: {error} {whose}");
         }
     }
+}
+
+/// The default format shows no fields, and nobody shall have to guess.
+fn whose(service: &str, attempt: u64) -> String {
+    if attempt > 1 { format!("(service {service}, attempt {attempt})") } else { format!("(service {service})") }
 }
 
 #[cfg(test)]

@@ -210,7 +210,7 @@ async fn f58_a_withdrawal_from_a_hung_agent_ends_in_time_and_is_tried_again() {
     discovery.report(JOB, Report::Withdraw);
     assert_eq!(next(&mut discovery).await, Input::Withdrawn { job: JOB });
     assert!(began.elapsed() < Duration::from_millis(2300), "{:?}", began.elapsed());
-    let words = "deregistering failed: no answer within 2.0s; it may stay there, critical when its TTL of 3s is over";
+    let words = "deregistering failed: no answer within 2.0s; it may stay there, critical when its TTL of 3s is over (service web)";
     assert!(logged.has(words), "{}", logged.text());
     hung.store(false, Ordering::Relaxed);
     until("it is tried again", || fake.count("deregister") == 2).await;
@@ -373,13 +373,13 @@ async fn f49_f53_failures_are_told_once_and_then_seldom_until_it_works() {
     works.store(true, Ordering::Relaxed);
     discovery.report(JOB, Report::Passing);
     until("it works", || logged.has("TTL works again")).await;
-    let failed = "service registration failed: Unexpected response code: 500 (No cluster leader)";
+    let failed = "service registration failed: Unexpected response code: 500 (No cluster leader) (service web";
     let wanted = [
-        format!("WARN {failed} service=\"web\" attempt=1"),
-        format!("WARN {failed} service=\"web\" attempt=2"),
-        format!("WARN {failed} service=\"web\" attempt=4 suppressed=1"),
+        format!("WARN {failed}) service=\"web\" attempt=1"),
+        format!("WARN {failed}, attempt 2) service=\"web\" attempt=2"),
+        format!("WARN {failed}, attempt 4) service=\"web\" attempt=4 suppressed=1"),
         "INFO Service registered: web service=\"web\"".to_owned(),
-        "WARN service update TTL failed: Unexpected response code: 500 (No cluster leader) service=\"web\" attempt=1"
+        "WARN service update TTL failed: Unexpected response code: 500 (No cluster leader) (service web) service=\"web\" attempt=1"
             .to_owned(),
         "INFO service update TTL works again: web service=\"web\" attempt=1".to_owned(),
     ];
