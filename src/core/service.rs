@@ -11,11 +11,11 @@ use super::job::{Job, Stage, Status};
 use super::say::elapsed;
 use super::turn::Turn;
 use super::world::World;
-use super::{Effect, JobId, Moment, Timer};
+use super::{Effect, JobId, Timer};
 use crate::plan::{CheckStatus, Consul, JobSpec, Level};
 
-/// How long a stopping job waits for Consul to take its service out, at most its own `stopTimeout` (reliability row 58).
-pub(super) const WITHDRAWAL: Duration = Duration::from_secs(2);
+/// How long a stopping job waits for Consul to take its service out (reliability row 58).
+const WITHDRAWAL: Duration = Duration::from_secs(2);
 
 /// What Consul is to be told of a service. A newer one replaces one that is not yet told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +39,6 @@ pub(super) struct Registration {
     tells_failures: bool,
     /// So many withdrawals are not yet answered.
     withdrawals: u32,
-    /// By when the first signal of the stop is due, whatever Consul does.
-    leave_by: Moment,
 }
 
 impl Registration {
@@ -50,7 +48,6 @@ impl Registration {
             announced: spec.service.is_some() && consul.is_some() && !spec.is_telemetry(),
             tells_failures: consul.is_some_and(|consul| consul.failing_heartbeat),
             withdrawals: 0,
-            leave_by: Moment::default(),
         }
     }
 }
@@ -99,9 +96,16 @@ impl Job {
         }
     }
 
-    /// The stop begins: from now on the wait for others and for Consul counts against `stopTimeout`.
-    pub(super) fn note_leaving(&mut self, now: Moment) {
-        self.registration.leave_by = now.after(self.spec.stop_timeout);
+    /// How long the withdrawal may take. It is within the job's `stopTimeout`, which bounds the time to the first signal
+    /// (design §4 row 3), and of a short one leaves the larger part to those who act on the stop.
+    fn withdrawal_time(&self) -> Duration {
+        WITHDRAWAL.min(self.spec.stop_timeout / 4)
+    }
+
+    /// How long those who act on its stop may take.
+    pub(super) fn patience(&self) -> Duration {
+        let withdrawal = if self.is_announced() { self.withdrawal_time() } else { Duration::ZERO };
+        self.spec.stop_timeout.saturating_sub(withdrawal)
     }
 
     /// The last thing before the first signal: nobody shall be sent here when nobody listens any more.
@@ -112,14 +116,14 @@ impl Job {
             return;
         }
         self.withdraw(turn);
-        let until = turn.now.after(WITHDRAWAL).min(self.registration.leave_by);
-        if !self.is_announced() || turn.ledger.urgent || until <= turn.now {
+        let time = self.withdrawal_time();
+        if !self.is_announced() || turn.ledger.urgent || time.is_zero() {
             self.terminate(turn);
             return;
         }
         self.stage = Stage::Withdrawing;
         turn.disarm(Timer::Stop(self.id));
-        turn.arm(Timer::Withdraw(self.id), until);
+        turn.arm(Timer::Withdraw(self.id), turn.now.after(time));
     }
 
     /// Consul has answered, or never will.
@@ -133,7 +137,7 @@ impl Job {
     /// Consul takes too long.
     pub(super) fn on_withdrawal_over(&mut self, turn: &mut Turn<'_>) {
         if self.stage == Stage::Withdrawing {
-            let bound = elapsed(WITHDRAWAL.min(self.spec.stop_timeout));
+            let bound = elapsed(self.withdrawal_time());
             let message =
                 format!("{} stops, but may still be registered: Consul did not answer in {bound}", self.name());
             turn.log(Level::Warn, message);

@@ -21,7 +21,6 @@ impl Job {
         for timer in [Timer::Interval, Timer::Heartbeat, Timer::Wait, Timer::Restart, Timer::Stop] {
             turn.disarm(timer(self.id));
         }
-        self.note_leaving(turn.now);
         turn.publish(Event::new(EventCode::Stopping, self.name()), None);
     }
 
@@ -110,7 +109,7 @@ impl World {
             job.withdraw_and_terminate(&mut turn);
         } else {
             job.waiting_for = waiting_for;
-            turn.arm(Timer::Stop(id), now.after(job.spec.stop_timeout));
+            turn.arm(Timer::Stop(id), now.after(job.patience()));
             self.leaving.push(id);
         }
     }
@@ -161,10 +160,9 @@ impl World {
         let (name, bound) = (job.name().to_owned(), elapsed(job.spec.stop_timeout));
         match job.stage {
             Stage::Leaving => {
-                turn.log(
-                    Level::Warn,
-                    format!("{name} has waited its stopTimeout of {bound} for {names}: stopping all of them now"),
-                );
+                let part = if job.is_announced() { format!("{} of ", elapsed(job.patience())) } else { String::new() };
+                let wait = format!("{part}its stopTimeout of {bound}");
+                turn.log(Level::Warn, format!("{name} has waited {wait} for {names}: stopping all of them now"));
                 job.withdraw_and_terminate(&mut turn);
                 for other in unsettled {
                     self.stop_job(other, now, effects);

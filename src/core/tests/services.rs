@@ -78,13 +78,26 @@ fn a_consul_that_does_not_answer_holds_a_stop_up_for_two_seconds_and_no_more() {
 }
 
 #[test]
-fn nor_any_longer_than_the_jobs_own_stop_timeout() {
-    let web = daemon("web").advertised().stop_timeout(ms(500));
-    let sim = jobs([web]).consul().start().until_ms(100).consul_takes(None).term().till_the_end();
-    assert_eq!(sim.exit_ms(), 601);
-    let web = daemon("web").advertised().stop_timeout(ms(0));
-    let sim = jobs([web]).consul().start().until_ms(100).consul_takes(None).term().till_the_end();
-    assert_eq!(sim.exit_ms(), 101);
+fn nor_any_longer_than_a_quarter_of_the_jobs_own_stop_timeout() {
+    for (stop_timeout, exit) in [(2000, 601), (0, 101)] {
+        let web = daemon("web").advertised().stop_timeout(ms(stop_timeout));
+        let sim = jobs([web]).consul().start().until_ms(100).consul_takes(None).term().till_the_end();
+        assert_eq!(sim.exit_ms(), exit);
+    }
+}
+
+#[test]
+fn a_drain_that_takes_too_long_leaves_the_withdrawal_its_time() {
+    let drain = || super::build::job("drain").once("web", Stopping).lasts_for_ever();
+    let web = || daemon("web").advertised().stop_timeout(secs(4));
+    for (consul, first_signal) in [(Some(ms(300)), 3400), (None, 4100)] {
+        let sim = jobs([web(), drain()]).consul().start().until_ms(100).consul_takes(consul).term().till_the_end();
+        let signals = sim.when(|what| *what == super::sim::Happening::Signalled(Signal::TERM, "web".to_owned()));
+        assert_eq!(signals, [first_signal], "{}", sim.story());
+        assert_eq!(sim.told(), ["3100 web withdraw"]);
+        let told = "web has waited 3s of its stopTimeout of 4s for drain: stopping all of them now";
+        assert!(sim.logged(Level::Warn).contains(&told), "{}", sim.story());
+    }
 }
 
 #[test]
