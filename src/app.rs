@@ -1,10 +1,13 @@
 //! From the command line to the end: load, log, signals, driver.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context as Waking, Poll};
 use std::time::Duration;
 
 use tracing::{debug, warn};
@@ -12,7 +15,7 @@ use tracing::{debug, warn};
 use crate::cli::{self, Command, UsageError};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::core;
-use crate::discovery::{self, Discovery};
+use crate::discovery::Discovery;
 use crate::driver::Driver;
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -145,7 +148,9 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
     let driver = Driver::new(plan, env, log, discovery);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
     drop(entered);
-    let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(driver.run(&mut signals))));
+    let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(TheLoop(Box::pin(driver.run(&mut signals))))));
+    // Its thread may be held by a file system for ever.
+    runtime.shutdown_background();
     Ok(supervised.map_or_else(
         |_| {
             // The driver is still there and holds the pipes: who says goodbye into one shall not die of SIGPIPE.
@@ -156,13 +161,31 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
     ))
 }
 
+thread_local! {
+    /// The loop is being polled by this thread.
+    static IN_THE_LOOP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The loop's own future. All other tasks share its thread, and the runtime survives their panics.
+struct TheLoop<'a>(Pin<Box<dyn Future<Output = u8> + 'a>>);
+
+impl Future for TheLoop<'_> {
+    type Output = u8;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Waking<'_>) -> Poll<u8> {
+        IN_THE_LOOP.set(true);
+        // A panic does not come back here, and is the end anyway.
+        let polled = self.0.as_mut().poll(context);
+        IN_THE_LOOP.set(false);
+        polled
+    }
+}
+
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
 fn stop_children_on_panic() {
-    let main = std::thread::current().id();
-    std::panic::set_hook(Box::new(move |panic| {
-        // A leaf task that panics is caught and begins anew. Else the children first: nobody knows how long somebody at the
-        // other end of stderr takes.
-        if std::thread::current().id() == main && !discovery::leaf_is_running() {
+    std::panic::set_hook(Box::new(|panic| {
+        // The children first: nobody knows how long somebody at the other end of stderr takes.
+        if IN_THE_LOOP.get() {
             process::terminate_all_now();
         }
         // Not through the log, whose lock the panicking thread may hold.

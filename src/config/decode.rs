@@ -341,7 +341,9 @@ impl<'r, 'a> Decoder<'r, 'a> {
     }
 
     fn problem(&mut self, node: &Node, place: &Place, expected: &str, original: String) -> Problem {
-        let message = format!("{}: expected {expected}, found {}", place.ours, self.report.found(node));
+        // Whoever wrote a secret in the wrong form still wrote a secret.
+        let found = if place.ours == SECRET { "something else".to_owned() } else { self.report.found(node) };
+        let message = format!("{}: expected {expected}, found {found}", place.ours);
         self.bullets.push(original);
         Problem::error(self.rank, &place.ours, node.span, message)
     }
@@ -354,6 +356,9 @@ impl<'r, 'a> Decoder<'r, 'a> {
         Field::Bad
     }
 }
+
+/// The one field whose value no message repeats.
+const SECRET: &str = "consul.token";
 
 /// The error for a key that no field has; `fields` are those that it could have meant.
 pub(super) fn unknown_key(report: &Report, rank: Rank, member: &Member, place: &Place, fields: &[&str]) -> Problem {

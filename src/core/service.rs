@@ -118,6 +118,7 @@ impl Job {
         self.withdraw(turn);
         let time = self.withdrawal_time();
         if !self.is_announced() || turn.ledger.urgent || time.is_zero() {
+            self.tell_unanswered("nobody waited for Consul's answer", turn);
             self.terminate(turn);
             return;
         }
@@ -138,10 +139,20 @@ impl Job {
     pub(super) fn on_withdrawal_over(&mut self, turn: &mut Turn<'_>) {
         if self.stage == Stage::Withdrawing {
             let bound = elapsed(self.withdrawal_time());
-            let message =
-                format!("{} stops, but may still be registered: Consul did not answer in {bound}", self.name());
-            turn.log(Level::Warn, message);
+            self.tell_unanswered(&format!("Consul did not answer in {bound}"), turn);
             self.terminate(turn);
+        }
+    }
+
+    /// A second request to stop: nobody waits any longer.
+    pub(super) fn withdraw_no_longer(&mut self, turn: &mut Turn<'_>) {
+        self.tell_unanswered("nobody waited for Consul's answer", turn);
+        self.terminate(turn);
+    }
+
+    fn tell_unanswered(&self, why: &str, turn: &mut Turn<'_>) {
+        if self.registration.withdrawals > 0 {
+            turn.log(Level::Warn, format!("{} stops, but may still be registered: {why}", self.name()));
         }
     }
 }

@@ -186,7 +186,7 @@ impl World {
             if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
                 match job.stage {
                     Stage::Leaving => job.withdraw_and_terminate(&mut turn),
-                    Stage::Withdrawing => job.terminate(&mut turn),
+                    Stage::Withdrawing => job.withdraw_no_longer(&mut turn),
                     Stage::Live | Stage::Terminating | Stage::Complete => {}
                 }
                 job.kill(&mut turn);

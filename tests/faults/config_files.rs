@@ -384,6 +384,33 @@ fn f69_no_message_about_a_mistake_shows_what_a_template_took_from_the_environmen
     }
 }
 
+#[test]
+fn f69_no_message_about_a_mistake_shows_a_token_that_stands_in_the_file() {
+    let zoo = zoo();
+    let file = zoo.path().join("c.json5");
+    for consul in [
+        r#"{ token: "SECRET", adress: 1 }"#,
+        r"{ Token: 'SECRET', adress: 1 }",
+        r#"{ token /* of ours */ : "SECRET", adress: 1 }"#,
+        r#"{ "\u0074oken": "SECRET", adress: 1 }"#,
+        r#"{ token: ["SECRET"] }"#,
+        r#"{ token: { a: "SECRET" } }"#,
+        r#"{ tokn: "SECRET" }"#,
+        r#"{ token: "SECRET" adress: 1 }"#,
+        r#"{ token: "SECRET\u12", adress: 1 }"#,
+        r#"{ token: "{{ .TOKEN | default "SECRET" | nothing }}" }"#,
+    ] {
+        fs::write(&file, format!("{{ consul: {} }}", consul.replace("SECRET", SECRET))).unwrap();
+        let path = file.to_str().unwrap();
+        for args in [&["config", "check", path][..], &["config", "check", "--json", path], &["-config", path]] {
+            let checked = run(args, &[]);
+            let said = text(&checked.stdout) + &text(&checked.stderr);
+            assert_eq!(checked.status.code(), Some(65), "{consul}\n{said}");
+            assert!(!said.contains(SECRET), "{consul}\n{said}");
+        }
+    }
+}
+
 /// The one message that repeats arguments is that of a timeout, as in the original (v3 §9): `slow` has no secret.
 #[test]
 fn f69_the_debug_log_shows_neither_the_configuration_nor_the_environment() {

@@ -105,6 +105,8 @@ fn the_second_term_does_not_wait_for_consul() {
     let sim = jobs([daemon("web").advertised()]).consul().start().until_ms(100).consul_takes(None);
     let sim = sim.term().until_ms(200).term().till_the_end();
     assert_eq!(sim.exit_ms(), 201);
+    let told = "web stops, but may still be registered: nobody waited for Consul's answer";
+    assert!(sim.logged(Level::Warn).contains(&told), "{}", sim.story());
 }
 
 #[test]
