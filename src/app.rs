@@ -13,6 +13,7 @@ use std::time::Duration;
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
+use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::core;
 use crate::discovery::Discovery;
@@ -225,13 +226,27 @@ fn render(config: Option<String>, out: Option<&str>) -> Result<Exit, Failed> {
 fn check(file: &str, json: bool) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
     let source = source_of(Some(file.to_owned()), &env)?;
-    let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
+    let Outcome { plan, mut diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
+    // What is wrong with a key only turns up in its use. It is not looked for where the file is refused anyway.
+    let agent = plan.as_ref().and_then(|plan| plan.consul.as_ref());
+    let unusable = agent.and_then(|consul| Discovery::new(consul).err());
+    let good = plan.is_some() && unusable.is_none();
+    diagnostics.extend(unusable.map(|error| Diagnostic {
+        severity: Severity::Error,
+        path: "consul.tls".to_owned(),
+        span: None,
+        message: format!("consul.tls: {error}"),
+        label: String::new(),
+        help: String::new(),
+        untold: None,
+        original: None,
+    }));
     let printed = if json {
         print(&(diagnostic::to_json(&diagnostics, &source.origin, &source.text) + "\n"))
     } else {
         print(&diagnostic::render(&diagnostics, &source.origin, &source.text))
     };
-    Ok(if plan.is_some() { printed } else { Exit::Config })
+    Ok(if good { printed } else { Exit::Config })
 }
 
 /// `config show FILE`

@@ -180,6 +180,7 @@ impl Driver {
                 self.carry_out(effect);
             }
             self.effects = effects;
+            self.tell_stop();
             if self.exit.is_some() || self.now().since(began) > TURN {
                 return;
             }

@@ -127,7 +127,7 @@ fn what_consul_would_not_take_of_a_job() {
 fn what_a_template_makes_of_a_registration_is_not_repeated() {
     insta::assert_snapshot!(checked(
         r#"{
-  consul: "c",
+  consul: "c:1",
   jobs: [
     { name: "web", exec: "web", port: 80, interfaces: "static:10.0.0.1", health: { interval: 5, ttl: 15 },
       consul: {
@@ -258,8 +258,8 @@ fn an_environment_that_spoils_the_agent() {
 
 #[test]
 fn files_of_version_2() {
-    insta::assert_snapshot!(checked("{ consul: \"c\", preStart: \"x\", services: [ { nmae: 5 } ] }\n", &[]));
-    insta::assert_snapshot!(checked("{ consul: \"c\", preStart: \"x\", jobs: [ { nmae: 5 } ] }\n", &[]));
+    insta::assert_snapshot!(checked("{ consul: \"c:1\", preStart: \"x\", services: [ { nmae: 5 } ] }\n", &[]));
+    insta::assert_snapshot!(checked("{ consul: \"c:1\", preStart: \"x\", jobs: [ { nmae: 5 } ] }\n", &[]));
 }
 
 #[test]
@@ -355,9 +355,9 @@ const VARIABLES: [&str; 11] = [
 
 /// Our own fields, which no vector of the original has.
 const OURS: [&str; 2] = [
-    r#"{ consul: { address: "c", token: "t", failingHeartbeat: true },
+    r#"{ consul: { address: "c:1", token: "t", failingHeartbeat: true },
          watches: [ { name: "db", interval: 5, filter: "Service.Meta.version == 1" } ] }"#,
-    r#"{ consul: "c", jobs: [ { name: "app", exec: "x", port: 80, interfaces: "static:10.0.0.1",
+    r#"{ consul: "c:1", jobs: [ { name: "app", exec: "x", port: 80, interfaces: "static:10.0.0.1",
          health: { interval: 5, ttl: 10 }, pauseInMaintenance: true, consul: { meta: { version: "1", canary: 5 },
          taggedAddresses: { lan: "10.0.0.1", wan: { address: "h", port: 80 } },
          weights: { passing: 5, warning: 1 } } } ] }"#,

@@ -13,7 +13,11 @@ const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/consul");
 
 /// In a network of its own, so that all ports are those of the example.
 fn start() -> Pilot {
-    let pilot = Launch::default()
+    start_with(Launch::default())
+}
+
+fn start_with(launch: Launch) -> Pilot {
+    let pilot = launch
         .args(&["-config", &format!("{EXAMPLE}/containerpilot.json5")])
         .own_network()
         .own_hostname("left")
@@ -57,6 +61,7 @@ fn the_application_finds_its_database_and_everybody_leaves_in_order() {
     assert!(took < Duration::from_secs(8), "{took:?}");
     let output = pilot.stdout();
     assert!(!output.contains("deregistering failed"), "{output}");
+    assert!(!output.contains("alive"), "the list of members is in the log: {output}");
     let place = |text: &str| output.find(text).unwrap_or_else(|| panic!("{text:?} is not in the output"));
     assert!(place("listening on 127.0.0.1:5432") < place("listening on 127.0.0.1:8080"));
     pilot.finish();
@@ -74,6 +79,13 @@ fn maintenance_takes_all_of_it_out_and_brings_it_back() {
     pilot.wait_stdout("back to work");
     wait_until(DEADLINE, || healthy(&pilot, "app") == 1 && healthy(&pilot, "database") == 1, "both are back");
     wait_until(DEADLINE, || get(&pilot, "http://127.0.0.1:8080/").starts_with("visit "), "and it finds its database");
+    pilot.finish();
+}
+
+#[test]
+fn its_consul_may_listen_on_another_port() {
+    let pilot = start_with(Launch::default().env("CONSUL", "127.0.0.1:9500"));
+    assert!(get(&pilot, "http://127.0.0.1:9500/v1/agent/services").contains("\"app-left\""));
     pilot.finish();
 }
 

@@ -360,6 +360,9 @@ impl<'r, 'a> Decoder<'r, 'a> {
 /// The one field whose value no message repeats.
 const SECRET: &str = "consul.token";
 
+/// What counts for all services is looked for in a job, or beside `consul`.
+const OF_THE_AGENT: &str = "failingHeartbeat";
+
 /// The error for a key that no field has; `fields` are those that it could have meant.
 pub(super) fn unknown_key(report: &Report, rank: Rank, member: &Member, place: &Place, fields: &[&str]) -> Problem {
     let inside = if place.ours.is_empty() { "at the top level".to_owned() } else { format!("in {}", place.ours) };
@@ -369,6 +372,11 @@ pub(super) fn unknown_key(report: &Report, rank: Rank, member: &Member, place: &
     };
     let path = place.key(&member.key).ours;
     let problem = Problem::error(rank, &path, member.key_span, format!("unknown key `{}` {inside}", member.key));
+    if member.key.eq_ignore_ascii_case(OF_THE_AGENT) && place.ours != "consul" {
+        return problem.help(format!(
+            "it belongs in the `consul` object at the top: consul: {{ address: \"localhost:8500\", {OF_THE_AGENT}: true }}"
+        ));
+    }
     match nearest(&member.key, fields.iter().copied()) {
         Some(near) => problem.label(format!("did you mean `{near}`?")),
         None => problem.help(format!("known keys: {}", fields.join(", "))),

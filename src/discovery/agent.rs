@@ -20,7 +20,7 @@ use tracing::{debug, error, info, warn};
 use super::consul::{CallError, Client, Limit, registration, update};
 use super::mailbox::{Letter, Mailbox};
 use super::pace::{backoff, now};
-use super::suppress::{Say, Suppress};
+use super::suppress::{Say, Suppress, whose};
 use crate::core::{Input, JobId, Report, elapsed};
 use crate::plan::{CheckStatus, ServiceSpec};
 
@@ -212,7 +212,7 @@ impl Task {
     async fn register(&mut self, status: CheckStatus) -> Result<(), Failed> {
         self.uncertain = true;
         let told = self.client.register(registration(&self.service.spec, status), Limit::AGENT_CALL).await;
-        self.uncertain = matches!(told, Err(CallError::TimedOut(_)));
+        self.uncertain = matches!(told, Err(CallError::TimedOut { .. }));
         match told {
             Ok(()) => {
                 self.registered = true;
@@ -260,7 +260,7 @@ impl Task {
                         attempt,
                         suppressed,
                         "deregistering failed: {error}{stays} {}",
-                        whose(name, attempt)
+                        whose("service", name, attempt)
                     );
                 }
                 Err(Failed::of(&error))
@@ -307,18 +307,13 @@ impl Task {
         let said = if refused { self.refused.failed() } else { count(self).failed() };
         let Some(Say { attempt, suppressed }) = said else { return };
         let service = &self.service.spec.name;
-        let whose = whose(service, attempt);
+        let whose = whose("service", service, attempt);
         if refused && attempt == 1 {
             error!(service, attempt, suppressed, "{what}: {error} {whose}");
         } else {
             warn!(service, attempt, suppressed, "{what}: {error} {whose}");
         }
     }
-}
-
-/// The default format shows no fields, and nobody shall have to guess.
-fn whose(service: &str, attempt: u64) -> String {
-    if attempt > 1 { format!("(service {service}, attempt {attempt})") } else { format!("(service {service})") }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -52,6 +53,8 @@ pub struct Discovery {
     receiver: Receiver<Input>,
     /// Received, and not yet taken.
     next: Option<Input>,
+    /// See [`Self::stopping`].
+    stopping: Arc<AtomicBool>,
 }
 
 /// A service that was made known, and whether its task runs.
@@ -77,7 +80,8 @@ impl Discovery {
     pub fn new(consul: &Consul) -> Result<Self, DiscoveryError> {
         let client = Arc::new(Client::new(consul)?);
         let (sender, receiver) = channel(QUEUE);
-        Ok(Self { client, services: BTreeMap::new(), tasks: JoinSet::new(), sender, receiver, next: None })
+        let (services, tasks, stopping) = (BTreeMap::new(), JoinSet::new(), Arc::default());
+        Ok(Self { client, services, tasks, sender, receiver, next: None, stopping })
     }
 
     /// Whether requests will need a thread of tokio's blocking pool: to read the token's file. Host names need none.
@@ -95,12 +99,21 @@ impl Discovery {
 
     /// Starts a watch: its first query goes out at once. Within a runtime.
     pub fn start_watch(&mut self, watch: WatchId, spec: &WatchSpec) {
-        let (client, sender) = (Arc::clone(&self.client), self.sender.clone());
+        let (client, sender, stopping) = (Arc::clone(&self.client), self.sender.clone(), Arc::clone(&self.stopping));
         let spec = Arc::new(spec.clone());
         self.tasks.spawn(async move {
-            let task = || watch::Task::new(watch, Arc::clone(&spec), Arc::clone(&client), sender.clone()).run();
+            let task = || {
+                let (spec, client, stopping) = (Arc::clone(&spec), Arc::clone(&client), Arc::clone(&stopping));
+                watch::Task::new(watch, spec, client, sender.clone(), stopping).run()
+            };
             leaf::for_ever(&spec.name, task).await;
         });
+    }
+
+    /// Everything stops from now on. That watches fail then is no news: an agent in the same container is about to end or
+    /// has ended. They go on all the same, and tell their failures at level debug only.
+    pub fn stopping(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Hands a service's newest report to its task, which replaces one that is not yet told. Never waits. Within a

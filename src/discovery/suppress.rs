@@ -1,5 +1,10 @@
 //! Failures that go on are said first, then only every 2ⁿ-th time (design §8), and their end once.
 
+/// Behind a message, of what and how often: the default format shows no fields, and nobody shall have to guess.
+pub(super) fn whose(kind: &str, name: &str, attempt: u64) -> String {
+    if attempt > 1 { format!("({kind} {name}, attempt {attempt})") } else { format!("({kind} {name})") }
+}
+
 /// Counts failures in a row of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Suppress {

@@ -6,15 +6,16 @@
 //! [1]: https://developer.hashicorp.com/consul/api-docs/features/blocking
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, sleep_until};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::consul::{Client, HealthQuery, Wait};
+use super::consul::{CallError, Client, HealthQuery, Wait};
 use super::pace::{Pace, backoff, now};
-use super::suppress::{Say, Suppress};
+use super::suppress::{Say, Suppress, whose};
 use crate::core::{Input, Instance, WatchId};
 use crate::plan::WatchSpec;
 
@@ -28,6 +29,8 @@ pub(super) struct Task {
     spec: Arc<WatchSpec>,
     client: Arc<Client>,
     inbox: Sender<Input>,
+    /// Everything stops: what fails now is no news.
+    stopping: Arc<AtomicBool>,
     /// After which index to wait for a change; 0 asks at once.
     index: u64,
     /// What was told last.
@@ -59,9 +62,15 @@ impl Next {
 }
 
 impl Task {
-    pub(super) fn new(watch: WatchId, spec: Arc<WatchSpec>, client: Arc<Client>, inbox: Sender<Input>) -> Self {
+    pub(super) fn new(
+        watch: WatchId,
+        spec: Arc<WatchSpec>,
+        client: Arc<Client>,
+        inbox: Sender<Input>,
+        stopping: Arc<AtomicBool>,
+    ) -> Self {
         let (pace, suppress) = (Pace::default(), Suppress::default());
-        Self { watch, spec, client, inbox, index: 0, told: None, pace, failures: 0, suppress }
+        Self { watch, spec, client, inbox, stopping, index: 0, told: None, pace, failures: 0, suppress }
     }
 
     /// Runs for ever.
@@ -87,13 +96,26 @@ impl Task {
                     // Who answers next may be another agent, or one that has lost its state: ask it at once.
                     self.index = 0;
                     self.failures = self.failures.saturating_add(1);
-                    if let Some(Say { attempt, suppressed }) = self.suppress.failed() {
-                        let name = &spec.name;
-                        warn!(service = name, attempt, suppressed, "failed to query {name}: {error} [<nil>]");
-                    }
+                    self.say_failed(&error);
                     sleep(backoff(self.failures, spec.interval)).await;
                 }
             }
+        }
+    }
+
+    /// The original's words, and behind them whose they are: several watches may look at one service.
+    fn say_failed(&mut self, error: &CallError) {
+        let WatchSpec { name, filter, .. } = self.spec.as_ref();
+        let doubt = if !filter.is_empty() && error.may_be_the_filter() {
+            format!("; the filter may be wrong: {filter:?}")
+        } else {
+            String::new()
+        };
+        if self.stopping.load(Ordering::Relaxed) {
+            debug!(service = name, "failed to query {name}: {error} [<nil>]{doubt} {}", whose("watch", name, 1));
+        } else if let Some(Say { attempt, suppressed }) = self.suppress.failed() {
+            let whose = whose("watch", name, attempt);
+            warn!(service = name, attempt, suppressed, "failed to query {name}: {error} [<nil>]{doubt} {whose}");
         }
     }
 

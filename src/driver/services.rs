@@ -35,6 +35,13 @@ impl Driver {
         }
     }
 
+    /// Once everything stops, an agent that is gone is no news: it may have been one of the jobs.
+    pub(super) fn tell_stop(&mut self) {
+        if let Some(discovery) = self.discovery.as_mut().filter(|_| self.world.is_stopping()) {
+            discovery.stopping();
+        }
+    }
+
     pub(super) fn know_services(&mut self, plan: &Plan) {
         let Some(discovery) = &mut self.discovery else { return };
         for (job, id) in plan.jobs.iter().zip((0..).map(JobId)) {

@@ -464,3 +464,27 @@ fn f69_a_stray_word_is_named_only_if_it_is_a_file() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
     }
 }
+
+/// A client's key that belongs to another certificate: only who uses both can tell, and `config check` does.
+#[test]
+fn a_key_of_another_certificate_is_found_by_a_check() {
+    let dir = zoo();
+    let authority = support::certificates::Authority::new();
+    let (one, other) = (authority.sign("one", &["DNS:one"]), authority.sign("other", &["DNS:other"]));
+    let file = dir.path().join("app.json5");
+    let tls = format!("{{ clientcert: \"{}\", clientkey: \"{}\" }}", one.cert.display(), other.key.display());
+    let consul = format!("{{ address: \"127.0.0.1:8501\", scheme: \"https\", tls: {tls} }}");
+    fs::write(&file, format!("{{ consul: {consul}, jobs: [ {{ name: \"a\", exec: \"a\" }} ] }}")).unwrap();
+    let path = file.to_str().unwrap();
+    let words = format!(
+        "consul.tls: the key in {} does not belong to the certificate in {}",
+        other.key.display(),
+        one.cert.display()
+    );
+    for args in [&["config", "check", path][..], &["config", "check", "--json", path]] {
+        let checked = run(args, &[]);
+        let said = text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(65), "{said}");
+        assert!(said.contains(&words), "{said}");
+    }
+}

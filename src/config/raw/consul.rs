@@ -48,6 +48,8 @@ pub(in crate::config) struct Extras<'n> {
     /// Each tag with its address, in file order; what could not be decoded is left out.
     pub(in crate::config) tagged_addresses: Field<Vec<(&'n Member, TaggedAddress<'n>)>>,
     pub(in crate::config) weights: Field<Weights>,
+    /// There is a key that nobody knows, which has been said.
+    pub(in crate::config) has_unknown: bool,
 }
 
 impl Extras<'_> {
@@ -108,7 +110,9 @@ fn tls<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Tls<'n>> {
 /// A job's `consul`.
 pub(super) fn extras<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Extras<'n>> {
     let f = d.object(node, place, EXTRAS)?;
+    let known = |key: &str| EXTRAS.fields.iter().any(|field| field.eq_ignore_ascii_case(key));
     Some(Extras {
+        has_unknown: matches!(&node.value, Value::Object(members) if !members.iter().all(|m| known(&m.key))),
         enable_tag_override: d.boolean(f.get("enableTagOverride"), &place.key("enableTagOverride")),
         deregister_after: text(d, &f, place, "deregisterCriticalServiceAfter"),
         meta: nested(d, &f, place, "meta", |d, node, place| {

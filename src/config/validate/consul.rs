@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::agent_address::{Found, warn_of_address};
 use super::credentials::{Credentials, credentials};
 use crate::config::coerce::parse_bool;
 use crate::config::context::Context;
@@ -120,6 +121,10 @@ impl Agent<'_, '_> {
             let message = "consul.scheme: neither \"http\" nor \"https\": every request will fail";
             self.report.add(Problem::warning("consul.scheme", span, message));
         }
+        if named_by_env || raw.address.node.is_some() {
+            let at = Found { node: raw.address.node.filter(|_| !named_by_env), section: self.section };
+            warn_of_address(&address, &scheme, &at, self.report);
+        }
         if scheme == ConsulScheme::Https && !tls.verify {
             self.warn_of_no_verification(raw);
         }
@@ -202,6 +207,17 @@ impl Agent<'_, '_> {
                 self.bad_file(variable, key, node, &said(&why), original);
             }
         }
+        match (&client_cert, &client_key) {
+            (Some(_), None) => self.warn_of_half_a_pair(
+                ("clientcert", "CONSUL_CLIENT_CERT", raw.and_then(|raw| raw.client_cert.node)),
+                ("clientkey", "CONSUL_CLIENT_KEY"),
+            ),
+            (None, Some(_)) => self.warn_of_half_a_pair(
+                ("clientkey", "CONSUL_CLIENT_KEY", raw.and_then(|raw| raw.client_key.node)),
+                ("clientcert", "CONSUL_CLIENT_CERT"),
+            ),
+            _ => {}
+        }
         if let Some(file) = &ca_file {
             if let Some(why) = pem_problem(file, "CERTIFICATE") {
                 let original = match &why {
@@ -239,6 +255,20 @@ impl Agent<'_, '_> {
         verify.unwrap_or(true)
     }
 
+    /// A certificate without its key, or the other way round: key, variable and place of what is there, and what isn't.
+    fn warn_of_half_a_pair(&mut self, there: (&str, &str, Option<&Node>), missing: (&str, &str)) {
+        let (key, variable, node) = there;
+        let path = format!("consul.tls.{key}");
+        let consequence = format!("is not used without consul.tls.{} (or {})", missing.0, missing.1);
+        let problem = match node.filter(|_| self.variable(variable).is_none()) {
+            Some(node) => Problem::warning(&path, node.span, format!("{path}: {consequence}")),
+            None => {
+                Problem::warning(&path, self.section, format!("{variable} in the environment {consequence}")).nowhere()
+            }
+        };
+        self.report.add(problem);
+    }
+
     /// A file that can't be used; where the environment names it, the file's own word does not matter.
     fn bad_file(&mut self, variable: &str, key: &str, node: Option<&Node>, why: &str, original: String) {
         let rank = Rank(Step::Consul, 1, 1);
@@ -271,7 +301,20 @@ fn without_port(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::said::{outcome, said};
     use super::without_port;
+
+    #[test]
+    fn half_a_client_certificate_is_told() {
+        for (there, missing, variable) in
+            [("clientcert", "clientkey", "CONSUL_CLIENT_KEY"), ("clientkey", "clientcert", "CONSUL_CLIENT_CERT")]
+        {
+            let consul = format!("{{ address: \"c:8501\", scheme: \"https\", tls: {{ {there}: \"/x.pem\" }} }}");
+            let said = said(&outcome(&format!("{{ consul: {consul}, jobs: [ {{ name: \"a\", exec: \"a\" }} ] }}")));
+            let want = format!("W consul.tls.{there}: is not used without consul.tls.{missing} (or {variable})");
+            assert_eq!(said, [want]);
+        }
+    }
 
     #[test]
     fn a_server_name_loses_its_port() {

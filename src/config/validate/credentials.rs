@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(token(FILE, &[]), (None, false, vec![]));
         assert_eq!(token(FILE, &[named]), (None, true, vec![]));
         assert_eq!(token(FILE, &[named, ("CONSUL_HTTP_TOKEN", "")]), (None, true, vec![]));
-        assert_eq!(token("{ consul: \"c\", jobs: [ { name: \"a\" } ] }", &[named]), (None, true, vec![]));
+        assert_eq!(token("{ consul: \"c:1\", jobs: [ { name: \"a\" } ] }", &[named]), (None, true, vec![]));
         let told = |source: &str| {
             vec![format!("W consul: CONSUL_HTTP_TOKEN_FILE in the environment has no effect: {source} gives the token")]
         };

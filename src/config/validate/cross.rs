@@ -151,7 +151,7 @@ mod tests {
             "{near:?} {far:?}"
         );
         // A watch is no job, with a name or without.
-        let watch = said_of("other", "consul: \"c\", watches: [ { interval: 1 } ]");
+        let watch = said_of("other", "consul: \"c:1\", watches: [ { interval: 1 } ]");
         assert!(watch.contains(&"E signals.HUP.job: no job is called `other`".to_owned()), "{watch:?}");
     }
 

@@ -40,10 +40,10 @@ pub(super) fn extras(raw: &Job, port: i64, judge: &mut Judge) -> Extras {
 }
 
 /// A pure Go duration. An absent one is wrong, too, as in the original, but only where nothing else tells why there is a
-/// section.
+/// section: a key that nobody knows has been told already.
 fn deregister_after(raw: &Job, extras: &raw::Extras, section: Span, judge: &mut Judge) -> Option<String> {
     let field = &extras.deregister_after;
-    if field.field.is_bad() || (field.node.is_none() && extras.has_ours()) {
+    if field.field.is_bad() || (field.node.is_none() && (extras.has_ours() || extras.has_unknown)) {
         return None;
     }
     match parse_go_duration(field.text()) {

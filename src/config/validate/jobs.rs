@@ -71,7 +71,12 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
         judge.add(problem);
     }
     let ttl = health.as_ref().map_or(Duration::ZERO, |h| h.ttl);
-    let service = if advertised { service::service(&Part { raw, context, ttl }, judge) } else { None };
+    let service = if advertised {
+        service::service(&Part { raw, context, ttl }, judge)
+    } else {
+        service::warn_of_no_port(raw, judge);
+        None
+    };
     // Rule 7.
     let decided = when::when(&raw.when, name, signals, judge);
     // Rule 8.
@@ -175,6 +180,33 @@ fn only_one(
 mod tests {
     use super::super::said::{job, outcome, plan, said, said_of_job};
     use super::*;
+
+    #[test]
+    fn what_only_counts_with_a_port_is_told_once_where_there_is_none() {
+        assert_eq!(
+            said_of_job("consul: { meta: { a: \"b\" } }, interfaces: \"eth0\", tags: [\"x\"]"),
+            ["W jobs[0].tags: `tags`, `interfaces` and `consul` have no effect without `port`"]
+        );
+        assert_eq!(
+            said_of_job("initial_status: \"critical\", port: 0"),
+            ["W jobs[0].initial_status: has no effect without `port`"]
+        );
+    }
+
+    #[test]
+    fn a_switch_of_the_agent_in_a_job_or_at_the_top_is_told_its_place() {
+        let place = "it belongs in the `consul` object at the top";
+        let said_of = |text: &str| {
+            let diagnostics = outcome(text).diagnostics;
+            let [one] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
+            assert!(one.message.contains("unknown key `failingHeartbeat`") && one.help.contains(place), "{one:?}");
+        };
+        said_of(
+            "{ consul: \"c:1\", jobs: [ { name: \"app\", exec: \"x\", port: 80, interfaces: \"static:10.0.0.1\",
+               health: { interval: 5, ttl: 10 }, consul: { failingHeartbeat: true } } ] }",
+        );
+        said_of("{ consul: \"c:1\", failingHeartbeat: true, jobs: [ { name: \"a\", exec: \"x\" } ] }");
+    }
 
     #[test]
     fn a_container_has_one_application() {

@@ -3,6 +3,7 @@
 //! Every function here returns something to go on with, so that one mistake hides no other: where a value is wrong it has
 //! been reported, and a stand-in takes its place. A report with errors never lets a plan out (`compile`).
 
+mod agent_address;
 mod command;
 mod consul;
 mod credentials;

@@ -54,6 +54,26 @@ pub(super) fn service(from: &Part, judge: &mut Judge) -> Option<ServiceSpec> {
     })
 }
 
+/// What a job without a port says of a service that it is not.
+pub(super) fn warn_of_no_port(raw: &Job, judge: &mut Judge) {
+    let told = [
+        ("tags", raw.tags.span()),
+        ("interfaces", raw.interfaces.map(|node| node.span)),
+        ("initial_status", raw.initial_status_node.map(|node| node.span)),
+        ("consul", raw.consul.span()),
+    ];
+    let told: Vec<(&str, Span)> = told.into_iter().filter_map(|(key, span)| Some((key, span?))).collect();
+    let (Some((key, span)), Some((last, before))) = (told.first(), told.split_last()) else { return };
+    let words: Vec<String> = before.iter().map(|(key, _)| format!("`{key}`")).collect();
+    let message = if words.is_empty() {
+        "has no effect without `port`".to_owned()
+    } else {
+        format!("{} and `{}` have no effect without `port`", words.join(", "), last.0)
+    };
+    let problem = judge.warning(key, *span, message);
+    judge.add(problem);
+}
+
 /// Like the original we take any number, and let others judge; but hardly anybody means it.
 pub(super) fn warn_of_odd_port(judge: &mut Judge, key: &str, port: i64, span: Span) {
     if !(1..=65_535).contains(&port) {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::address::Endpoint;
 use super::dns::Lookup;
 use super::error::{CallError, DiscoveryError};
+use super::explain;
 use super::tls;
 use super::token::Token;
 use super::types::{HealthQuery, Healthy, Wait, instances};
@@ -137,7 +138,7 @@ impl Client {
         let mut url = self.url(&["health", "service", &query.0.name])?;
         query.put(&mut url, wait);
         let call = Call { method: Method::GET, url, body: None };
-        let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| CallError::TimedOut(limit.0))??;
+        let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| self.timed_out(limit))??;
         let instances = instances(&answer.body)?;
         if instances.is_empty() && answer.filtered {
             // Not known is not empty (reliability row 61).
@@ -152,7 +153,7 @@ impl Client {
             let _turn = self.turns.acquire().await;
             self.call(&call).await
         };
-        timeout(limit.0, calling).await.map_err(|_| CallError::TimedOut(limit.0))?.map(drop)
+        timeout(limit.0, calling).await.map_err(|_| self.timed_out(limit))?.map(drop)
     }
 
     /// Calls, and once more with another token if the file holds another than the one that was refused.
@@ -265,27 +266,20 @@ impl Client {
 
     /// Where it broke and why, without the URL.
     fn broken(&self, error: reqwest::Error) -> CallError {
-        let error = error.without_url();
-        let mut words: Vec<String> = Vec::new();
-        let mut next: Option<&dyn std::error::Error> = Some(&error);
-        while let Some(error) = next {
-            let text = error.to_string();
-            // The outer layers only say that something inside them failed, or repeat it.
-            let hollow = text.starts_with("error ") || text.starts_with("client error") || text == "connection error";
-            if !hollow && !words.iter().any(|known| known.contains(&text)) {
-                words.push(text);
-            }
-            next = error.source();
+        CallError::Transport(format!("{}: {}", self.agent(), explain::reason(&error.without_url())))
+    }
+
+    fn timed_out(&self, limit: Limit) -> CallError {
+        CallError::TimedOut { from: self.agent(), within: limit.0 }
+    }
+
+    /// Where the agent is, for messages.
+    fn agent(&self) -> String {
+        match &self.endpoint {
+            Ok(Endpoint { socket: Some(socket), .. }) => socket.display().to_string(),
+            Ok(endpoint) => endpoint.authority(),
+            Err(_) => "Consul".to_owned(),
         }
-        let reason = if words.is_empty() { error.to_string() } else { words.join(": ") };
-        let agent = self.endpoint.as_ref().map_or_else(
-            |_| String::new(),
-            |endpoint| match &endpoint.socket {
-                Some(socket) => socket.display().to_string(),
-                None => endpoint.authority(),
-            },
-        );
-        CallError::Transport(format!("{agent}: {reason}"))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `client` | requests with their limits; the only file that names the HTTP library |
 //! | `error` | why a call failed |
+//! | `explain` | why a connection failed, in words that help |
 //! | `address` | where the agent is, and the proxy in between |
 //! | `dns` | addresses of host names |
 //! | `tls` | authorities, client certificate, expected name |
@@ -14,6 +15,7 @@ mod address;
 mod client;
 mod dns;
 mod error;
+mod explain;
 mod tls;
 mod token;
 mod types;

@@ -51,7 +51,10 @@ pub(super) fn config(tls: &ConsulTls) -> Result<ClientConfig, DiscoveryError> {
     let private = PrivateKeyDer::from_pem_slice(&read(key)?);
     // Not the library's words, which may hold a piece of the key.
     let private = private.map_err(|_| pem(key, "there is no private key in it"))?;
-    builder.with_client_auth_cert(chain, private).map_err(|error| DiscoveryError::Tls(error.to_string()))
+    builder.with_client_auth_cert(chain, private).map_err(|error| match error {
+        Error::InconsistentKeys(_) => DiscoveryError::Pair { certificate: cert.clone(), key: key.clone() },
+        error => DiscoveryError::Tls(error.to_string()),
+    })
 }
 
 /// The settings where nobody is spoken to over TLS.

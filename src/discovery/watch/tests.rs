@@ -164,10 +164,37 @@ async fn f61_f62_what_is_not_known_is_not_told() {
     until("all of them", || fake.seen().len() >= 7).await;
     nothing(&mut discovery).await;
     fails.store(false, Ordering::Relaxed);
+    assert!(logged.has("[<nil>] (watch db, attempt 2)"), "{}", logged.text());
     until("it works again", || logged.has("queries of db are answered again")).await;
     nothing(&mut discovery).await;
     let lines = logged.lines();
-    let first = "failed to query db: Unexpected response code: 500 (No path to datacenter) [<nil>]";
+    let first = "failed to query db: Unexpected response code: 500 (No path to datacenter) [<nil>] (watch db)";
     assert!(lines[0].starts_with("WARN") && lines[0].contains(first), "{lines:?}");
     assert!(lines.last().unwrap().starts_with("INFO"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_filter_that_consul_refuses_is_named() {
+    let logged = Logged::start();
+    let wrong = "Failed to create boolean expression evaluator: Selector \"Nope\" is not valid";
+    for (code, filter, doubted) in [(500, "Nope == 1", true), (400, "Nope == 1", true), (500, "", false)] {
+        let fake = Fake::start(move |_| status(code, wrong)).await;
+        let mut discovery = Discovery::new(&fake.consul()).unwrap();
+        let name = format!("db-{code}-{}", filter.len());
+        discovery.start_watch(WATCH, &WatchSpec { name: name.clone(), filter: filter.to_owned(), ..spec(60) });
+        let doubt = if doubted { "; the filter may be wrong: \"Nope == 1\"" } else { "" };
+        let words = format!("is not valid) [<nil>]{doubt} (watch {name})");
+        until("it is told", || logged.has(&words)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_fails_during_a_stop_is_no_news() {
+    let logged = Logged::start();
+    let fake = Fake::start(|_| Reply::Close).await;
+    let mut discovery = watch(&fake, 1);
+    discovery.stopping();
+    until("it is told quietly", || logged.has("failed to query db: ")).await;
+    assert!(logged.lines().is_empty(), "{:?}", logged.lines());
+    assert!(logged.has("DEBUG containerpilot::discovery::watch: failed to query db: "), "{}", logged.text());
 }

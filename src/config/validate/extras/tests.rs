@@ -182,5 +182,8 @@ fn weights_are_those_of_consul() {
 
 #[test]
 fn a_job_without_a_port_is_not_judged() {
-    assert_eq!(said_of_job("consul: { meta: { \"consul-x\": \"v\" }, weights: { passing: 0 } }"), Vec::<String>::new());
+    assert_eq!(
+        said_of_job("consul: { meta: { \"consul-x\": \"v\" }, weights: { passing: 0 } }"),
+        ["W jobs[0].consul: has no effect without `port`"]
+    );
 }

@@ -7,7 +7,7 @@ fn said_of(text: &str) -> Vec<String> {
 /// A job of this name that runs, and one more that waits.
 fn waiting(name: &str, when: &str) -> String {
     format!(
-        "{{ consul: \"c\", jobs: [ {{ name: \"{name}\", exec: \"x\" }}, {{ name: \"waits\", exec: \"x\", when: {when} }} ] }}"
+        "{{ consul: \"c:1\", jobs: [ {{ name: \"{name}\", exec: \"x\" }}, {{ name: \"waits\", exec: \"x\", when: {when} }} ] }}"
     )
 }
 
@@ -63,7 +63,7 @@ fn an_unknown_source_may_be_the_name_that_could_not_be_read() {
     assert_eq!(said_of(text), ["E jobs[0].name: expected a text, found []"]);
     let watch = |source: &str| {
         said_of(&format!(
-            "{{ consul: \"c\", watches: [ {{ interval: 1 }} ], jobs: [ {{ name: \"b\", exec: \"x\", when: {{ source: \"{source}\", once: \"healthy\" }} }} ] }}"
+            "{{ consul: \"c:1\", watches: [ {{ interval: 1 }} ], jobs: [ {{ name: \"b\", exec: \"x\", when: {{ source: \"{source}\", once: \"healthy\" }} }} ] }}"
         ))
     };
     assert_eq!(watch("watch.other").len(), 1);
@@ -95,7 +95,7 @@ fn a_signal_starts_jobs_only_as_an_event() {
 /// A file in which a job waits for this event of one of these: `a` has all that publishes events, `bare` nothing.
 fn waits_for(source: &str, event: &str) -> String {
     format!(
-        "{{ consul: \"c\", watches: [ {{ name: \"ww\", interval: 1 }} ], telemetry: {{ interfaces: [\"static:10.0.0.1\"] }},
+        "{{ consul: \"c:1\", watches: [ {{ name: \"ww\", interval: 1 }} ], telemetry: {{ interfaces: [\"static:10.0.0.1\"] }},
            jobs: [ {{ name: \"waits\", exec: \"x\", when: {{ source: \"{source}\", {event} }} }},
              {{ name: \"a\", exec: \"x\", health: {{ exec: \"c\", interval: 1, ttl: 5 }}, when: {{ source: \"ww\", once: \"healthy\", timeout: 5 }} }},
              {{ name: \"ww\", health: {{ exec: \"c\", interval: 1, ttl: 5 }} }},

@@ -72,7 +72,10 @@ async fn f54_a_replaced_token_file_is_read_again_after_a_refusal() {
     consul.token_file = Some(file.clone());
     let client = Client::new(&consul).unwrap();
     assert!(client.needs_threads());
-    assert_eq!(deregister(&client).await.unwrap_err().to_string(), "Unexpected response code: 403 (ACL not found)");
+    assert_eq!(
+        deregister(&client).await.unwrap_err().to_string(),
+        "Unexpected response code: 403 (ACL not found) (Consul does not know the token)"
+    );
     assert_eq!(fake.seen().len(), 1, "the file holds the same: nothing to try");
     std::fs::write(&file, "new\n").unwrap();
     assert_eq!(deregister(&client).await, Ok(()));
@@ -116,7 +119,16 @@ async fn a_refusal_is_the_original_words_on_one_short_line() {
     assert_eq!(error, format!("Unexpected response code: 500 (a [31mb{})", "c".repeat(193)));
     let fake = Fake::start(|_| status(302, "")).await;
     let error = deregister(&Client::new(&fake.consul()).unwrap()).await.unwrap_err();
-    assert_eq!(error.to_string(), "Unexpected response code: 302 ()");
+    assert_eq!(error.to_string(), "Unexpected response code: 302");
+}
+
+#[test]
+fn a_refusal_says_what_is_probably_wrong_behind_the_original_words() {
+    let told = |code, body: &str| CallError::Status { code, body: body.to_owned() }.to_string();
+    assert_eq!(told(403, "Permission denied"), "Unexpected response code: 403 (Permission denied)");
+    assert!(told(403, "ACL not found").ends_with("403 (ACL not found) (Consul does not know the token)"));
+    assert!(told(404, "<!DOCTYPE HTML> <p>").ends_with("404 (<!DOCTYPE HTML> <p>) (this may not be Consul)"));
+    assert_eq!(told(503, ""), "Unexpected response code: 503");
 }
 
 #[tokio::test]
@@ -131,7 +143,7 @@ async fn f62_a_body_without_end_ends_with_the_time_of_the_call() {
     let fake = Fake::start(|_| Reply::Endless(1, Duration::from_millis(20))).await;
     let client = Client::new(&fake.consul()).unwrap();
     let error = client.deregister("web-x", Limit(Duration::from_millis(300))).await.unwrap_err();
-    assert_eq!(error.to_string(), "no answer within 300ms");
+    assert_eq!(error.to_string(), format!("no answer from {} within 300ms", fake.address));
 }
 
 #[tokio::test]
@@ -144,6 +156,7 @@ async fn f62_garbage_is_an_error_and_no_empty_list() {
     let fake = Fake::start(|_| status(200, "{\"oops\"")).await;
     let error = health(&Client::new(&fake.consul()).unwrap()).await.unwrap_err();
     assert!(matches!(error, CallError::Garbage(_)), "{error}");
+    assert!(error.to_string().ends_with("(this may not be Consul)"), "{error}");
 }
 
 #[tokio::test]
@@ -164,7 +177,8 @@ async fn f51_an_agent_that_never_answers_is_left_in_time() {
     let fake = Fake::start(|_| Reply::Hang).await;
     let client = Client::new(&fake.consul()).unwrap();
     let error = client.deregister("web-x", Limit(Duration::from_millis(200))).await.unwrap_err();
-    assert_eq!(error, CallError::TimedOut(Duration::from_millis(200)));
+    let from = fake.address.to_string();
+    assert_eq!(error, CallError::TimedOut { from, within: Duration::from_millis(200) });
 }
 
 #[tokio::test]

@@ -101,7 +101,8 @@ async fn a_private_authority_is_trusted_and_nobody_else() {
     let tls = ConsulTls { ca_path: Some(directory.path().to_owned()), ..ConsulTls::default() };
     assert_eq!(call(&https(&address, tls)).await, Ok(()));
     let error = call(&https(&address, ConsulTls::default())).await.unwrap_err().to_string();
-    assert!(error.contains("UnknownIssuer"), "{error}");
+    let hint = "its authority is not trusted: name it in consul.tls.cafile";
+    assert!(error.starts_with(&address) && error.contains("UnknownIssuer") && error.ends_with(hint), "{error}");
     let other = Authority::new();
     let tls = ConsulTls { ca_file: Some(other.file("ca.pem")), ..ConsulTls::default() };
     assert!(call(&https(&address, tls)).await.is_err());
@@ -137,9 +138,40 @@ async fn a_client_certificate_is_shown_where_both_files_are_given() {
     let address = address.to_string();
     let mut tls = ConsulTls { ca_file: Some(authority.file("ca.pem")), ..ConsulTls::default() };
     tls.client_cert = Some(authority.file("me.pem"));
-    assert!(call(&https(&address, tls.clone())).await.is_err(), "one alone is not used");
+    let error = call(&https(&address, tls.clone())).await.expect_err("one alone is not used").to_string();
+    let hint = "the agent may want a client certificate (consul.tls.clientcert, clientkey)";
+    assert!(error.starts_with(&address) && error.ends_with(hint), "{error}");
     tls.client_key = Some(authority.file("me.key"));
     assert_eq!(call(&https(&address, tls)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_agent_without_tls_is_told_as_one() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let error = call(&https(&address, ConsulTls { verify: false, ..ConsulTls::default() })).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{address}: no TLS there (does it speak http?)"));
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_an_authority_itself_is_refused_in_words() {
+    let authority = Authority::new();
+    authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1 -keyout own.key -out own.pem");
+    let (address, _names) = authority.serve("own", false);
+    let tls = ConsulTls { ca_file: Some(authority.file("own.pem")), ..ConsulTls::default() };
+    let error = call(&https(&address.to_string(), tls)).await.unwrap_err().to_string();
+    assert!(error.contains("it is that of an authority (CA:TRUE)"), "{error}");
+    // The way out that docs/consul.md names.
+    authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout own.key -out own.pem");
+    let (address, _names) = authority.serve("own", false);
+    let tls = ConsulTls { ca_file: Some(authority.file("own.pem")), ..ConsulTls::default() };
+    assert_eq!(call(&https(&address.to_string(), tls)).await, Ok(()));
 }
 
 #[test]
@@ -167,7 +199,9 @@ fn bad_files_are_told_before_anything_starts() {
         ..ConsulTls::default()
     };
     assert!(new(pair("me.pem", &ca)).ends_with("there is no private key in it"));
-    assert!(new(pair("you.pem", &key)).starts_with("set up TLS: "), "{}", new(pair("you.pem", &key)));
+    let (you, key) = (authority.file("you.pem"), key.display());
+    let other = format!("the key in {key} does not belong to the certificate in {}", you.display());
+    assert_eq!(new(pair("you.pem", &authority.file("me.key"))), other);
     let name = ConsulTls { server_name: Some("a b".to_owned()), ..ConsulTls::default() };
     assert_eq!(new(name), "expect the server name \"a b\": it is neither a host name nor an IP address");
 }
