@@ -105,9 +105,9 @@ impl Client {
         })
     }
 
-    /// Whether calls need threads: for reading the token's file.
+    /// Whether calls need threads: for reading the token's file, or those that tell where a host is.
     pub(crate) fn needs_threads(&self) -> bool {
-        matches!(self.token, Token::File { .. })
+        matches!(self.token, Token::File(_)) || self.endpoint.as_ref().is_ok_and(|it| it.is_looked_up(variable))
     }
 
     /// Whether there was a call yet.

@@ -6,6 +6,7 @@
 //! | `error` | why a call failed |
 //! | `address` | where the agent is, and the proxy in between |
 //! | `dns` | addresses of host names |
+//! | `file` | small files on file systems that may hang |
 //! | `tls` | authorities, client certificate, expected name |
 //! | `token` | the ACL token, and its file |
 //! | `types` | what is sent and what comes back |
@@ -14,6 +15,7 @@ mod address;
 mod client;
 mod dns;
 mod error;
+mod file;
 mod tls;
 mod token;
 mod types;
