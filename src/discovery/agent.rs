@@ -57,8 +57,10 @@ pub(super) struct Task {
     service: Arc<Service>,
     client: Arc<Client>,
     inbox: Sender<Input>,
-    /// Consul has taken the registration, and as far as we know it still has it.
+    /// Consul has taken the registration, and nothing was sent since that may have undone it.
     registered: bool,
+    /// Consul has taken it, and has not said since that it is out again.
+    there: bool,
     /// It was said that it is registered.
     was_registered: bool,
     /// A registration may still come true behind our back: we stopped waiting for its answer.
@@ -83,6 +85,7 @@ impl Task {
             client,
             inbox,
             registered: false,
+            there: false,
             was_registered: false,
             uncertain: false,
             alive: None,
@@ -127,9 +130,15 @@ impl Task {
         };
         self.failures = self.failures.saturating_add(1);
         let at = now() + backoff(self.failures, self.service.interval);
-        // Never claim with an old result that all is well.
-        let worth = self.service.spec.ttl.max(self.service.interval);
-        let in_time = letter.report == Report::Withdraw || at.saturating_duration_since(letter.came) < worth;
+        let in_time = match letter.report {
+            // These claim nothing that could grow old, and nothing else may come for long.
+            Report::Withdraw | Report::Initial(_) => true,
+            // Never claim with an old result that all is well.
+            Report::Passing | Report::Failing(_) => {
+                let worth = self.service.spec.ttl.max(self.service.interval);
+                at.saturating_duration_since(letter.came) < worth
+            }
+        };
         (failed.again && in_time).then_some((letter, at))
     }
 
@@ -189,6 +198,10 @@ impl Task {
         if told.as_ref().is_err_and(CallError::is_forgotten) {
             debug!(service = service.spec.name, "Consul does not know the service {id}");
             self.registered = false;
+            if service.mailbox.is_withdrawal() {
+                // Nobody wants it back.
+                return Err(Failed { again: false });
+            }
             self.register(status).await?;
             registered = true;
             told = self.client.update(id, update(status, output), Limit::AGENT_CALL).await;
@@ -216,6 +229,7 @@ impl Task {
         match told {
             Ok(()) => {
                 self.registered = true;
+                self.there = true;
                 // From now on its time to live runs.
                 self.alive = (status == CheckStatus::Passing).then(now);
                 self.critical = None;
@@ -242,12 +256,14 @@ impl Task {
         let name = &self.service.spec.name;
         let id = &self.service.spec.id;
         debug!(service = name, "deregistering: {id}");
+        // From here on it may be out, also when no answer says so.
+        self.registered = false;
         let left = WITHDRAWAL.saturating_sub(now().saturating_duration_since(since));
         let told = self.client.deregister(id, Limit(left.max(WITHDRAWAL.saturating_sub(IN_FLIGHT)))).await;
         match told {
             Err(error) if !error.is_forgotten() => {
                 if let Some(Say { attempt, suppressed }) = self.deregistration.failed() {
-                    let stays = if self.registered || self.uncertain {
+                    let stays = if self.there || self.uncertain {
                         format!(
                             "; it may stay there, critical when its TTL of {} is over",
                             elapsed(self.service.spec.ttl)
@@ -269,7 +285,7 @@ impl Task {
                 self.deregistration = Suppress::default();
                 self.alive = None;
                 self.critical = None;
-                if std::mem::take(&mut self.registered) {
+                if std::mem::take(&mut self.there) {
                     info!(service = name, "Service deregistered: {name}");
                 }
                 // Once more later, if a registration that nobody waited for may have come after it.

@@ -62,9 +62,14 @@ impl Mailbox {
 
     /// Waits until the newest report is to withdraw. Takes nothing.
     pub(super) async fn withdrawal(&self) {
-        while !self.lock().letter.as_ref().is_some_and(|letter| letter.report == Report::Withdraw) {
+        while !self.is_withdrawal() {
             self.news.notified().await;
         }
+    }
+
+    /// Whether the newest report, not yet taken, is to withdraw.
+    pub(super) fn is_withdrawal(&self) -> bool {
+        self.lock().letter.as_ref().is_some_and(|letter| letter.report == Report::Withdraw)
     }
 
     /// One withdrawal that is in hand and has to be answered now; none when all are.

@@ -84,7 +84,8 @@ impl Discovery {
         Ok(Self { client, services, tasks, sender, receiver, next: None, stopping })
     }
 
-    /// Whether requests will need a thread of tokio's blocking pool: to read the token's file. Host names need none.
+    /// Whether requests will need a thread of tokio's blocking pool: to read the token's file, or those that tell where a
+    /// host is.
     ///
     /// The pool panics when it can't have its first thread (reliability row 25), so warm one before the limits bite.
     pub fn needs_threads(&self) -> bool {

@@ -48,11 +48,11 @@ async fn ready_loses_nothing_when_it_is_cancelled() {
 }
 
 #[test]
-fn only_a_token_file_needs_threads() {
+fn only_files_need_threads() {
     let needs = |consul: &Consul| Discovery::new(consul).unwrap().needs_threads();
     assert!(!needs(&consul("127.0.0.1:8500")));
     assert!(!needs(&consul("localhost:8500")));
     assert!(!needs(&consul("nonsense://")));
-    assert!(!needs(&consul("consul.example:8500")), "f25: a lookup needs no thread");
+    assert!(needs(&consul("consul.example:8500")), "f25: a lookup reads /etc/hosts");
     assert!(needs(&Consul { token_file: Some("/token".into()), ..consul("127.0.0.1:8500") }));
 }

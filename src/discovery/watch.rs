@@ -16,12 +16,14 @@ use tracing::{debug, info, warn};
 use super::consul::{CallError, Client, HealthQuery, Wait};
 use super::pace::{Pace, backoff, now};
 use super::suppress::{Say, Suppress, whose};
-use crate::core::{Input, Instance, WatchId};
+use crate::core::{Input, Instance, WatchId, count};
 use crate::plan::WatchSpec;
 
 /// Consul waits no longer.
 const LONGEST: Duration = Duration::from_mins(10);
 const SHORTEST: Duration = Duration::from_secs(1);
+/// So many characters are said of what others registered.
+const SAID: usize = 100;
 
 /// What a task asks for, and what it knows.
 pub(super) struct Task {
@@ -38,6 +40,7 @@ pub(super) struct Task {
     pace: Pace,
     failures: u32,
     suppress: Suppress,
+    odd: Suppress,
 }
 
 /// What follows from an answer's index.
@@ -69,8 +72,8 @@ impl Task {
         inbox: Sender<Input>,
         stopping: Arc<AtomicBool>,
     ) -> Self {
-        let (pace, suppress) = (Pace::default(), Suppress::default());
-        Self { watch, spec, client, inbox, stopping, index: 0, told: None, pace, failures: 0, suppress }
+        let (pace, suppress, odd) = (Pace::default(), Suppress::default(), Suppress::default());
+        Self { watch, spec, client, inbox, stopping, index: 0, told: None, pace, failures: 0, suppress, odd }
     }
 
     /// Runs for ever.
@@ -87,6 +90,7 @@ impl Task {
                     let next = Next::after(asked, healthy.index, now().saturating_duration_since(began), interval);
                     self.index = next.index;
                     self.works();
+                    self.leave_out(&healthy.odd);
                     self.tell(healthy.instances).await;
                     if next.poll {
                         sleep_until(began + spec.interval.max(SHORTEST)).await;
@@ -124,6 +128,26 @@ impl Task {
         if let Some(attempt) = self.suppress.recovered() {
             let name = &self.spec.name;
             info!(service = name, attempt, "queries of {name} are answered again");
+        }
+    }
+
+    /// Says that there are instances of which nobody is told.
+    fn leave_out(&mut self, odd: &[Instance]) {
+        let Some(first) = odd.first() else {
+            self.odd = Suppress::default();
+            return;
+        };
+        if let Some(Say { attempt, suppressed }) = self.odd.failed() {
+            let (name, count) = (&self.spec.name, count(odd.len(), "instance"));
+            // Each may be as long as an answer, and hold anything.
+            let short = |text: &str| format!("{:?}", text.chars().take(SAID).collect::<String>());
+            let (id, address) = (short(&first.id), short(&first.address));
+            warn!(
+                service = name,
+                attempt,
+                suppressed,
+                "{count} of {name} left out: the address of {id} is {address}, neither an IP address nor a host name"
+            );
         }
     }
 

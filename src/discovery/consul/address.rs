@@ -52,6 +52,12 @@ impl Endpoint {
         self.base.host_str().unwrap_or_default().trim_matches(['[', ']'])
     }
 
+    /// Whether reaching it takes the lookup of a name: its own, or that of the proxy in between.
+    pub(super) fn is_looked_up(&self, variable: impl Fn(&str) -> Option<String>) -> bool {
+        let is_address = is_localhost(self.host()) || self.host().parse::<IpAddr>().is_ok();
+        self.socket.is_none() && (!is_address || matches!(self.proxy(variable), Ok(Some(_))))
+    }
+
     /// The proxy that the environment names for this agent.
     ///
     /// As Go does it: `HTTP_PROXY` or `HTTPS_PROXY`, but for those whom `NO_PROXY` names, and never for `localhost` and
@@ -146,6 +152,18 @@ mod tests {
         assert!(https.proxy(variable).unwrap().is_none());
         let cgi = |name: &str| variable(name).or_else(|| (name == "REQUEST_METHOD").then(String::new));
         assert!(http("consul:8500").unwrap().proxy(cgi).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_name_is_looked_up_be_it_the_agents_or_its_proxys() {
+        let none = |_: &str| None;
+        let proxy = |name: &str| (name == "HTTP_PROXY").then(|| "proxy:3128".to_owned());
+        assert!(http("consul:8500").unwrap().is_looked_up(none));
+        assert!(!http("10.0.0.1:8500").unwrap().is_looked_up(none));
+        assert!(!http("[fd00::1]:8500").unwrap().is_looked_up(none));
+        assert!(http("10.0.0.1:8500").unwrap().is_looked_up(proxy));
+        assert!(!http("localhost:8500").unwrap().is_looked_up(proxy));
+        assert!(!Endpoint::of(&consul(ConsulScheme::Unix, "/sock")).unwrap().is_looked_up(proxy));
     }
 
     #[test]

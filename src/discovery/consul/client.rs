@@ -30,10 +30,12 @@ const LARGEST: usize = 8 * 1024 * 1024;
 const LARGEST_SAID: usize = 200;
 /// The most that is read of such an answer, so that a token in it is seen whole and taken out.
 const LARGEST_REFUSAL: usize = 4096;
-/// So many agent calls at a time: Consul takes 200 connections of one address, and watches need theirs too.
-const AT_A_TIME: usize = 64;
-/// So many connections are kept when they have nothing to do; each costs the agent and us a descriptor.
-const IDLE: usize = 16;
+/// So many agent calls at a time: Consul takes 200 connections of one address. One that hangs for half a minute has that
+/// many of ours to look at when it goes on, and watches need theirs too.
+const AT_A_TIME: usize = 32;
+/// So many connections are kept while they have nothing to do, for 90 s, which is longer than between two heartbeats. Room
+/// for all agent calls and as many watches: a hundred services with fewer than they use make new ones with each heartbeat.
+const IDLE: usize = 64;
 
 /// How long a call may take, from the first byte of the lookup to the last of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,9 +108,9 @@ impl Client {
         })
     }
 
-    /// Whether calls need threads: for reading the token's file.
+    /// Whether calls need threads: for reading the token's file, or those that tell where a host is.
     pub(crate) fn needs_threads(&self) -> bool {
-        matches!(self.token, Token::File { .. })
+        matches!(self.token, Token::File(_)) || self.endpoint.as_ref().is_ok_and(|it| it.is_looked_up(variable))
     }
 
     /// Whether there was a call yet.
@@ -139,12 +141,12 @@ impl Client {
         query.put(&mut url, wait);
         let call = Call { method: Method::GET, url, body: None };
         let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| self.timed_out(limit))??;
-        let instances = instances(&answer.body)?;
-        if instances.is_empty() && answer.filtered {
+        let (instances, odd) = instances(&answer.body)?;
+        if instances.is_empty() && odd.is_empty() && answer.filtered {
             // Not known is not empty (reliability row 61).
             return Err(CallError::Unusable("the token may not read the service or its nodes".to_owned()));
         }
-        Ok(Healthy { index: answer.index, instances })
+        Ok(Healthy { index: answer.index, instances, odd })
     }
 
     async fn put(&self, path: &[&str], body: Option<Vec<u8>>, limit: Limit) -> Result<(), CallError> {

@@ -7,6 +7,7 @@
 //! | `explain` | why a connection failed, in words that help |
 //! | `address` | where the agent is, and the proxy in between |
 //! | `dns` | addresses of host names |
+//! | `file` | small files on file systems that may hang |
 //! | `tls` | authorities, client certificate, expected name |
 //! | `token` | the ACL token, and its file |
 //! | `types` | what is sent and what comes back |
@@ -16,6 +17,7 @@ mod client;
 mod dns;
 mod error;
 mod explain;
+mod file;
 mod tls;
 mod token;
 mod types;

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::error::{CallError, DiscoveryError};
-use super::token::read_small;
+use super::file::read_small;
 use crate::plan::ConsulTls;
 
 /// The largest PEM file that is read: all public authorities together have 250 kB.

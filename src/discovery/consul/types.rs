@@ -1,10 +1,12 @@
 //! What is sent to Consul, byte for byte what the original sends (v3 §13.2 to §13.4), and what comes back (v3 §14).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use super::error::CallError;
 use crate::core::Instance;
@@ -160,6 +162,8 @@ pub(crate) struct Healthy {
     pub(crate) index: Option<u64>,
     /// Sorted by id, node, address and port: Consul promises no order.
     pub(crate) instances: Vec<Instance>,
+    /// Whose address is none: anybody may register anything.
+    pub(crate) odd: Vec<Instance>,
 }
 
 #[derive(Deserialize)]
@@ -187,16 +191,33 @@ struct Service {
     tags: Option<Vec<String>>,
 }
 
-/// Reads the answer to a [`HealthQuery`]. Members that we don't know are none of our business.
-pub(super) fn instances(body: &[u8]) -> Result<Vec<Instance>, CallError> {
+/// Reads the answer to a [`HealthQuery`]: the instances, and those whose address is none. Members that we don't know are
+/// none of our business.
+pub(super) fn instances(body: &[u8]) -> Result<(Vec<Instance>, Vec<Instance>), CallError> {
     // Go's library writes `null` for a list that is empty.
-    let entries: Option<Vec<Entry>> =
-        serde_json::from_slice(body).map_err(|error| CallError::Garbage(error.to_string()))?;
+    let entries: Option<Vec<Entry>> = serde_json::from_slice(body).map_err(|error| garbage(&error))?;
     let mut instances: Vec<Instance> = entries.unwrap_or_default().into_iter().map(Entry::into_instance).collect();
     instances.sort_by(|a, b| {
         (&a.id, &a.node, &a.address, a.port, &a.tags).cmp(&(&b.id, &b.node, &b.address, b.port, &b.tags))
     });
-    Ok(instances)
+    Ok(instances.into_iter().partition(|instance| is_address(&instance.address)))
+}
+
+/// Where it can't be read. The library's words repeat what stands there, which may be long and anything.
+fn garbage(error: &serde_json::Error) -> CallError {
+    let what = match error.classify() {
+        Category::Eof => "it ends too early",
+        Category::Data => "it is not a list of instances",
+        Category::Syntax | Category::Io => "it is not JSON",
+    };
+    CallError::Garbage(format!("{what} (line {}, column {})", error.line(), error.column()))
+}
+
+/// Whether it is an IP address or a plain host name. It becomes part of a line that scripts read (`..._ADDRS`), so a line
+/// break or a space in it would be somebody else's instance.
+fn is_address(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    text.parse::<IpAddr>().is_ok() || (!text.is_empty() && text.chars().all(plain))
 }
 
 impl Entry {

@@ -198,3 +198,27 @@ async fn what_fails_during_a_stop_is_no_news() {
     assert!(logged.lines().is_empty(), "{:?}", logged.lines());
     assert!(logged.has("DEBUG containerpilot::discovery::watch: failed to query db: "), "{}", logged.text());
 }
+
+#[tokio::test]
+async fn an_instance_without_an_address_is_left_out_and_told() {
+    let logged = Logged::start();
+    let odd = Arc::new(AtomicBool::new(true));
+    let fake = Fake::start({
+        let odd = Arc::clone(&odd);
+        move |_| {
+            let evil = r#"{"Service":{"ID":"evil\n","Address":"10.0.0.9:1\n10.6.6.6","Port":1}},"#;
+            let body = list(&["a"]);
+            status(200, &if odd.load(Ordering::Relaxed) { body.replacen('[', &format!("[{evil}"), 1) } else { body })
+        }
+    })
+    .await;
+    let mut discovery = watch(&fake, 1);
+    assert_eq!(seen(&mut discovery).await, ["a"]);
+    until("the fourth answer", || fake.seen().len() == 4).await;
+    odd.store(false, Ordering::Relaxed);
+    nothing(&mut discovery).await;
+    let words = r#"1 instance of db left out: the address of "evil\n" is "10.0.0.9:1\n10.6.6.6", neither an IP address nor a host name"#;
+    let lines = logged.lines();
+    assert!(lines.iter().all(|line| line.starts_with("WARN") && line.contains(words)), "{lines:?}");
+    assert!((2..=3).contains(&lines.len()), "the first, second and fourth: {lines:?}");
+}

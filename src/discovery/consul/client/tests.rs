@@ -168,7 +168,7 @@ async fn f61_a_list_that_the_token_may_not_read_is_not_empty() {
     let fake = Fake::start(move |_| answer("[]")).await;
     let error = health(&Client::new(&fake.consul()).unwrap()).await.unwrap_err();
     assert_eq!(error.to_string(), "the token may not read the service or its nodes");
-    let fake = Fake::start(move |_| answer(r#"[{"Service":{"ID":"db-1"}}]"#)).await;
+    let fake = Fake::start(move |_| answer(r#"[{"Service":{"ID":"db-1","Address":"x"}}]"#)).await;
     assert_eq!(health(&Client::new(&fake.consul()).unwrap()).await.unwrap().len(), 1, "what it may read is known");
 }
 

@@ -8,6 +8,7 @@ const SERVERS: usize = 3;
 /// What `/etc/resolv.conf` says, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Config {
+    /// None if there are only some that can't be asked.
     pub(super) servers: Vec<IpAddr>,
     search: Vec<String>,
     ndots: usize,
@@ -16,10 +17,15 @@ pub(super) struct Config {
 impl Config {
     pub(super) fn parse(text: &str) -> Self {
         let mut config = Self { servers: Vec::new(), search: Vec::new(), ndots: 1 };
+        let mut names_one = false;
         for line in text.lines() {
             let mut words = line.split_whitespace();
             match words.next() {
-                Some("nameserver") => config.servers.extend(words.next().and_then(|word| word.parse::<IpAddr>().ok())),
+                Some("nameserver") => {
+                    names_one = true;
+                    // Those with a zone (`fe80::1%eth0`) can't be asked: we don't know the interfaces' numbers.
+                    config.servers.extend(words.next().and_then(|word| word.parse::<IpAddr>().ok()));
+                }
                 Some("search" | "domain") => config.search = words.map(|word| without_dot(word).to_owned()).collect(),
                 Some("options") => {
                     let ndots = words.filter_map(|word| word.strip_prefix("ndots:")?.parse().ok()).next_back();
@@ -29,7 +35,7 @@ impl Config {
             }
         }
         config.servers.truncate(SERVERS);
-        if config.servers.is_empty() {
+        if !names_one {
             config.servers.push(Ipv4Addr::LOCALHOST.into());
         }
         config
@@ -83,6 +89,7 @@ mod tests {
         assert_eq!(config.servers, ["10.96.0.10".parse::<IpAddr>().unwrap()]);
         assert_eq!(config.candidates("consul"), ["consul.ns.svc.cluster.local", "consul.svc.cluster.local", "consul"]);
         assert_eq!(config.candidates("consul.example."), ["consul.example"]);
+        assert!(Config::parse("nameserver fe80::1%eth0\n").servers.is_empty(), "nobody else is asked instead");
         let config = Config::parse("search local");
         assert_eq!(config.servers, [IpAddr::from(Ipv4Addr::LOCALHOST)]);
         assert_eq!(config.candidates("a.b"), ["a.b", "a.b.local"]);

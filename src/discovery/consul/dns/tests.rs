@@ -3,6 +3,8 @@ use tokio::net::TcpListener;
 
 use super::message::tests::answer;
 use super::*;
+use crate::discovery::consul::file::hang_files;
+use crate::discovery::consul::file::tests::with_one_thread;
 
 /// Files, and a name server that is asked because of them.
 struct Bench {
@@ -14,7 +16,7 @@ impl Bench {
     fn new(resolv_conf: &str, port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut lookup = Lookup::new(None);
-        lookup.files = Files { hosts: dir.path().join("hosts"), resolv_conf: dir.path().join("resolv.conf"), port };
+        lookup.files = Arc::new(Files::new(dir.path().join("hosts"), dir.path().join("resolv.conf"), port));
         std::fs::write(dir.path().join("resolv.conf"), resolv_conf).unwrap();
         Self { dir, lookup }
     }
@@ -163,4 +165,107 @@ async fn a_server_that_refuses_is_named() {
     let port = server(|question| Some(answer(question, [0, 5], &[]))).await;
     let bench = Bench::new("nameserver 127.0.0.1", port);
     assert_eq!(bench.look_up("consul").await.unwrap_err(), format!("127.0.0.1:{port} answers with code 5"));
+}
+
+fn is_v4(question: &[u8]) -> bool {
+    question[question.len() - 3] == 1
+}
+
+/// An address for IPv4, and for IPv6 what this makes of the question.
+async fn half(v6: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) -> u16 {
+    server(
+        move |question| {
+            if is_v4(question) { Some(answer(question, [0, 0], &["10.0.0.1".parse().unwrap()])) } else { v6(question) }
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn f56_what_fails_for_one_kind_of_address_harms_not_the_other() {
+    let refused = half(|question| Some(answer(question, [0, 2], &[]))).await;
+    let silent = half(|_| None).await;
+    // Nobody listens for TCP there.
+    let cut = half(|question| Some(answer(question, [2, 0], &[]))).await;
+    for port in [refused, silent, cut] {
+        let bench = Bench::new("nameserver 127.0.0.1\n", port);
+        let began = now();
+        assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned()]));
+        assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn f56_a_server_that_is_deaf_to_tcp_is_given_up_soon() {
+    let (socket, _deaf) = both().await;
+    let port = socket.local_addr().unwrap().port();
+    serve(socket, |question| {
+        let cut = !is_v4(question);
+        Some(if cut { answer(question, [2, 0], &[]) } else { answer(question, [0, 0], &ips(question)) })
+    });
+    let bench = Bench::new("nameserver 127.0.0.1\n", port);
+    let began = now();
+    assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned()]));
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+/// Two servers: the first with this answer after this time, if any, and a second that knows no name at all.
+async fn first_and_second(first_after: Option<Duration>) -> u16 {
+    let first = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = first.local_addr().unwrap().port();
+    serve(UdpSocket::bind(("127.0.0.2", port)).await.unwrap(), |question| Some(answer(question, [0, 3], &[])));
+    tokio::spawn(async move {
+        let mut packet = [0; 512];
+        while let Ok((length, from)) = first.recv_from(&mut packet).await {
+            let Some(pause) = first_after else { continue };
+            tokio::time::sleep(pause).await;
+            let reply = answer(&packet[..length], [0, 0], &ips(&packet[..length]));
+            first.send_to(&reply, from).await.unwrap();
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn f56_no_such_name_is_for_the_first_server_to_say() {
+    let port = first_and_second(Some(Duration::from_millis(50))).await;
+    let bench = Bench::new("nameserver 127.0.0.1\nnameserver 127.0.0.2\n", port);
+    assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned(), "fd00::1".to_owned()]));
+    // The other way round it has been said.
+    let bench = Bench::new("nameserver 127.0.0.2\nnameserver 127.0.0.1\n", port);
+    assert_eq!(bench.look_up("consul.example").await.unwrap_err(), "no such host: consul.example");
+}
+
+#[tokio::test]
+async fn f56_a_first_server_that_is_silent_is_waited_for_once() {
+    let port = first_and_second(None).await;
+    let bench = Bench::new("nameserver 127.0.0.1\nnameserver 127.0.0.2\nsearch a b c d e\n", port);
+    let began = now();
+    assert_eq!(bench.look_up("consul").await.unwrap_err(), "no such host: consul");
+    let took = began.elapsed();
+    assert!(took >= RESEND && took < 2 * RESEND, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_cant_be_asked_is_not_replaced_by_another() {
+    let bench = Bench::new("nameserver fe80::1%eth0\n", 1);
+    let error = bench.look_up("consul").await.unwrap_err();
+    assert!(error.ends_with("/resolv.conf names no server that can be asked"), "{error}");
+}
+
+#[test]
+fn files_that_hang_stop_nothing_and_what_they_held_stands() {
+    let bench = Bench::new("nameserver 127.0.0.1", 1);
+    let hosts = bench.dir.path().join("hosts");
+    with_one_thread(async {
+        let hung = hang_files();
+        let error = bench.look_up("consul").await.unwrap_err();
+        assert!(error.ends_with("/hosts can't be read: the file system does not answer"), "{error}");
+        drop(hung);
+        std::fs::write(&hosts, "10.1.1.1 consul").unwrap();
+        assert_eq!(bench.look_up("consul").await.unwrap(), ["10.1.1.1"]);
+        *bench.lookup.last.lock().unwrap() = None;
+        let _hung = hang_files();
+        assert_eq!(bench.look_up("consul").await.unwrap(), ["10.1.1.1"]);
+    });
 }

@@ -114,8 +114,8 @@ fn an_answer_is_read_without_caring_for_what_we_dont_know() {
         node: node.to_owned(),
     };
     let wanted = [instance("db-1", "10.1.0.1", 5433, &["a"], "n1"), instance("db-2", "10.0.0.2", 5432, &[], "n2")];
-    assert_eq!(instances(body).unwrap(), wanted);
-    assert_eq!(instances(b"null\n").unwrap(), []);
+    assert_eq!(instances(body).unwrap(), (wanted.to_vec(), Vec::new()));
+    assert_eq!(instances(b"null\n").unwrap(), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -123,5 +123,29 @@ fn what_is_no_answer_is_an_error() {
     let nested = "[".repeat(100_000);
     for body in ["", "{}", "[{}]", "[null]", "<html>", "[{\"Service\":{\"Port\":\"x\"}}]", "[] x", nested.as_str()] {
         assert!(matches!(instances(body.as_bytes()), Err(CallError::Garbage(_))), "{body:.20}");
+    }
+}
+
+#[test]
+fn f62_what_is_no_answer_is_told_by_its_place_and_not_repeated() {
+    let told = |body: &str| instances(body.as_bytes()).unwrap_err().to_string();
+    let long = format!(r#"[{{"Service":{{"ID":"a","Address":"x","Port":"{}"}}}}]"#, "s".repeat(4_000_000));
+    assert_eq!(told(&long), "unreadable answer: it is not a list of instances (line 1, column 4000045)");
+    assert_eq!(told("<html>\n"), "unreadable answer: it is not JSON (line 1, column 1)");
+    assert_eq!(told("[\n"), "unreadable answer: it ends too early (line 2, column 0)");
+}
+
+#[test]
+fn an_address_is_an_ip_address_or_a_plain_host_name() {
+    let list = |address: &str| {
+        let body = serde_json::json!([{"Node": {"Address": ""}, "Service": {"ID": "a", "Address": address}}]);
+        instances(body.to_string().as_bytes()).unwrap()
+    };
+    for good in ["10.0.0.1", "fd00::1", "::ffff:10.0.0.1", "db", "db-1.example.com.", "my_db"] {
+        assert_eq!(list(good).0.len(), 1, "{good}");
+    }
+    for odd in ["", "10.0.0.1:80\n10.6.6.6", "a b", "fe80::1%eth0", "[fd00::1]", "$(reboot)", "d\u{e4}tabase", "a\0"] {
+        let (instances, left_out) = list(odd);
+        assert_eq!((instances.len(), left_out.len()), (0, 1), "{odd:?}");
     }
 }
