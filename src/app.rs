@@ -12,10 +12,11 @@ use tracing::{debug, warn};
 use crate::cli::{self, Command, UsageError};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::core;
-use crate::discovery::{self, Discovery};
+use crate::discovery::Discovery;
 use crate::driver::Driver;
 use crate::env::Environment;
 use crate::exit::Exit;
+use crate::leaf;
 use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
@@ -162,7 +163,7 @@ fn stop_children_on_panic() {
     std::panic::set_hook(Box::new(move |panic| {
         // A leaf task that panics is caught and begins anew. Else the children first: nobody knows how long somebody at the
         // other end of stderr takes.
-        if std::thread::current().id() == main && !discovery::leaf_is_running() {
+        if std::thread::current().id() == main && !leaf::is_running() {
             process::terminate_all_now();
         }
         // Not through the log, whose lock the panicking thread may hold.

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
-//! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `exit` names our exit statuses, `env`,
-//! `duration` and `errno` are leaves. `tests/doors.rs` says which room may name which.
+//! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `http` is the server
+//! below every socket that we answer on; `exit` names our exit statuses, `env`, `duration`, `errno` and `leaf` are leaves. `tests/doors.rs` says which room may name which.
 
 pub mod app;
 pub mod cli;
@@ -20,6 +20,8 @@ pub mod duration;
 pub mod env;
 pub mod errno;
 pub mod exit;
+pub mod http;
+pub mod leaf;
 pub mod log;
 pub mod plan;
 pub mod process;
