@@ -8,7 +8,7 @@
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `http` is the server
-//! below every socket that we answer on; `exit` names our exit statuses, `env`, `duration`, `errno` and `leaf` are leaves. `tests/doors.rs` says which room may name which.
+//! below every socket that we answer on; `telemetry` is what monitoring sees; `exit` names our exit statuses, `env`, `duration`, `errno` and `leaf` are leaves. `tests/doors.rs` says which room may name which.
 
 pub mod app;
 pub mod cli;
@@ -25,4 +25,5 @@ pub mod leaf;
 pub mod log;
 pub mod plan;
 pub mod process;
+pub mod telemetry;
 pub mod timers;

@@ -65,7 +65,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
     ("control", &["core", "duration", "http", "plan"]),
-    ("telemetry", &["core", "duration", "http", "plan"]),
+    ("telemetry", &["core", "duration", "errno", "http", "leaf", "plan"]),
     ("log", &["core", "duration", "errno", "plan"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
