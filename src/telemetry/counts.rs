@@ -173,7 +173,8 @@ impl Counts {
 
         let nothing = OfJob::default();
         for (name, jobs) in named {
-            let label = ("job", name);
+            // Not `job`, which Prometheus gives to every series itself.
+            let label = ("name", name);
             for state in JobState::ALL {
                 let count = jobs.iter().filter(|job| job.state == state).count();
                 states.add(&[label, ("state", state.word())], number::of(u64::try_from(count).unwrap_or(u64::MAX)));
@@ -295,16 +296,16 @@ mod tests {
         let page = page(&counts, vec![job("web", JobState::Running)]);
         for line in [
             r#"containerpilot_build_info{version="4.0.0"} 1"#,
-            r#"containerpilot_job_check_duration_seconds_sum{job="web"} 0.75"#,
-            r#"containerpilot_job_check_duration_seconds_count{job="web"} 2"#,
-            r#"containerpilot_job_exits_total{code="0",job="web"} 1"#,
-            r#"containerpilot_job_exits_total{code="137",job="web"} 1"#,
-            r#"containerpilot_job_heartbeat_age_seconds{job="web"} 3"#,
-            r#"containerpilot_job_last_exit_code{job="web"} 137"#,
-            r#"containerpilot_job_restarts_total{job="web"} 2"#,
-            r#"containerpilot_job_run_seconds_total{job="web"} 13.5"#,
-            r#"containerpilot_job_state{job="web",state="running"} 1"#,
-            r#"containerpilot_job_state{job="web",state="done"} 0"#,
+            r#"containerpilot_job_check_duration_seconds_sum{name="web"} 0.75"#,
+            r#"containerpilot_job_check_duration_seconds_count{name="web"} 2"#,
+            r#"containerpilot_job_exits_total{code="0",name="web"} 1"#,
+            r#"containerpilot_job_exits_total{code="137",name="web"} 1"#,
+            r#"containerpilot_job_heartbeat_age_seconds{name="web"} 3"#,
+            r#"containerpilot_job_last_exit_code{name="web"} 137"#,
+            r#"containerpilot_job_restarts_total{name="web"} 2"#,
+            r#"containerpilot_job_run_seconds_total{name="web"} 13.5"#,
+            r#"containerpilot_job_state{name="web",state="running"} 1"#,
+            r#"containerpilot_job_state{name="web",state="done"} 0"#,
             "containerpilot_log_lines_dropped_total 3",
             "containerpilot_orphans_reaped_total 4",
         ] {
@@ -320,8 +321,8 @@ mod tests {
         series.sort_unstable();
         series.dedup();
         assert_eq!(series.len(), all, "{page:?}");
-        assert!(page.contains(&r#"containerpilot_job_restarts_total{job="a"} 4"#.to_owned()));
-        assert!(page.contains(&r#"containerpilot_job_state{job="a",state="done"} 1"#.to_owned()));
+        assert!(page.contains(&r#"containerpilot_job_restarts_total{name="a"} 4"#.to_owned()));
+        assert!(page.contains(&r#"containerpilot_job_state{name="a",state="done"} 1"#.to_owned()));
     }
 
     #[test]
