@@ -1,5 +1,7 @@
 //! From the command line to the end: load, log, signals, driver.
 
+mod ask;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -53,6 +55,7 @@ fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Command::Version => Ok(print(&format!("Version: {}\nGitHash: {}\n", env!("CARGO_PKG_VERSION"), git_hash()))),
         Command::Template { config, out } => render(config, out.as_deref()),
+        Command::Ask { config, ask } => ask::ask(config, ask),
         Command::Check { file, json } => check(&file, json),
         Command::Show { file } => show(&file),
     };

@@ -56,8 +56,9 @@ impl Counts {
         *count += 1;
     }
 
-    pub fn control_request(&mut self, code: u16, path: &'static str) {
-        *self.requests.entry((code, path)).or_default() += 1;
+    pub fn control_requests(&mut self, code: u16, path: &'static str, times: u64) {
+        let count = self.requests.entry((code, path)).or_default();
+        *count = count.saturating_add(times);
     }
 
     pub fn watch(&mut self, service: &str, instances: usize) {
@@ -244,9 +245,9 @@ mod tests {
         ] {
             counts.event(code, source);
         }
-        counts.control_request(200, "/v3/ping");
-        counts.control_request(422, "/v3/metric");
-        counts.control_request(200, "/v3/ping");
+        counts.control_requests(200, "/v3/ping", 1);
+        counts.control_requests(422, "/v3/metric", 1);
+        counts.control_requests(200, "/v3/ping", 1);
         counts.watch("db", 3);
         counts.watch("db", 2);
         let page = page(&counts, Vec::new());

@@ -1,6 +1,7 @@
 //! The metrics that jobs feed through the control socket (v3 §16).
 
 use crate::core::Moment;
+use crate::number::go_format_number;
 use crate::plan::{MetricKind, MetricSpec};
 
 use super::number;
@@ -130,7 +131,7 @@ impl Metric {
             State::Histogram(histogram) => histogram.show(&mut family),
             State::Summary { sum, count, window } => {
                 for (quantile, _) in TARGETS {
-                    family.add(&[("quantile", &number::print(quantile))], window.quantile(quantile, now));
+                    family.add(&[("quantile", &go_format_number(quantile))], window.quantile(quantile, now));
                 }
                 family.part("_sum", &[], *sum);
                 family.part("_count", &[], number::of(*count));

@@ -15,7 +15,7 @@
 //! | `counts`, `own` | what we count of ourselves; `process_*` |
 //! | `status` | `/status` and `/readyz` |
 //! | `snapshot` | what the loop tells of jobs for one answer |
-//! | `number` | Go's floats |
+//! | `number` | what Go takes for a number |
 //!
 //! The registry is ours and not the `prometheus` crate: that one has no summaries and writes numbers otherwise than the
 //! original (`1000000`, not `1e+06`), so none of its formatting could be used, and it is 240 kB.
@@ -131,9 +131,9 @@ impl Telemetry {
         self.counts.event(code, source);
     }
 
-    /// The control socket has answered. The path is that of the route, so that nobody can make new ones up.
-    pub fn control_request(&mut self, code: u16, path: &'static str) {
-        self.counts.control_request(code, path);
+    /// The control socket has answered so often. The path is that of the route, so that nobody can make new ones up.
+    pub fn control_requests(&mut self, code: u16, path: &'static str, times: u64) {
+        self.counts.control_requests(code, path, times);
     }
 
     /// A watch has found so many instances; `service` is its name without `watch.`.

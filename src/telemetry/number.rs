@@ -1,4 +1,4 @@
-//! Numbers as the original reads and writes them: Go's `strconv.ParseFloat`, and `%v` of a 64-bit float (v3 §16).
+//! Numbers as the original reads them, with Go's `strconv.ParseFloat` (v3 §16).
 
 /// Why a text is no number, in the words of Go's library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,25 +52,6 @@ fn without_underscores(text: &str) -> Option<String> {
     Some(plain)
 }
 
-/// `1`, `0.30000000000000004`, `1e+06`, `1.5e-09`, `+Inf`, `NaN`: the fewest digits that tell it from all others, and an
-/// exponent from seven digits before the point on.
-pub(super) fn print(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..6).contains(&exponent) || number == 0.0 {
-        return format!("{number}");
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
-}
-
 /// A count as a sample. Past 2⁵³ the last digits are rounded, as Prometheus itself does.
 #[expect(clippy::cast_precision_loss, reason = "every sample is a 64-bit float")]
 pub(super) fn of(count: u64) -> f64 {
@@ -80,29 +61,6 @@ pub(super) fn of(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_printed_as_go_prints_them() {
-        for (number, text) in [
-            (0.0, "0"),
-            (-0.0, "-0"),
-            (1.5, "1.5"),
-            (100_000.0, "100000"),
-            (1_000_000.0, "1e+06"),
-            (1_234_567.0, "1.234567e+06"),
-            (123_456.75, "123456.75"),
-            (0.0001, "0.0001"),
-            (0.00001, "1e-05"),
-            (1e-9, "1e-09"),
-            (1e100, "1e+100"),
-            (-2.5, "-2.5"),
-            (f64::INFINITY, "+Inf"),
-            (f64::NEG_INFINITY, "-Inf"),
-            (f64::NAN, "NaN"),
-        ] {
-            assert_eq!(print(number), text);
-        }
-    }
 
     #[test]
     fn numbers_are_read_as_go_reads_them() {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::number::print;
+use crate::number::go_format_number;
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +190,7 @@ fn line(out: &mut String, name: &str, sample: &Sample) {
     if !sample.labels.is_empty() {
         out.push('}');
     }
-    let _ = writeln!(out, " {}", print(sample.value));
+    let _ = writeln!(out, " {}", go_format_number(sample.value));
 }
 
 /// Backslashes, line ends and, where the text stands between quotes, quotes.
