@@ -116,9 +116,6 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
         let words = core::count(ignored.len(), "word");
         warn!("{words} behind the flags ignored: this file is no ContainerPilot 2, which ran them as the application");
     }
-    if plan.telemetry.is_some() {
-        warn!("no metrics are served: this version has no telemetry yet");
-    }
     let discovery = discovery_of(&plan)?;
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
     drop((source, diagnostics));
