@@ -11,7 +11,7 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::trace;
 
@@ -31,20 +31,31 @@ pub(super) struct Shared {
     pub(super) streams: Arc<Semaphore>,
 }
 
-/// Serves one request, however that goes. Ends within the limits, but for a stream that is read.
-pub(super) async fn run(socket: Socket, shared: Arc<Shared>) {
+/// How far a connection has come.
+#[derive(Default)]
+struct Progress {
+    /// The header of its request is there.
+    asked: AtomicBool,
+    /// Its answer is a stream.
+    streams: AtomicBool,
+}
+
+/// Serves one request, however that goes. Ends within the limits, but for a stream that is read; and at once when the
+/// server is stopped before anything was asked.
+pub(super) async fn run(socket: Socket, shared: Arc<Shared>, mut stopped: watch::Receiver<()>) {
     let limits = shared.limits;
     let end = Instant::now() + limits.total;
     // What took too long is still to be told, within the time.
     let answer_by = end.checked_sub(limits.total / 10).unwrap_or(end);
-    let streams = Arc::new(AtomicBool::new(false));
+    let progress = Arc::new(Progress::default());
     let service = {
-        let (shared, streams) = (Arc::clone(&shared), Arc::clone(&streams));
+        let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
         service_fn(move |request| {
-            let (shared, streams) = (Arc::clone(&shared), Arc::clone(&streams));
+            let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
+            progress.asked.store(true, Ordering::Relaxed);
             async move {
                 let mut response = answer(request, &shared, answer_by).await;
-                streams.store(response.body().is_stream(), Ordering::Relaxed);
+                progress.streams.store(response.body().is_stream(), Ordering::Relaxed);
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 Ok::<Response, Infallible>(response)
             }
@@ -57,12 +68,21 @@ pub(super) async fn run(socket: Socket, shared: Arc<Shared>) {
     let connection = builder.serve_connection(TokioIo::new(Stream::new(socket)), service);
     let time = async {
         sleep_until(end).await;
-        if streams.load(Ordering::Relaxed) {
+        if progress.streams.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    let end_of_service = async {
+        // An error: the sender is gone, which is what is meant.
+        let _ = stopped.changed().await;
+        if progress.asked.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
     };
     let ended = tokio::select! {
+        biased;
         ended = connection => ended,
+        () = end_of_service => return,
         () = time => return trace!("{}: a connection took too long", shared.name),
     };
     if let Err(error) = ended {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
@@ -82,17 +82,19 @@ impl Listener {
 #[derive(Debug)]
 pub struct Serving {
     task: JoinHandle<()>,
-    /// Dropped or used: nobody is accepted any more.
-    stop: Option<oneshot::Sender<()>>,
+    /// Dropped: nobody is accepted any more. Nothing is ever sent.
+    stop: Option<watch::Sender<()>>,
 }
 
 impl Serving {
-    /// Accepts nobody from now on, and closes the listening socket soon. Who is connected is still served.
+    /// Accepts nobody from now on, and closes the listening socket soon. Whose request has come is still answered; who
+    /// is only connected is let go.
     pub fn stop(&mut self) {
         self.stop = None;
     }
 
-    /// As [`Self::stop`], and waits for those who are connected, but not longer than this. `false` when some were left.
+    /// As [`Self::stop`], and waits for answers that are on their way, but not longer than this. `false` when some were
+    /// left.
     pub async fn finish(mut self, limit: Duration) -> bool {
         self.stop();
         timeout(limit, &mut self.task).await.is_ok()
@@ -109,14 +111,14 @@ impl Drop for Serving {
 pub fn serve(name: &'static str, listener: Listener, limits: Limits, handler: Handler) -> Serving {
     let streams = Arc::new(Semaphore::new(limits.streams));
     let shared = Arc::new(Shared { name, limits, handler, streams });
-    let (stop, stopped) = oneshot::channel();
+    let (stop, stopped) = watch::channel(());
     let task = tokio::spawn(async move {
         leaf::once(name, accept(listener, shared, stopped)).await;
     });
     Serving { task, stop: Some(stop) }
 }
 
-async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
+async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Receiver<()>) {
     // Ends every connection when this task is dropped.
     let mut connections = JoinSet::new();
     let mut failures = Failures::default();
@@ -124,18 +126,18 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: oneshot::R
         let has_room = connections.len() < shared.limits.connections;
         tokio::select! {
             biased;
-            _ = &mut stopped => break,
+            _ = stopped.changed() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if has_room => match accepted {
                 Ok(socket) => {
                     failures = Failures::default();
-                    let shared = Arc::clone(&shared);
-                    connections.spawn(async move { leaf::once(shared.name, connection::run(socket, Arc::clone(&shared))).await });
+                    let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+                    connections.spawn(async move { leaf::once(shared.name, connection::run(socket, Arc::clone(&shared), stopped)).await });
                 }
                 // Who went away while he waited is nobody's trouble.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => tokio::select! {
-                    _ = &mut stopped => break,
+                    _ = stopped.changed() => break,
                     () = sleep(failures.another(shared.name, &error)) => {}
                 },
             },

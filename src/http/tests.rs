@@ -207,17 +207,22 @@ async fn who_ends_his_half_still_gets_the_answer() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_stopped_accepts_nobody_and_serves_who_is_there() {
-    let server = start(short());
+async fn a_server_that_is_stopped_answers_who_has_asked_and_lets_the_others_go() {
+    let server = start(Limits::default());
     let address = server.address;
-    let mut socket = server.connect().await;
-    // So that it is accepted: the next one is served.
-    assert!(server.send(b"GET / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 200"));
-    let finished = tokio::spawn(server.serving.finish(Duration::from_secs(5)));
+    let mut idle = server.connect().await;
+    let mut asked = server.connect().await;
+    asked.write_all(b"POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n").await.unwrap();
+    let mut go_on = [0; 25];
+    asked.read_exact(&mut go_on).await.unwrap();
+    let finished = tokio::spawn(server.serving.finish(Duration::from_secs(30)));
+    let begin = Instant::now();
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(begin.elapsed() < Duration::from_secs(2), "at once, not at the end of its time");
     while TcpStream::connect(address).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    socket.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    assert!(rest(&mut socket).await.starts_with("HTTP/1.1 200"));
+    asked.write_all(b"x").await.unwrap();
+    assert!(rest(&mut asked).await.starts_with("HTTP/1.1 200"));
     assert!(finished.await.unwrap());
 }

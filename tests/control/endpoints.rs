@@ -133,10 +133,10 @@ fn the_server_is_told_of_in_the_original_s_words() {
 
 #[test]
 fn it_is_served_until_the_jobs_are_stopped_and_gone_at_the_end() {
-    let slow = r#"{ name: "slow", exec: ["/bin/sh", "-c",
-        "trap 'echo term >> $LOG; while [ ! -e $DIR/go ]; do sleep 0.01; done; exit 0' TERM;
-         echo up >> $LOG; sleep 1000 & wait"] }"#;
-    let mut pilot = start(slow);
+    let until_told = "while [ ! -e $DIR/go ]; do sleep 0.01; done; exit 0";
+    let script = format!("trap 'echo term >> $LOG; {until_told}' TERM; echo up >> $LOG; sleep 1000 & wait");
+    let slow = format!(r#"{{ name: "slow", exec: ["/bin/sh", "-c", "{script}"] }}"#);
+    let mut pilot = start(&slow);
     pilot.wait_log("up");
     pilot.signal(Signal::SIGTERM);
     pilot.wait_log("term");

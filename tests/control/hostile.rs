@@ -124,6 +124,23 @@ fn f74_thousands_of_connections_cost_little_and_pass() {
 }
 
 #[test]
+fn f74_who_is_only_connected_does_not_delay_the_end() {
+    let mut pilot = start(KEEP);
+    pilot.wait_log("keep-start");
+    let mut idle = connect(&pilot);
+    let mut half = connect(&pilot);
+    half.write_all(b"POST /v3/environ HTTP/1.1\r\nContent-Le").unwrap();
+    // So that both are accepted.
+    assert_eq!(ask(&pilot, "GET", "/v3/ping", "").status, 200);
+    pilot.stop();
+    pilot.wait_stdout("control: completed graceful shutdown of control server");
+    for stream in [&mut idle, &mut half] {
+        assert_eq!(rest(stream), "");
+    }
+    pilot.finish();
+}
+
+#[test]
 fn f28_without_descriptors_accepting_pauses_and_recovers() {
     let launch = Launch::config(&with_socket(KEEP)).prefix(&["prlimit", "--nofile=28"]);
     let pilot = serving(launch.start());

@@ -104,7 +104,8 @@ impl Prometheus {
         fs::create_dir(&dir).unwrap();
         let mut config = "global: { scrape_interval: 500ms, scrape_timeout: 500ms }\nscrape_configs:\n".to_owned();
         for (name, target) in targets {
-            config += &format!("- {{ job_name: {name}, static_configs: [{{ targets: [\"{target}\"] }}] }}\n");
+            config += &["- { job_name: ", name, ", static_configs: [{ targets: [\"", &target.to_string(), "\"] }] }\n"]
+                .concat();
         }
         fs::write(dir.join("prometheus.yml"), config).unwrap();
         let child = Command::new("setpriv")
@@ -126,10 +127,10 @@ impl Prometheus {
         let target = format!("/api/v1/query?query=%7Bjob%3D%22{job}%22%7D");
         let Ok(reply) = ask(self.at, "GET", &target, &[], b"") else { return BTreeSet::new() };
         let found = reply.json();
-        let series = found["data"]["result"].as_array().into_iter().flatten().map(|one| &one["metric"]);
+        let series = found.pointer("/data/result").and_then(Value::as_array).into_iter().flatten();
         series
-            .filter_map(|metric| {
-                let mut labels = metric.as_object()?.clone();
+            .filter_map(|one| {
+                let mut labels = one.get("metric")?.as_object()?.clone();
                 let name = labels.get("__name__")?.as_str()?;
                 if name == "up" || name.starts_with("scrape_") {
                     return None;
@@ -145,8 +146,8 @@ impl Prometheus {
     fn types(&self, target: SocketAddr) -> Vec<(String, String)> {
         let query = format!("/api/v1/targets/metadata?match_target=%7Binstance%3D%22{target}%22%7D");
         let found = ask(self.at, "GET", &query, &[], b"").unwrap().json();
-        let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
-        let all = found["data"].as_array().into_iter().flatten();
+        let text = |one: &Value, key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let all = found.get("data").and_then(Value::as_array).into_iter().flatten();
         all.map(|one| (text(one, "metric"), text(one, "type"))).collect()
     }
 }
