@@ -14,6 +14,7 @@
 mod support;
 
 mod fed;
+mod golden;
 mod page;
 mod prometheus;
 mod registration;
