@@ -1,5 +1,7 @@
 //! From the command line to the end: load, log, signals, driver.
 
+mod ask;
+
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,6 +22,7 @@ use crate::discovery::Discovery;
 use crate::driver::Driver;
 use crate::env::Environment;
 use crate::exit::Exit;
+use crate::leaf;
 use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
@@ -56,6 +59,7 @@ fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
         }
         Command::Version => Ok(print(&format!("Version: {}\nGitHash: {}\n", env!("CARGO_PKG_VERSION"), git_hash()))),
         Command::Template { config, out } => render(config, out.as_deref()),
+        Command::Ask { config, ask } => ask::ask(config, ask),
         Command::Check { file, json } => check(&file, json),
         Command::Show { file } => show(&file),
     };
@@ -115,9 +119,6 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
         // Not which ones: people put passwords there.
         let words = core::count(ignored.len(), "word");
         warn!("{words} behind the flags ignored: this file is no ContainerPilot 2, which ran them as the application");
-    }
-    if plan.telemetry.is_some() {
-        warn!("no metrics are served: this version has no telemetry yet");
     }
     let discovery = discovery_of(&plan)?;
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));

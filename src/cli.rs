@@ -29,6 +29,13 @@ pub enum Command {
         /// `-out`; `None` is stdout.
         out: Option<String>,
     },
+    /// Ask a running instance through its control socket.
+    Ask {
+        /// `-config`: names the file that names the socket.
+        config: Option<String>,
+        /// What.
+        ask: Ask,
+    },
     /// `config check FILE`
     Check {
         /// The file.
@@ -41,6 +48,21 @@ pub enum Command {
         /// The file.
         file: String,
     },
+}
+
+/// What a running instance is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// `-reload`
+    Reload,
+    /// `-maintenance enable`, or `disable`
+    Maintenance(bool),
+    /// `-putenv NAME=VALUE`, each
+    PutEnv(Vec<(String, String)>),
+    /// `-putmetric NAME=VALUE`, each
+    PutMetric(Vec<(String, String)>),
+    /// `-ping`
+    Ping,
 }
 
 /// Why a command line was not understood: the whole text for stderr.
@@ -118,14 +140,81 @@ fn is_config_flag(word: &str) -> bool {
     body.is_some_and(|body| body == "config" || body.starts_with("config="))
 }
 
-/// The flags that ask a running instance through its control socket.
-const REQUESTS: [&str; 5] = ["reload", "maintenance", "putenv", "putmetric", "ping"];
+/// What the flags say, as far as it was read.
+#[derive(Default)]
+struct Flags {
+    config: Option<String>,
+    out: Option<String>,
+    version: bool,
+    template: bool,
+    reload: bool,
+    ping: bool,
+    maintenance: Option<bool>,
+    putenv: Vec<(String, String)>,
+    putmetric: Vec<(String, String)>,
+}
+
+impl Flags {
+    fn boolean(&mut self, name: &str) -> Option<&mut bool> {
+        match name {
+            "version" => Some(&mut self.version),
+            "template" => Some(&mut self.template),
+            "reload" => Some(&mut self.reload),
+            "ping" => Some(&mut self.ping),
+            _ => None,
+        }
+    }
+
+    /// Takes the value of a flag that has one. The error says what is wrong with it.
+    fn take(&mut self, name: &str, value: String) -> Result<(), String> {
+        match name {
+            "config" => self.config = Some(value),
+            "out" => self.out = Some(value),
+            // v3 disables for every other word (design §4 row 18); an empty one is no flag, as in v3.
+            "maintenance" => {
+                self.maintenance = match value.as_str() {
+                    "enable" => Some(true),
+                    "disable" => Some(false),
+                    "" => None,
+                    _ => return Err("expected enable or disable".to_owned()),
+                }
+            }
+            _ => {
+                let pair = value.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let pair = pair.ok_or_else(|| format!("flag value '{value}' was not in the format 'key=val'"))?;
+                if name == "putenv" { &mut self.putenv } else { &mut self.putmetric }.push(pair);
+            }
+        }
+        Ok(())
+    }
+
+    /// Of several the first of v3's order counts (v3 §2).
+    fn command(self, ignored: Vec<String>) -> Command {
+        // An empty path is no path, as in the original.
+        let config = self.config.filter(|path| !path.is_empty());
+        let ask = if self.version {
+            return Command::Version;
+        } else if self.template {
+            return Command::Template { config, out: self.out.filter(|path| !path.is_empty() && path != "-") };
+        } else if self.reload {
+            Ask::Reload
+        } else if let Some(on) = self.maintenance {
+            Ask::Maintenance(on)
+        } else if !self.putenv.is_empty() {
+            Ask::PutEnv(self.putenv)
+        } else if !self.putmetric.is_empty() {
+            Ask::PutMetric(self.putmetric)
+        } else if self.ping {
+            Ask::Ping
+        } else {
+            return Command::Run { config, ignored };
+        };
+        Command::Ask { config, ask }
+    }
+}
 
 fn flags(program: &str, words: &[String]) -> Result<Command, UsageError> {
-    let mut config = None;
-    let mut out = None;
-    let mut version = false;
-    let mut template = false;
+    let mut flags = Flags::default();
     let fail = |message: String| Err(UsageError(format!("{message}\n{}", usage(program))));
     let mut words = words.iter();
     while let Some(word) = words.as_slice().first() {
@@ -143,38 +232,28 @@ fn flags(program: &str, words: &[String]) -> Result<Command, UsageError> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (body, None),
         };
-        let mut text = |inline: Option<String>| inline.or_else(|| words.next().cloned());
+        if let Some(flag) = flags.boolean(name) {
+            let value = inline.unwrap_or_else(|| "true".to_owned());
+            let Some(value) = go_bool(&value) else {
+                return fail(format!("invalid boolean value \"{value}\" for -{name}: parse error"));
+            };
+            *flag = value;
+            continue;
+        }
         match name {
-            "config" | "out" => {
-                let Some(value) = text(inline) else { return fail(format!("flag needs an argument: -{name}")) };
-                *(if name == "config" { &mut config } else { &mut out }) = Some(value);
-            }
-            "version" | "template" => {
-                let value = inline.unwrap_or_else(|| "true".to_owned());
-                let Some(value) = go_bool(&value) else {
-                    return fail(format!("invalid boolean value \"{value}\" for -{name}: parse error"));
+            "config" | "out" | "maintenance" | "putenv" | "putmetric" => {
+                let Some(value) = inline.or_else(|| words.next().cloned()) else {
+                    return fail(format!("flag needs an argument: -{name}"));
                 };
-                *(if name == "version" { &mut version } else { &mut template }) = value;
+                if let Err(why) = flags.take(name, value.clone()) {
+                    return fail(format!("invalid value \"{value}\" for flag -{name}: {why}"));
+                }
             }
             "h" | "help" => return Ok(Command::Help(usage(program))),
-            name if REQUESTS.contains(&name) => {
-                return Err(UsageError(format!(
-                    "-{name} asks a running instance through its control socket, which {} does not serve yet\n",
-                    env!("CARGO_PKG_VERSION")
-                )));
-            }
             _ => return fail(format!("flag provided but not defined: -{name}")),
         }
     }
-    // An empty path is no path, as in the original.
-    let config = config.filter(|path| !path.is_empty());
-    Ok(if version {
-        Command::Version
-    } else if template {
-        Command::Template { config, out: out.filter(|path| !path.is_empty() && path != "-") }
-    } else {
-        Command::Run { config, ignored: words.cloned().collect() }
-    })
+    Ok(flags.command(words.cloned().collect()))
 }
 
 fn go_bool(text: &str) -> Option<bool> {
@@ -190,8 +269,18 @@ fn usage(program: &str) -> String {
         "Usage of {program}:
   -config string
     \tpath of the configuration; without it the variable CONTAINERPILOT names the file
+  -maintenance string
+    \t\"enable\" or \"disable\" maintenance of the running instance
   -out string
     \twith -template: the file to write to; \"-\" or nothing is stdout
+  -ping
+    \tprint \"ok\" if the running instance answers on its control socket
+  -putenv value
+    \tNAME=VALUE: set a variable in the running instance; may be given several times
+  -putmetric value
+    \tNAME=VALUE: record a metric in the running instance; may be given several times
+  -reload
+    \tmake the running instance read its configuration again
   -template
     \trender the configuration's template and stop
   -version
@@ -206,6 +295,7 @@ Commands, as the first word:
 Examples:
   {program} -config /etc/containerpilot.json5
   {program} config check /etc/containerpilot.json5
+  {program} -config /etc/containerpilot.json5 -reload
 "
     )
 }
@@ -291,11 +381,57 @@ mod tests {
         assert_eq!(read(&["-config", "F", "help"]), Ok(run(Some("F"), &["help"])));
     }
 
+    fn ask(ask: Ask) -> Command {
+        Command::Ask { config: None, ask }
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
     #[test]
-    fn a_request_to_a_running_instance_is_refused_rather_than_ignored() {
-        for flag in REQUESTS {
-            let UsageError(message) = read(&[&format!("-{flag}")]).unwrap_err();
-            assert!(message.contains("does not serve yet"), "{message}");
+    fn a_running_instance_is_asked_by_flags() {
+        assert_eq!(read(&["-reload"]), Ok(ask(Ask::Reload)));
+        assert_eq!(read(&["-ping=true"]), Ok(ask(Ask::Ping)));
+        assert_eq!(read(&["-ping=false", "-reload=0"]), Ok(run(None, &[])));
+        assert_eq!(read(&["-maintenance", "enable"]), Ok(ask(Ask::Maintenance(true))));
+        assert_eq!(read(&["--maintenance=disable"]), Ok(ask(Ask::Maintenance(false))));
+        assert_eq!(read(&["-maintenance", ""]), Ok(run(None, &[])));
+        let with_config = Command::Ask { config: Some("F".into()), ask: Ask::Ping };
+        assert_eq!(read(&["-config", "F", "-ping", "ignored"]), Ok(with_config));
+    }
+
+    #[test]
+    fn pairs_are_split_at_the_first_equals_sign_and_gathered() {
+        let env = Ask::PutEnv(vec![pair("A", "x=y"), pair("B", ""), pair("A", "z")]);
+        assert_eq!(read(&["-putenv", "A=x=y", "-putenv=B=", "--putenv", "A=z"]), Ok(ask(env)));
+        assert_eq!(read(&["-putmetric", "m=1"]), Ok(ask(Ask::PutMetric(vec![pair("m", "1")]))));
+    }
+
+    #[test]
+    fn of_several_questions_the_first_in_the_original_order_counts() {
+        let words = ["-ping", "-putmetric=m=1", "-putenv=A=x", "-maintenance=enable", "-reload", "-template"];
+        let expected = [
+            Ask::Ping,
+            Ask::PutMetric(vec![pair("m", "1")]),
+            Ask::PutEnv(vec![pair("A", "x")]),
+            Ask::Maintenance(true),
+            Ask::Reload,
+        ];
+        for (count, expected) in (1..).zip(expected) {
+            assert_eq!(read(&words[..count]), Ok(ask(expected)), "{:?}", &words[..count]);
         }
+        assert_eq!(read(&words), Ok(Command::Template { config: None, out: None }));
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_in_go_words() {
+        let told = |words: &[&str]| read(words).unwrap_err().0.lines().next().unwrap_or_default().to_owned();
+        let no_pair = "invalid value \"FOO\" for flag -putenv: flag value 'FOO' was not in the format 'key=val'";
+        assert_eq!(told(&["-putenv", "FOO"]), no_pair);
+        assert_eq!(told(&["-putmetric"]), "flag needs an argument: -putmetric");
+        let typo = "invalid value \"enabel\" for flag -maintenance: expected enable or disable";
+        assert_eq!(told(&["-maintenance", "enabel"]), typo);
+        assert_eq!(told(&["-ping=maybe"]), "invalid boolean value \"maybe\" for -ping: parse error");
     }
 }

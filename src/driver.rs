@@ -7,6 +7,7 @@
 //! A death becomes an input only when the child's output is delivered, at most a second after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
 
+mod observed;
 mod running;
 mod services;
 mod watched;
@@ -25,6 +26,7 @@ use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal, WatchSpec};
 use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
+use crate::telemetry::Telemetry;
 use crate::timers::Timers;
 
 /// How long the output of a dead child may still be held open by others.
@@ -63,6 +65,8 @@ pub struct Driver {
     watches: Vec<WatchSpec>,
     /// Dead children whose output is not yet delivered.
     draining: Vec<Draining>,
+    /// Metrics, if somebody is to see them.
+    telemetry: Option<Telemetry>,
     /// A line was refused by the log; no output is read until there is room.
     log_is_full: bool,
     /// The world waits for the end of every other process; those that turn up meanwhile get this.
@@ -104,6 +108,7 @@ impl Driver {
             discovery,
             watches: plan.watches.clone(),
             draining: Vec::new(),
+            telemetry: plan.telemetry.as_ref().map(|plan| Telemetry::new(plan, env!("CARGO_PKG_VERSION"))),
             log_is_full: false,
             sweeping: None,
             more_deaths: false,
@@ -125,6 +130,9 @@ impl Driver {
         self.inbox.push_back(Input::Start);
         self.take_turn();
         self.start_watches();
+        if let Some(telemetry) = &mut self.telemetry {
+            telemetry.serve();
+        }
         // The first jobs run. What made them out of a text is not needed any more.
         process::release_startup_pages();
         while self.exit.is_none() {
@@ -150,6 +158,7 @@ impl Driver {
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
             () = self.log.room(), if self.log_is_full => {}
             () = services::news(self.discovery.as_mut()) => {}
+            () = observed::asked(self.telemetry.as_mut()) => {}
             result = self.outputs.ready(), if !self.log_is_full => if let Err(error) = result {
                 error!("can't wait for the output of jobs: {error}");
             },
@@ -162,6 +171,7 @@ impl Driver {
         self.take_signals(signals);
         self.on_time();
         self.hear_of_services();
+        self.answer_scrapes();
         self.pump();
         self.reap();
     }
@@ -234,6 +244,9 @@ impl Driver {
                 warn!("timers are {late} late: this machine was paused, or has more to do than it can");
             }
         }
+        if let (Some(telemetry), Some(due)) = (&mut self.telemetry, self.timers.next().filter(|due| *due <= now)) {
+            telemetry.timer_late(now.since(due));
+        }
         while let Some(timer) = self.timers.take_due(now) {
             trace!(?timer, "due");
             if !self.is_of_a_dead_run(timer) {
@@ -276,6 +289,7 @@ impl Driver {
             warn!("{name} (pid {pid}) was stopped by {} and does not run on by itself", signal.name());
         }
         if !reaped.orphans.is_empty() {
+            self.observe(|telemetry| telemetry.orphans_reaped(reaped.orphans.len()));
             debug!("reaped {}: {:?}", core::count(reaped.orphans.len(), "orphan"), reaped.orphans);
         }
         let died = !reaped.deaths.is_empty() || !reaped.orphans.is_empty();
@@ -349,6 +363,7 @@ impl Driver {
             warn!("{name} was killed (out of memory?): the kernel killed for want of memory in this container");
         }
         if let Some(run) = self.runs.remove(child) {
+            self.observe_end(&run, dead.status);
             let ours = run.pid.to_string();
             if self.env.get(&run.pid_variable).is_some_and(|pid| pid == ours.as_str()) {
                 self.env.remove(&run.pid_variable);
@@ -372,14 +387,17 @@ impl Driver {
                 Level::Warn => warn!("{message}"),
                 Level::Error | Level::Fatal | Level::Panic => error!("{message}"),
             },
-            Effect::Published(event) => debug!("event: {event}"),
+            Effect::Published { event, of } => {
+                debug!("event: {event}");
+                self.observe(|telemetry| telemetry.event(event.code, &of));
+            }
             Effect::Report { job, report } => self.report(job, report),
             Effect::Sweep { signal } => {
                 self.sweeping = Some(signal);
                 self.sweep(signal, true);
             }
             Effect::ReopenLogs => self.log.reopen(),
-            Effect::Exit { status } => self.exit = Some(status),
+            Effect::Exit { status } => self.exit = Some(self.ends_otherwise().unwrap_or(status)),
         }
     }
 

@@ -11,6 +11,8 @@ pub enum Exit {
     Usage,
     /// The configuration is wrong, or can't be read.
     Config,
+    /// A socket or port that is needed can't be had.
+    Unavailable,
     /// Our own fault, or the machine's.
     Internal,
     /// The supervised jobs decide.
@@ -24,6 +26,7 @@ impl From<Exit> for u8 {
             Exit::Failure => 1,
             Exit::Usage => 2,
             Exit::Config => 65,
+            Exit::Unavailable => 69,
             Exit::Internal => 70,
             Exit::Jobs(status) => status,
         }

@@ -7,12 +7,15 @@
 //! ```
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
-//! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `exit` names our exit statuses, `env`,
-//! `duration` and `errno` are leaves. `tests/doors.rs` says which room may name which.
+//! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
+//! people and scripts ask on, `telemetry` what monitoring sees, `http` the server below every socket that we answer on;
+//! `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf` and `number` are leaves. `tests/doors.rs` says which
+//! room may name which.
 
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod core;
 pub mod discovery;
 pub mod driver;
@@ -20,7 +23,11 @@ pub mod duration;
 pub mod env;
 pub mod errno;
 pub mod exit;
+pub mod http;
+pub mod leaf;
 pub mod log;
+pub mod number;
 pub mod plan;
 pub mod process;
+pub mod telemetry;
 pub mod timers;

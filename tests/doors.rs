@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 ///
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
-///        app → config → plan          control, telemetry → http          env, duration, errno: leaves
+///        app → config → plan          control, telemetry → http          env, duration, errno, leaf, number: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -33,6 +33,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "env",
             "exit",
             "handoff",
+            "leaf",
             "log",
             "plan",
             "process",
@@ -59,21 +60,23 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("timers", &["core"]),
-    ("config", &["duration", "env", "errno", "plan"]),
+    ("config", &["duration", "env", "errno", "number", "plan"]),
     ("process", &["core", "duration", "env", "errno", "plan"]),
-    ("discovery", &["core", "duration", "plan"]),
+    ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
-    ("control", &["core", "duration", "http", "plan"]),
-    ("telemetry", &["core", "duration", "http", "plan"]),
+    ("control", &["core", "duration", "errno", "http", "number", "plan"]),
+    ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
     ("log", &["core", "duration", "errno", "plan"]),
     ("handoff", &["core", "plan"]),
-    ("http", &[]),
+    ("http", &["errno", "leaf"]),
     ("core", &["duration", "plan"]),
     ("plan", &[]),
     ("duration", &[]),
     ("env", &[]),
     ("errno", &[]),
     ("exit", &[]),
+    ("leaf", &[]),
+    ("number", &[]),
 ];
 
 /// The longest file, in lines without its tests.

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use containerpilot::config::duration::{DurationError, GoDuration, parse_go_duration, parse_job_duration};
-use containerpilot::config::go_value::{go_type, number_as_string};
+use containerpilot::config::go_value::go_type;
 use containerpilot::config::interfaces::{self, Address};
 use containerpilot::config::json5::{self, Node, SyntaxErrorKind, Value};
 use containerpilot::config::{exec_string, names};
+use containerpilot::number::number_as_string;
 use serde_json::Value as Json;
 
 fn cases(text: &str, count: usize) -> Vec<Json> {

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use super::coerce::{parse_bool, parse_int, truncate};
 use super::diagnostic::{Span, nearest};
 use super::duration::parse_go_duration;
-use super::go_value::{go_type, number_as_string};
+use super::go_value::go_type;
 use super::json5::{Member, Node, Value};
 use super::report::{Place, Problem, Rank, Report};
+use crate::number::number_as_string;
 
 /// A field of a section.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,5 +1,7 @@
 //! Everything that the world asks its shell to do.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ChildId, Event, JobId, Moment, Report, Slot, Timer};
@@ -42,7 +44,12 @@ pub enum Effect {
         message: String,
     },
     /// An event was published: count it, show it.
-    Published(Event),
+    Published {
+        /// The event.
+        event: Event,
+        /// Whom it counts for: its source, but for an error the command that failed, never a text (design §4 row 16).
+        of: Arc<str>,
+    },
     /// Tell Consul about a job's service.
     Report {
         /// Whose service.

@@ -21,7 +21,8 @@ impl Job {
         } else {
             turn.log(Level::Error, format!("{command} exited with error: {text}"));
             turn.publish(Event::new(EventCode::ExitFailed, command.clone()), Some(slot));
-            turn.publish(Event::new(EventCode::Error, format!("{command}: {text}")), None);
+            let told = format!("{command}: {text}");
+            turn.publish_error(command, told);
         }
         if matches!(slot, Slot::Check(_)) {
             self.check_failure = text;
@@ -42,8 +43,8 @@ impl Job {
             self.held_check = None;
             return;
         }
-        turn.publish(Event::new(EventCode::ExitFailed, command), Some(slot));
-        turn.publish(Event::new(EventCode::Error, failure.reason.as_str()), None);
+        turn.publish(Event::new(EventCode::ExitFailed, command.as_str()), Some(slot));
+        turn.publish_error(command, failure.reason.clone());
         if matches!(slot, Slot::Check(_)) {
             self.check_failure.clone_from(&failure.reason);
         } else {
@@ -92,6 +93,7 @@ impl Job {
         }
         if self.restart_permitted() {
             self.use_restart();
+            self.restarts = self.restarts.saturating_add(1);
             self.due = self.due.saturating_add(1);
             self.start_what_is_due(turn);
             return Verdict::GoOn;

@@ -112,6 +112,8 @@ pub struct Job {
     pub(super) wait_armed: bool,
     pub(super) started: bool,
     pub(super) runs: u64,
+    /// Starts because its run had ended.
+    pub(super) restarts: u64,
     pub(super) last: Option<LastRun>,
     /// A stop or post-stop job that the shutdown lets live until it has run.
     pub(super) keeps: bool,
@@ -165,6 +167,7 @@ impl Job {
             wait_armed: false,
             started: false,
             runs: 0,
+            restarts: 0,
             last: None,
             keeps: false,
             waiting_for: Vec::new(),
@@ -198,6 +201,31 @@ impl Job {
     /// How many runs were begun.
     pub fn runs(&self) -> u64 {
         self.runs
+    }
+
+    /// How often it was started again because its run had ended.
+    pub fn restarts(&self) -> u64 {
+        self.restarts
+    }
+
+    /// Whether it waits for the end of the pause before a restart.
+    pub fn is_pausing(&self) -> bool {
+        self.pausing
+    }
+
+    /// Whether its command runs, or is about to.
+    pub fn is_running(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Whether it was started at all.
+    pub fn was_started(&self) -> bool {
+        self.started
+    }
+
+    /// The exit status of its last run as a shell would tell it; 126 or 127 if it could not be started.
+    pub fn last_exit(&self) -> Option<i32> {
+        self.last.as_ref().map(|last| last.code)
     }
 
     pub(super) fn name(&self) -> &str {

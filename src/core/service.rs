@@ -44,8 +44,7 @@ pub(super) struct Registration {
 impl Registration {
     pub fn new(spec: &JobSpec, consul: Option<&Consul>) -> Self {
         Self {
-            // Until there are metrics to serve, nobody shall be sent to them.
-            announced: spec.service.is_some() && consul.is_some() && !spec.is_telemetry(),
+            announced: spec.service.is_some() && consul.is_some(),
             tells_failures: consul.is_some_and(|consul| consul.failing_heartbeat),
             withdrawals: 0,
         }
@@ -60,7 +59,9 @@ impl Job {
 
     fn report(&mut self, report: Report, turn: &mut Turn<'_>) {
         // In maintenance and once it stops it is gone, and stays so.
-        if self.is_announced() && self.stage == Stage::Live && self.status != Status::Maintenance {
+        // Telemetry's own stays healthy all the time, and is taken out with the others all the same.
+        let away = self.status == Status::Maintenance || turn.ledger.maintenance;
+        if self.is_announced() && self.stage == Stage::Live && !away {
             turn.effects.push(Effect::Report { job: self.id, report });
         }
     }

@@ -1,12 +1,13 @@
 //! What the rules of one job may touch besides the job: the moment, the effects, and the ledger of the world.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{ChildId, Effect, Event, JobId, Moment, Slot, Timer};
-use crate::plan::Level;
+use crate::plan::{EventCode, Level};
 
 /// Something that waits for its turn in the queue of the world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +45,15 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     pub fn publish(&mut self, event: Event, from: Option<Slot>) {
-        self.effects.push(Effect::Published(event.clone()));
+        self.effects.push(Effect::Published { event: event.clone(), of: Arc::clone(&event.source) });
         self.ledger.queue.push_back(Queued::Event { event, from });
+    }
+
+    /// A command has failed: the source of this event is a text, and it counts for the command.
+    pub fn publish_error(&mut self, command: String, text: String) {
+        let event = Event::new(EventCode::Error, text);
+        self.effects.push(Effect::Published { event: event.clone(), of: command.into() });
+        self.ledger.queue.push_back(Queued::Event { event, from: None });
     }
 
     pub fn arm(&mut self, timer: Timer, at: Moment) {

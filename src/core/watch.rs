@@ -61,6 +61,16 @@ impl Watch {
 }
 
 impl World {
+    /// The name of a watch, and so of the service that it looks for.
+    pub fn watch_name(&self, watch: WatchId) -> Option<&str> {
+        Some(&self.watches.get(usize::try_from(watch.0).ok()?)?.name)
+    }
+
+    /// The names of all watches in file order.
+    pub fn watch_names(&self) -> impl Iterator<Item = &str> {
+        self.watches.iter().map(|watch| watch.name.as_str())
+    }
+
     /// For a run that a watch starts: the watched service's name and all its healthy instances, by id. Watches of the
     /// same service, with other tags for example, are one.
     pub fn watched_by(&self, slot: Slot) -> Option<(&str, Vec<&Instance>)> {

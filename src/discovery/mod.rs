@@ -15,7 +15,6 @@
 
 mod agent;
 mod consul;
-mod leaf;
 mod mailbox;
 mod pace;
 mod suppress;
@@ -37,8 +36,8 @@ use tokio::task::JoinSet;
 
 use self::consul::Client;
 pub use self::consul::DiscoveryError;
-pub use self::leaf::leaf_is_running;
 use crate::core::{Input, JobId, Report, WatchId};
+use crate::leaf;
 use crate::plan::{Consul, ServiceSpec, WatchSpec};
 
 /// So many inputs wait for the loop; the tasks of more wait for room.

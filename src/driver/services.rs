@@ -5,6 +5,9 @@ use crate::core::{Input, JobId, Report, WatchId};
 use crate::discovery::Discovery;
 use crate::plan::Plan;
 
+/// The last tag of our own service (v3 §16).
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// So many answers of Consul are taken before everything else gets its turn.
 const ANSWERS: usize = 64;
 
@@ -22,11 +25,19 @@ impl Driver {
         let Some(discovery) = &mut self.discovery else { return };
         for _ in 0..ANSWERS {
             let Some(input) = discovery.take() else { return };
+            if let (Some(telemetry), Input::Seen { watch, instances }) = (&mut self.telemetry, &input)
+                && let Some(name) = self.world.watch_name(*watch)
+            {
+                telemetry.watch(name, instances.len());
+            }
             self.inbox.push_back(input);
         }
     }
 
     pub(super) fn report(&mut self, job: JobId, report: Report) {
+        if report == Report::Passing {
+            self.observe_heartbeat(job);
+        }
         match &mut self.discovery {
             Some(discovery) => discovery.report(job, report),
             // Nobody waits for an answer that can't come.
@@ -46,7 +57,11 @@ impl Driver {
         let Some(discovery) = &mut self.discovery else { return };
         for (job, id) in plan.jobs.iter().zip((0..).map(JobId)) {
             if let (Some(service), Some(health)) = (&job.service, &job.health) {
-                discovery.add_service(id, service, health.interval);
+                let mut service = service.clone();
+                if job.is_telemetry() {
+                    service.tags.push(VERSION.to_owned());
+                }
+                discovery.add_service(id, &service, health.interval);
             }
         }
     }

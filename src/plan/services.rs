@@ -16,6 +16,13 @@ pub struct Control {
     pub configured: bool,
 }
 
+impl Default for Control {
+    /// The original's place, not named by the file.
+    fn default() -> Self {
+        Self { socket: PathBuf::from("/var/run/containerpilot.socket"), configured: false }
+    }
+}
+
 /// The `consul` section with the environment's overrides applied (v3 §13.1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consul {

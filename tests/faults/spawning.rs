@@ -334,8 +334,8 @@ fn f30_the_environment_is_the_containers_and_ours_and_no_more() {
     .start();
     let own = environment(pilot.pid);
     let expected = |more: &[String]| {
-        let ours = std::iter::once("CONTAINERPILOT_PID=1".to_owned()).chain(more.iter().cloned());
-        own.iter().cloned().chain(ours).collect::<BTreeSet<String>>()
+        let ours = ["CONTAINERPILOT_PID=1", "CONTAINERPILOT_SOCKET=/var/run/containerpilot.socket"].map(str::to_owned);
+        own.iter().cloned().chain(ours).chain(more.iter().cloned()).collect::<BTreeSet<String>>()
     };
     let web = pilot.wait_process("sleep 1000");
     assert_eq!(environment(web.pid), expected(&[]));

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -40,6 +42,26 @@ pub fn header<'h>(headers: &'h [(String, String)], name: &str) -> Option<&'h str
     headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
+/// Asks at a unix socket, and waits ten seconds at most for each piece of the answer.
+pub fn ask_socket(path: &Path, method: &str, target: &str, body: &[u8]) -> std::io::Result<Reply> {
+    let stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    converse(stream, &head("control", method, target, &[], body.len()), body)
+}
+
+/// Sends these bytes to a unix socket, and gives what comes back until its end; each piece within ten seconds. Who is
+/// refused early may not get all of it sent.
+pub fn send_socket(path: &Path, bytes: &[u8]) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => Err(error),
+        _ => Ok(String::from_utf8_lossy(&answer).into_owned()),
+    }
+}
+
 /// Asks, and waits ten seconds at most for each piece of the answer.
 pub fn ask(
     to: SocketAddr,
@@ -48,13 +70,20 @@ pub fn ask(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> std::io::Result<Reply> {
-    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
+    let stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
+    converse(stream, &head(&to.to_string(), method, target, headers, body.len()), body)
+}
+
+fn head(host: &str, method: &str, target: &str, headers: &[(&str, &str)], length: usize) -> String {
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &[name, ": ", value, "\r\n"].concat();
     }
-    head += &["Content-Length: ", &body.len().to_string(), "\r\n\r\n"].concat();
+    head + &["Content-Length: ", &length.to_string(), "\r\n\r\n"].concat()
+}
+
+fn converse(mut stream: impl Read + Write, head: &str, body: &[u8]) -> std::io::Result<Reply> {
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
     let mut answer = Vec::new();

@@ -12,9 +12,6 @@ use crate::config::report::{Place, Problem, Rank, Report, Step};
 use crate::config::template::go_quote;
 use crate::plan::{Control, Level, LogFormat, LogOutput, Logging};
 
-/// The default place of the control socket.
-pub(crate) const DEFAULT_SOCKET: &str = "/var/run/containerpilot.socket";
-
 /// Seconds that a stop may take, unless the file says otherwise.
 const DEFAULT_STOP_TIMEOUT: u64 = 5;
 
@@ -112,7 +109,7 @@ fn output(text: &Text, report: &mut Report) -> Option<LogOutput> {
 
 /// The `control` section.
 pub(super) fn control(node: Option<&Node>, report: &mut Report) -> Control {
-    let default = Control { socket: PathBuf::from(DEFAULT_SOCKET), configured: false };
+    let default = Control::default();
     let Some(node) = node else { return default };
     let mut decoder = Decoder::new(report, Rank::decoding(Step::Control));
     let socket = raw::control(&mut decoder, node, &Place::section("control"));

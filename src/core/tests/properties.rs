@@ -72,7 +72,7 @@ impl Witness {
                 Effect::Signal { child, .. } => assert!(self.alive.contains_key(child), "{child:?} does not live"),
                 Effect::Arm { timer, .. } => drop(self.armed.insert(*timer)),
                 Effect::Disarm { timer } => drop(self.armed.remove(timer)),
-                Effect::Published(Event { code, source }) => {
+                Effect::Published { event: Event { code, source }, .. } => {
                     if matches!(code, EventCode::ExitSuccess | EventCode::ExitFailed) {
                         exits.push(source.to_string());
                     }

@@ -228,7 +228,7 @@ impl Sim {
             }
             Effect::Disarm { timer } => self.disarm(timer),
             Effect::Log { level, message } => self.note(Happening::Log(level, message)),
-            Effect::Published(event) => self.note(Happening::Event(event.code, event.source.to_string())),
+            Effect::Published { event, .. } => self.note(Happening::Event(event.code, event.source.to_string())),
             Effect::Sweep { signal } => self.sweep(signal),
             Effect::Report { job, report } => self.tell(job, report),
             Effect::ReopenLogs => {}

@@ -1,4 +1,6 @@
 //! A panic in a leaf task is a logged error, not the end of PID 1 (design §7).
+//!
+//! A leaf itself: `discovery` and `http` both run tasks, and the panic hook of `app` asks whose panic it is.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -17,12 +19,12 @@ thread_local! {
 }
 
 /// Whether this thread is in a task whose panic is caught here: the panic hook must not take it for the loop's own.
-pub fn leaf_is_running() -> bool {
+pub fn is_running() -> bool {
     IN_LEAF.get()
 }
 
-/// Runs a task that never ends, and begins it anew when it panics.
-pub(super) async fn for_ever<F: Future<Output = ()> + Send>(name: &str, task: impl Fn() -> F) {
+/// Runs a task that never ends, and begins it anew when it panics. `name` is the service that a panic's record names.
+pub async fn for_ever<F: Future<Output = ()> + Send>(name: &str, task: impl Fn() -> F) {
     loop {
         match (Caught { inner: Box::pin(task()) }).await {
             Ok(()) => return,
@@ -30,6 +32,17 @@ pub(super) async fn for_ever<F: Future<Output = ()> + Send>(name: &str, task: im
                 error!(service = name, "internal error, please report it: {}", words(panic.as_ref()));
                 tokio::time::sleep(PAUSE).await;
             }
+        }
+    }
+}
+
+/// Runs a task once. `None` when it panicked, which is told: `name` is the field `task` of that record.
+pub async fn once<F: Future>(name: &str, task: F) -> Option<F::Output> {
+    match (Caught { inner: Box::pin(task) }).await {
+        Ok(output) => Some(output),
+        Err(panic) => {
+            error!(task = name, "internal error, please report it: {}", words(panic.as_ref()));
+            None
         }
     }
 }
@@ -68,14 +81,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_panic_of_a_task_that_runs_once_is_its_end() {
+        assert_eq!(once("a", async { 1 }).await, Some(1));
+        assert_eq!(once::<_>("b", async { assert!(!is_running(), "it panics") }).await, None);
+        assert!(!is_running());
+    }
+
+    #[tokio::test]
     async fn a_panic_is_survived_and_the_task_begins_anew() {
         let begun = AtomicU32::new(0);
         for_ever("web", || async {
-            assert!(leaf_is_running());
+            assert!(is_running());
             assert!(begun.fetch_add(1, Ordering::Relaxed) > 0, "the first time it panics");
         })
         .await;
         assert_eq!(begun.load(Ordering::Relaxed), 2);
-        assert!(!leaf_is_running());
+        assert!(!is_running());
     }
 }

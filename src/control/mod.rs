@@ -1,0 +1,32 @@
+//! The control socket: what people and scripts ask of a running instance (v3 §15), and how they ask it (v3 §2.1).
+//!
+//! ```text
+//!  client ──► socket ──► http ──► routes_v3 ──► Asked ──► bounded queue ──► the loop: ready(), take()
+//!                                    ▲                                          │
+//!                                    └──────────── Reply ◄── Asked::answer() ◄──┘
+//! ```
+//!
+//! | file | subject |
+//! |---|---|
+//! | `socket` | the socket's file: 0600 from its first moment, and what else may stand at its path |
+//! | `server` | [`Control`]: the queue to the loop, and the count of requests |
+//! | `routes_v3` | the paths, methods, bodies and codes of v3 |
+//! | `values` | the two bodies of v3, read |
+//! | `client` | the other end, for the command line: small and blocking |
+//!
+//! Invariants: the loop never waits for a client; a request reaches it whole and well-formed or not at all; whatever is
+//! sent, at most 32 connections, 64 KiB and 5 s each (row 74); only a dead socket is ever removed, and at the end only our
+//! own file (row 72). Bodies are never logged: they hold secrets.
+
+pub mod client;
+
+mod routes_v3;
+mod server;
+mod socket;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::server::{Asked, Control, Reply, Request};
+pub use self::socket::ControlError;

@@ -1,0 +1,197 @@
+//! The server's half: from the socket to the loop and back.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::future::pending;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+use super::routes_v3;
+use super::socket::{ControlError, Socket};
+use crate::http::{self, Answering, Handler, Limits, Listener, Response, Serving, StatusCode, refusal};
+use crate::plan;
+
+/// So many requests wait for the loop: more than there are connections.
+const QUEUE: usize = 64;
+
+/// How long those who are connected at the end may take.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What is asked of the running instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Set these variables for what starts from now on. Names and values are such as an environment can hold.
+    Environ(Vec<(String, String)>),
+    /// Record these values: the metric's name, and the value as Go prints it. Neither need make sense.
+    Metric(Vec<(String, String)>),
+    /// Read the configuration again.
+    Reload,
+    /// Enter maintenance, or leave it.
+    Maintenance(bool),
+    /// Is the loop alive?
+    Ping,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done, or will be.
+    Done,
+    /// It is not, and nothing has changed.
+    Refused {
+        /// The HTTP status, 400 to 599.
+        code: u16,
+        /// Why, for people; may have many lines.
+        message: String,
+    },
+}
+
+/// A request that waits for its answer. Dropped without one, it is answered 503.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is asked.
+    pub request: Request,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Asked {
+    /// Answers. Never waits; nothing happens if nobody wants to know any more.
+    pub fn answer(self, reply: Reply) {
+        let _ = self.reply.send(reply);
+    }
+}
+
+/// How often each path was answered with each code.
+type Counts = Arc<Mutex<BTreeMap<(u16, &'static str), u64>>>;
+
+/// The control socket. Its file is removed when it is dropped.
+#[derive(Debug)]
+pub struct Control {
+    socket: Socket,
+    serving: Option<Serving>,
+    /// For the handler; kept here so that the queue has a sender before anything is served.
+    sender: mpsc::Sender<Asked>,
+    receiver: mpsc::Receiver<Asked>,
+    next: Option<Asked>,
+    counts: Counts,
+}
+
+impl Control {
+    /// Binds the socket, before anything starts; needs no runtime. Who connects waits until [`Self::serve`].
+    ///
+    /// `None`, with a warning, if the file names no path and neither the default one nor
+    /// `$XDG_RUNTIME_DIR/containerpilot.socket` can be made (design §4 row 30).
+    ///
+    /// # Errors
+    /// The configured path can't be had, or at any path there is something that is not a dead socket (rows 30 and 32):
+    /// exit 69.
+    pub fn bind(spec: &plan::Control, xdg_runtime_dir: Option<&OsStr>) -> Result<Option<Self>, ControlError> {
+        let Some(socket) = Socket::bind_somewhere(spec, xdg_runtime_dir)? else { return Ok(None) };
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default() }))
+    }
+
+    /// Serves. Within a runtime; a second time it does nothing.
+    ///
+    /// # Errors
+    /// The runtime can't watch the socket: no memory, no descriptors.
+    pub fn serve(&mut self) -> io::Result<()> {
+        let Some(listener) = self.socket.listener.take() else { return Ok(()) };
+        let listener = Listener::unix(listener)?;
+        debug!("control: initialized router for control server");
+        let line = Line(self.sender.clone());
+        let counts = Arc::clone(&self.counts);
+        let handler: Handler = Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts)));
+        let path = self.path().display();
+        debug!("control: listening to {path}");
+        info!("control: serving at {path}");
+        self.serving = Some(http::serve("control", listener, Limits::default(), handler));
+        Ok(())
+    }
+
+    /// Waits until [`Self::take`] has something; for ever if nothing comes. Cancel safe.
+    pub async fn ready(&mut self) {
+        if self.next.is_none() {
+            self.next = self.receiver.recv().await;
+        }
+        if self.next.is_none() {
+            pending::<()>().await;
+        }
+    }
+
+    /// The next request, if there is one.
+    pub fn take(&mut self) -> Option<Asked> {
+        self.next.take().or_else(|| self.receiver.try_recv().ok())
+    }
+
+    /// What was answered since the last call: code, path, how often. For `containerpilot_control_http_requests`; unknown
+    /// paths are not counted (v3 §15).
+    pub fn requests(&mut self) -> Vec<(u16, &'static str, u64)> {
+        let counts = std::mem::take(&mut *lock(&self.counts));
+        counts.into_iter().map(|((code, path), times)| (code, path, times)).collect()
+    }
+
+    /// Where the socket is.
+    pub fn path(&self) -> &Path {
+        &self.socket.path
+    }
+
+    /// The end: the file is removed, nobody is accepted any more, requests that wait for the loop are answered 503, and
+    /// answers that are on their way have a second.
+    pub async fn finish(mut self) {
+        let path = self.path().display().to_string();
+        debug!("control: stopping control server");
+        self.socket.remove();
+        self.next = None;
+        self.receiver.close();
+        while self.receiver.try_recv().is_ok() {}
+        let Some(serving) = self.serving.take() else { return };
+        let all_served = serving.finish(FAREWELL).await;
+        debug!("control: stopped serving at {path}");
+        if all_served {
+            debug!("control: completed graceful shutdown of control server");
+        } else {
+            warn!("control: failed to gracefully shutdown control server: a client was still connected after 1s");
+        }
+    }
+}
+
+/// Numbers are never half changed, so a panic while they were locked harms nothing.
+fn lock(counts: &Counts) -> MutexGuard<'_, BTreeMap<(u16, &'static str), u64>> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn handle(request: http::Request, line: Line, counts: Counts) -> Answering {
+    Box::pin(async move {
+        let path = http::segments(request.uri().path()).map(|segments| format!("/{}", segments.join("/")));
+        let Some(path) = path.as_deref().and_then(routes_v3::label) else {
+            return refusal(StatusCode::NOT_FOUND, "404 page not found");
+        };
+        let response: Response = routes_v3::answer(path, request, &line).await;
+        let mut counts = lock(&counts);
+        let times = counts.entry((response.status().as_u16(), path)).or_default();
+        *times = times.saturating_add(1);
+        response
+    })
+}
+
+/// The way to the loop.
+#[derive(Debug, Clone)]
+pub(super) struct Line(mpsc::Sender<Asked>);
+
+impl Line {
+    /// Asks the loop and waits for its answer; the server bounds the time.
+    pub(super) async fn ask(&self, request: Request) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let nobody = || Reply::Refused { code: 503, message: "Service Unavailable".to_owned() };
+        if self.0.try_send(Asked { request, reply }).is_err() {
+            return nobody();
+        }
+        answer.await.unwrap_or_else(|_| nobody())
+    }
+}

@@ -1,0 +1,109 @@
+//! The loop and telemetry: what happens is counted, who asks is answered.
+
+use tracing::error;
+
+use super::Driver;
+use super::running::Run;
+use crate::core::{ExitStatus, Input, Job, JobId, Slot, Stage};
+use crate::plan::Signal;
+use crate::telemetry::{JobState, JobView, Snapshot, Telemetry};
+
+/// So many questions are answered before everything else gets its turn.
+const ANSWERS: usize = 4;
+
+/// Our exit status when the port can't be had (design §5).
+const UNAVAILABLE: u8 = 69;
+
+/// Waits for somebody who asks; for ever if nobody can.
+pub(super) async fn asked(telemetry: Option<&mut Telemetry>) {
+    match telemetry {
+        Some(telemetry) => telemetry.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Driver {
+    /// Counts something, where anything is counted.
+    pub(super) fn observe(&mut self, count: impl FnOnce(&mut Telemetry)) {
+        if let Some(telemetry) = &mut self.telemetry {
+            count(telemetry);
+        }
+    }
+
+    /// A run is over.
+    pub(super) fn observe_end(&mut self, run: &Run, status: ExitStatus) {
+        let now = self.now();
+        let lasted = now.since(run.since);
+        self.observe(|telemetry| match run.name.strip_prefix("check.").filter(|_| run.is_check) {
+            Some(job) => {
+                telemetry.check_ended(job, lasted);
+                if status.is_success() {
+                    telemetry.heartbeat(job, now);
+                }
+            }
+            None => telemetry.run_ended(&run.name, lasted, status.shell_code()),
+        });
+    }
+
+    /// Consul is told that a job's service passes.
+    pub(super) fn observe_heartbeat(&mut self, job: JobId) {
+        let now = self.now();
+        if let (Some(telemetry), Some(job)) = (&mut self.telemetry, self.world.job(job)) {
+            telemetry.heartbeat(&job.spec().name, now);
+        }
+    }
+
+    /// Answers who has asked, and ends everything when nobody ever can.
+    pub(super) fn answer_scrapes(&mut self) {
+        for _ in 0..ANSWERS {
+            let Some(scrape) = self.telemetry.as_mut().and_then(Telemetry::take) else { break };
+            let (snapshot, now) = (self.snapshot(), self.now());
+            self.observe(|telemetry| telemetry.answer(scrape, &snapshot, now));
+        }
+        if let Some(why) = self.telemetry.as_ref().and_then(Telemetry::failed)
+            && !self.world.is_stopping()
+        {
+            error!("{why}");
+            self.inbox.push_back(Input::Signal(Signal::TERM));
+        }
+    }
+
+    /// The exit status when it is not for the jobs to decide.
+    pub(super) fn ends_otherwise(&self) -> Option<u8> {
+        self.telemetry.as_ref().and_then(Telemetry::failed).map(|_| UNAVAILABLE)
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            jobs: self.world.jobs().zip((0..).map(JobId)).map(|(job, id)| self.view(job, id)).collect(),
+            watches: self.world.watch_names().map(str::to_owned).collect(),
+            stopping: self.world.is_stopping(),
+            maintenance: self.world.in_maintenance(),
+            lost_log_lines: self.log.lost(),
+        }
+    }
+
+    fn view(&self, job: &Job, id: JobId) -> JobView {
+        let spec = job.spec();
+        let state = match job.stage() {
+            Stage::Complete => JobState::Done,
+            Stage::Leaving | Stage::Withdrawing | Stage::Terminating => JobState::Stopping,
+            Stage::Live if job.is_running() || (spec.exec.is_none() && job.was_started()) => JobState::Running,
+            Stage::Live if job.is_pausing() => JobState::Backoff,
+            Stage::Live => JobState::Waiting,
+        };
+        let is_its = |child| self.world.slot(child) == Some(Slot::Exec(id));
+        JobView {
+            name: spec.name.clone(),
+            state,
+            health: job.status(),
+            is_checked: spec.check().is_some(),
+            is_needed: spec.main,
+            is_telemetry: spec.is_telemetry(),
+            service: spec.service.as_ref().map(|service| (service.address, service.port)),
+            restarts: job.restarts(),
+            last_exit: job.last_exit(),
+            running_since: self.runs.since(is_its),
+        }
+    }
+}

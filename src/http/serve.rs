@@ -1,0 +1,164 @@
+//! The accept loop, and what a server may cost.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::Handler;
+use super::connection::{self, Shared};
+use super::stream::Socket;
+use crate::errno;
+use crate::leaf;
+
+/// The pause after a connection could not be accepted (no descriptors, no memory); doubles with each further one.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the connections of one server may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// So many at once; others wait in the socket's queue.
+    pub connections: usize,
+    /// So many of them may be streams.
+    pub streams: usize,
+    /// From the connection's beginning to the end of the request's header.
+    pub header: Duration,
+    /// From the connection's beginning to the last byte of the answer, if that is no stream.
+    pub total: Duration,
+    /// Bytes of a request's body.
+    pub body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 32,
+            streams: 16,
+            header: Duration::from_secs(5),
+            total: Duration::from_secs(5),
+            body: 64 * 1024,
+        }
+    }
+}
+
+/// A listening socket of either kind.
+#[derive(Debug)]
+pub enum Listener {
+    /// On a path.
+    Unix(UnixListener),
+    /// On an address.
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    /// Takes over a listening unix socket. Within a runtime.
+    pub fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(Self::Unix)
+    }
+
+    /// Takes over a listening TCP socket. Within a runtime.
+    pub fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(Self::Tcp)
+    }
+
+    async fn accept(&self) -> io::Result<Socket> {
+        match self {
+            Self::Unix(listener) => listener.accept().await.map(|(socket, _)| Socket::Unix(socket)),
+            Self::Tcp(listener) => listener.accept().await.map(|(socket, _)| Socket::Tcp(socket)),
+        }
+    }
+}
+
+/// A server that runs. Dropped, it and its connections end at once.
+#[derive(Debug)]
+pub struct Serving {
+    task: JoinHandle<()>,
+    /// Dropped: nobody is accepted any more. Nothing is ever sent.
+    stop: Option<watch::Sender<()>>,
+}
+
+impl Serving {
+    /// Accepts nobody from now on, and closes the listening socket soon. Whose request has come is still answered; who
+    /// is only connected is let go.
+    pub fn stop(&mut self) {
+        self.stop = None;
+    }
+
+    /// As [`Self::stop`], and waits for answers that are on their way, but not longer than this. `false` when some were
+    /// left.
+    pub async fn finish(mut self, limit: Duration) -> bool {
+        self.stop();
+        timeout(limit, &mut self.task).await.is_ok()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts a server on this socket; `name` begins its log lines. Within a runtime.
+pub fn serve(name: &'static str, listener: Listener, limits: Limits, handler: Handler) -> Serving {
+    let streams = Arc::new(Semaphore::new(limits.streams));
+    let shared = Arc::new(Shared { name, limits, handler, streams });
+    let (stop, stopped) = watch::channel(());
+    let task = tokio::spawn(async move {
+        leaf::once(name, accept(listener, shared, stopped)).await;
+    });
+    Serving { task, stop: Some(stop) }
+}
+
+async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Receiver<()>) {
+    // Ends every connection when this task is dropped.
+    let mut connections = JoinSet::new();
+    let mut failures = Failures::default();
+    loop {
+        let has_room = connections.len() < shared.limits.connections;
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if has_room => match accepted {
+                Ok(socket) => {
+                    failures = Failures::default();
+                    let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+                    connections.spawn(async move { leaf::once(shared.name, connection::run(socket, Arc::clone(&shared), stopped)).await });
+                }
+                // Who went away while he waited is nobody's trouble.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => tokio::select! {
+                    _ = stopped.changed() => break,
+                    () = sleep(failures.another(shared.name, &error)) => {}
+                },
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// How often accepting has failed in a row.
+#[derive(Default)]
+struct Failures(u32);
+
+impl Failures {
+    /// Tells the first, and every 2ⁿ-th; gives the pause until the next try.
+    fn another(&mut self, name: &str, error: &io::Error) -> Duration {
+        self.0 = self.0.saturating_add(1);
+        if self.0.is_power_of_two() {
+            let (words, times) = (errno::go_words_of(error), self.0);
+            warn!(times, "{name}: failed to accept a connection: {words}");
+        }
+        PAUSE.saturating_mul(1 << self.0.saturating_sub(1).min(8)).min(LONGEST_PAUSE)
+    }
+}

@@ -1,0 +1,76 @@
+//! What a scrape shows of the jobs and watches, as the loop gives it.
+
+use std::net::IpAddr;
+
+use crate::core::{Moment, Status};
+
+/// How things stand at one moment, in file order.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// All jobs, the one that stands for telemetry too.
+    pub jobs: Vec<JobView>,
+    /// The names of all watches, without `watch.`.
+    pub watches: Vec<String>,
+    /// Everything is stopping.
+    pub stopping: bool,
+    /// Maintenance mode is on.
+    pub maintenance: bool,
+    /// Lines of the log that were lost since the start.
+    pub lost_log_lines: u64,
+}
+
+/// One job.
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// Its name, which need not be unique.
+    pub name: String,
+    /// What it does.
+    pub state: JobState,
+    /// Its health.
+    pub health: Status,
+    /// Whether a command checks its health.
+    pub is_checked: bool,
+    /// Whether the container is not ready without it: `main` or `required` (design §6).
+    pub is_needed: bool,
+    /// It stands for our own telemetry.
+    pub is_telemetry: bool,
+    /// Where it is advertised, if it is.
+    pub service: Option<(IpAddr, i64)>,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// The exit status of its last run, as a shell would tell it.
+    pub last_exit: Option<i32>,
+    /// When the run that goes on was started.
+    pub running_since: Option<Moment>,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobState {
+    /// It waits for its first start, or for the next one that an event or the clock brings.
+    Waiting,
+    /// Its command runs; without one, it is there.
+    Running,
+    /// It pauses before a restart.
+    Backoff,
+    /// It stops.
+    Stopping,
+    /// It is over.
+    Done,
+}
+
+impl JobState {
+    /// All of them, in the order of a job's life.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Running, Self::Backoff, Self::Stopping, Self::Done];
+
+    /// The word for people and labels.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Backoff => "backoff",
+            Self::Stopping => "stopping",
+            Self::Done => "done",
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Row 74, with the halves of rows 28 and 77 that are about this socket: clients that do what they should not.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use crate::harness::{KEEP, ask, serving, socket, start, with_socket};
+use crate::support::http::send_socket;
+use crate::support::{DEADLINE, Launch, Pilot, Signal, count, wait_until};
+
+const TELLS: &str =
+    r#"{ name: "tell", when: { source: "SIGHUP" }, exec: ["/bin/sh", "-c", "echo A=${A-unset} >> $LOG"] }"#;
+
+fn connect(pilot: &Pilot) -> UnixStream {
+    let stream = UnixStream::connect(socket(pilot)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+}
+
+/// Reads to the end, which must come.
+fn rest(stream: &mut UnixStream) -> String {
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the connection stays open"),
+        _ => String::from_utf8_lossy(&answer).into_owned(),
+    }
+}
+
+#[test]
+fn f74_what_is_no_request_changes_nothing() {
+    let pilot = start(&format!("{KEEP}, {TELLS}"));
+    let long = "x".repeat(70_000);
+    let body = r#"{"A": "x"}"#;
+    for bytes in [
+        "\0\r\n\r\n".to_owned(),
+        format!("POST /v3/environ HTTP/9.9\r\nContent-Length: 10\r\n\r\n{body}"),
+        format!("POST /v3/environ HTTP/1.1\r\nContent-Length: -10\r\n\r\n{body}"),
+        format!("POST /v3/environ HTTP/1.1\r\nContent-Length: 10\r\nContent-Length: 11\r\n\r\n{body} "),
+        format!("POST /v3/environ HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n{body}"),
+        format!("POST /v3/environ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n{body}\r\n0\r\n\r\n"),
+        format!("POST /v3/environ HTTP/1.1\r\nContent-Length: 70010\r\n\r\n{body}{long}"),
+        "POST /v3/environ HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\n{".to_owned(),
+        format!("POST /v3/environ HTTP/1.1\r\nContent-Length: 11\r\n\r\n{body}}}"),
+        format!("POST /v3/environ HTTP/1.1\r\nX: {long}\r\nContent-Length: 10\r\n\r\n{body}"),
+        format!("POST /v3/environ/{long} HTTP/1.1\r\nContent-Length: 10\r\n\r\n{body}"),
+    ] {
+        let answer = send_socket(&socket(&pilot), bytes.as_bytes()).unwrap();
+        let start: String = bytes.chars().take(80).collect();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{start:?}: {answer:?}");
+    }
+    pilot.signal(Signal::SIGHUP);
+    pilot.wait_log("A=unset");
+}
+
+#[test]
+fn f74_one_connection_is_one_request() {
+    let pilot = start(&format!("{KEEP}, {TELLS}"));
+    let environ = "POST /v3/environ HTTP/1.1\r\nContent-Length: 10\r\n\r\n{\"A\": \"x\"}";
+    let pipelined = format!("GET /v3/ping HTTP/1.1\r\n\r\n{environ}");
+    let smuggled =
+        format!("POST /v3/ping HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{environ}");
+    for bytes in [pipelined, smuggled] {
+        let answer = send_socket(&socket(&pilot), bytes.as_bytes()).unwrap();
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    }
+    pilot.signal(Signal::SIGHUP);
+    pilot.wait_log("A=unset");
+}
+
+#[test]
+fn f74_slow_clients_are_let_go_after_five_seconds() {
+    let pilot = start(KEEP);
+    let begin = Instant::now();
+    let mut mute = connect(&pilot);
+    let mut half_a_header = connect(&pilot);
+    half_a_header.write_all(b"POST /v3/environ HTTP/1.1\r\nContent-Le").unwrap();
+    let mut half_a_body = connect(&pilot);
+    half_a_body.write_all(b"POST /v3/environ HTTP/1.1\r\nContent-Length: 10\r\n\r\n{\"A\"").unwrap();
+    let mut drip = connect(&pilot);
+    let dripping = std::thread::spawn(move || {
+        let _ = drip.write_all(b"POST /v3/environ HTTP/1.1\r\nContent-Length: 1000\r\n\r\n");
+        while drip.write_all(b" ").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    // Others are served meanwhile.
+    assert_eq!(ask(&pilot, "GET", "/v3/ping", "").status, 200);
+    assert!(begin.elapsed() < Duration::from_secs(4));
+    for stream in [&mut mute, &mut half_a_header] {
+        assert_eq!(rest(stream), "");
+    }
+    assert!(rest(&mut half_a_body).starts_with("HTTP/1.1 408"));
+    dripping.join().unwrap();
+    let took = begin.elapsed();
+    assert!(took > Duration::from_secs(4) && took < Duration::from_secs(9), "{took:?}");
+}
+
+#[test]
+fn f74_thousands_of_connections_cost_little_and_pass() {
+    let pilot = start(KEEP);
+    pilot.wait_log("keep-start");
+    let before = pilot.descriptors().len();
+    let path = socket(&pilot);
+    // What the queue does not hold waits in a thread of its own, or is refused.
+    let crowd: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                for _ in 0..count(100, 2_500) {
+                    if let Ok(mut stream) = UnixStream::connect(&path) {
+                        let _ = stream.write_all(b"GET /v3/ping HTTP/1.1\r\n");
+                    }
+                }
+            })
+        })
+        .collect();
+    let most = std::iter::from_fn(|| crowd.iter().any(|one| !one.is_finished()).then(|| pilot.descriptors().len()));
+    let most = most.max().unwrap_or_default();
+    assert!(most <= before + 32 + 2, "{most} descriptors open, {before} before");
+    for one in crowd {
+        one.join().unwrap();
+    }
+    assert_eq!(ask(&pilot, "GET", "/v3/ping", "").status, 200);
+}
+
+#[test]
+fn f74_who_is_only_connected_does_not_delay_the_end() {
+    let mut pilot = start(KEEP);
+    pilot.wait_log("keep-start");
+    let mut idle = connect(&pilot);
+    let mut half = connect(&pilot);
+    half.write_all(b"POST /v3/environ HTTP/1.1\r\nContent-Le").unwrap();
+    // So that both are accepted.
+    assert_eq!(ask(&pilot, "GET", "/v3/ping", "").status, 200);
+    pilot.stop();
+    pilot.wait_stdout("control: completed graceful shutdown of control server");
+    for stream in [&mut idle, &mut half] {
+        assert_eq!(rest(stream), "");
+    }
+    pilot.finish();
+}
+
+#[test]
+fn f28_without_descriptors_accepting_pauses_and_recovers() {
+    let launch = Launch::config(&with_socket(KEEP)).prefix(&["prlimit", "--nofile=28"]);
+    let pilot = serving(launch.start());
+    pilot.wait_log("keep-start");
+    let idle: Vec<UnixStream> = (0..30).map(|_| connect(&pilot)).collect();
+    pilot.wait_stdout("control: failed to accept a connection: too many open files");
+    let before = pilot.cpu_time();
+    std::thread::sleep(Duration::from_secs(1));
+    let used = pilot.cpu_time().saturating_sub(before);
+    assert!(used < Duration::from_millis(200), "{used:?} of processor time in a second");
+    drop(idle);
+    wait_until(
+        DEADLINE,
+        || send_socket(&socket(&pilot), b"GET /v3/ping HTTP/1.1\r\n\r\n").is_ok_and(|a| a.contains(" 200 ")),
+        "it recovers",
+    );
+}
