@@ -27,8 +27,9 @@ use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
 
-/// One thread reads the file of Consul's token, where there is one: the loop must not wait for a file system.
-const READERS: usize = 1;
+/// These threads read the file of Consul's token, `/etc/hosts` and `/etc/resolv.conf`, where they are needed: the loop must
+/// not wait for a file system, nor one of them for another's.
+const READERS: usize = 3;
 
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
@@ -138,13 +139,15 @@ fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
 
 fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> Result<Exit, Failed> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    // That thread is kept: one that can't be had later would be our end.
+    // They are kept: if none could be had later, that would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {
-        // While it can still be had: see above.
-        runtime.spawn_blocking(|| ());
+        // While they can still be had: see above.
+        for _ in 0..READERS {
+            runtime.spawn_blocking(|| ());
+        }
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     let driver = Driver::new(plan, env, log, discovery);

@@ -57,7 +57,7 @@ fn explained(error: &Error) -> Explained {
         // Its own words come from a library below, as a value that has no name here.
         Error::InvalidCertificate(CertificateError::Other(other)) if other.to_string() == "CaUsedAsEndEntity" => {
             Explained::Instead(
-                "invalid peer certificate: it is that of an authority (CA:TRUE), which may sign others but not be a server's own",
+                "invalid peer certificate: it is that of an authority (CA:TRUE), and consul.tls.cafile does not name that very one",
             )
         }
         Error::AlertReceived(

@@ -4,12 +4,13 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::error::{CallError, DiscoveryError};
 use super::file::read_small;
@@ -26,17 +27,7 @@ const SYSTEM: [&str; 3] =
 /// the start.
 pub(super) fn config(tls: &ConsulTls) -> Result<ClientConfig, DiscoveryError> {
     let provider = Arc::new(ring::default_provider());
-    let roots = Arc::new(roots(tls)?);
-    let verifier: Arc<dyn ServerCertVerifier> = if tls.verify {
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-        let verifier = verifier.map_err(|error| DiscoveryError::Tls(error.to_string()))?;
-        match expected_name(tls)? {
-            Some(name) => Arc::new(Expecting { name, verifier }),
-            None => verifier,
-        }
-    } else {
-        Arc::new(AcceptAll(Arc::clone(&provider)))
-    };
+    let verifier = verifier(tls, &provider)?;
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| DiscoveryError::Tls(error.to_string()))?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
@@ -57,6 +48,16 @@ pub(super) fn config(tls: &ConsulTls) -> Result<ClientConfig, DiscoveryError> {
     })
 }
 
+fn verifier(tls: &ConsulTls, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, DiscoveryError> {
+    let (roots, named) = roots(tls)?;
+    if !tls.verify {
+        return Ok(Arc::new(AcceptAll(Arc::clone(provider))));
+    }
+    let library = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build();
+    let library = library.map_err(|error| DiscoveryError::Tls(error.to_string()))?;
+    Ok(Arc::new(Verifier { name: expected_name(tls)?, named, library }))
+}
+
 /// The settings where nobody is spoken to over TLS.
 pub(super) fn trusting_nobody() -> Result<ClientConfig, CallError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -72,24 +73,20 @@ pub(super) fn expected_name(tls: &ConsulTls) -> Result<Option<ServerName<'static
     parsed.transpose().map_err(DiscoveryError::ServerName)
 }
 
-fn roots(tls: &ConsulTls) -> Result<RootCertStore, DiscoveryError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(file) = &tls.ca_file {
-        add(&mut roots, file, certificates(file)?)?;
-        if roots.is_empty() {
-            return Err(no_certificate(file));
-        }
-    } else if let Some(path) = &tls.ca_path {
-        for file in files_in(path)? {
-            add(&mut roots, &file, certificates(&file)?)?;
-        }
-        if roots.is_empty() {
-            return Err(no_certificate(path));
-        }
-    } else {
-        roots = public(&SYSTEM.map(Path::new));
+/// Whom to trust, and the certificates of those that the configuration names.
+fn roots(tls: &ConsulTls) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), DiscoveryError> {
+    let (path, files) = match (&tls.ca_file, &tls.ca_path) {
+        (Some(file), _) => (file, vec![file.clone()]),
+        (None, Some(path)) => (path, files_in(path)?),
+        (None, None) => return Ok((public(&SYSTEM.map(Path::new)), Vec::new())),
+    };
+    let (mut roots, mut named) = (RootCertStore::empty(), Vec::new());
+    for file in files {
+        let found = certificates(&file)?;
+        add(&mut roots, &file, found.clone())?;
+        named.extend(found);
     }
-    Ok(roots)
+    if roots.is_empty() { Err(no_certificate(path)) } else { Ok((roots, named)) }
 }
 
 /// Whom the image trusts, an authority of its own company maybe among them; in one that says nothing, whom browsers do.
@@ -142,23 +139,43 @@ fn no_certificate(file: &Path) -> DiscoveryError {
     pem(file, "there is no certificate in it")
 }
 
-/// Expects another name than the one that is connected to.
+/// Verifies as the library does, but for two things.
 #[derive(Debug)]
-struct Expecting {
-    name: ServerName<'static>,
-    verifier: Arc<WebPkiServerVerifier>,
+struct Verifier {
+    /// Expected instead of the name that is connected to.
+    name: Option<ServerName<'static>>,
+    /// Trusted also as the agent's own: `openssl req -x509` makes a certificate that is its own authority, and the original
+    /// takes it where it is itself the one that is named. The library refuses every authority in that place.
+    named: Vec<CertificateDer<'static>>,
+    library: Arc<WebPkiServerVerifier>,
 }
 
-impl ServerCertVerifier for Expecting {
+/// Whether the only fault that was found is that it is an authority's. Its dates were verified before that (a test holds
+/// this fast); its signature is its own and says nothing.
+fn is_only_an_authority(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        name: &ServerName<'_>,
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verifier.verify_server_cert(certificate, intermediates, &self.name, ocsp, now)
+        let name = self.name.as_ref().unwrap_or(name);
+        let verified = self.library.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let is_named = || self.named.iter().any(|named| named.as_ref() == certificate.as_ref());
+        match verified {
+            Err(error) if is_only_an_authority(&error) && is_named() => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
     }
 
     fn verify_tls12_signature(
@@ -167,7 +184,7 @@ impl ServerCertVerifier for Expecting {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signed)
+        self.library.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -176,11 +193,11 @@ impl ServerCertVerifier for Expecting {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signed)
+        self.library.verify_tls13_signature(message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.library.supported_verify_schemes()
     }
 }
 
