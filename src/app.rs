@@ -5,15 +5,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
+use crate::config::diagnostic::Severity;
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::core;
 use crate::discovery::{self, Discovery};
-use crate::driver::Driver;
+use crate::driver::{Driver, Reloader, Reread};
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::log::{Log, LogLayer};
@@ -117,8 +119,26 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
     }
     let discovery = discovery_of(&plan)?;
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
+    let reloader = reloader_of(source.origin.clone());
     drop((source, diagnostics));
-    run_plan(&plan, env, log, discovery)
+    run_plan(&plan, env, log, discovery, reloader)
+}
+
+/// What reads the same file again. Its path is looked up anew, so that a file that was put in its place is the new one.
+fn reloader_of(path: String) -> Reloader {
+    Arc::new(move |env| {
+        let source = config::read(&path).map_err(|error| vec![error.to_string()])?;
+        let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
+        let line = |problem| diagnostic::one_line(problem, &source.origin, &source.text);
+        match plan {
+            Some(plan) => {
+                // The files of TLS are found out to be unusable only here.
+                let discovery = discovery_of(&plan).map_err(|Failed(_, text)| vec![text.trim_end().to_owned()])?;
+                Ok(Reread { plan, warnings: diagnostics.iter().map(line).collect(), discovery })
+            }
+            None => Err(diagnostics.iter().filter(|problem| problem.severity == Severity::Error).map(line).collect()),
+        }
+    })
 }
 
 /// What speaks to Consul, if there is something to say or to ask.
@@ -131,7 +151,13 @@ fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
         .map_err(|error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n")))
 }
 
-fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> Result<Exit, Failed> {
+fn run_plan(
+    plan: &Plan,
+    env: Environment,
+    log: Log,
+    discovery: Option<Discovery>,
+    reloader: Reloader,
+) -> Result<Exit, Failed> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     // That thread is kept: one that can't be had later would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
@@ -142,7 +168,7 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
         runtime.spawn_blocking(|| ());
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
-    let driver = Driver::new(plan, env, log, discovery);
+    let driver = Driver::new(plan, env, log, discovery, reloader);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(driver.run(&mut signals))));

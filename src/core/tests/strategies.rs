@@ -220,7 +220,7 @@ fn any_timer() -> impl Strategy<Value = Timer> {
         let kinds = [Timer::Timeout, Timer::Retry, Timer::Grace, Timer::GiveUp];
         kinds[usize::from(kind)](ChildId(child))
     });
-    prop_oneof![8 => of_job, 8 => of_run, 1 => Just(Timer::Sweep)]
+    prop_oneof![8 => of_job, 8 => of_run, 1 => Just(Timer::Sweep), 2 => Just(Timer::Reload)]
 }
 
 /// None, one, or one elsewhere.
@@ -265,6 +265,7 @@ pub fn any_move() -> impl Strategy<Value = Move> {
         (0..9_u32).prop_map(|job| Input::Withdrawn { job: JobId(job) }),
         (0..2_u32, 0..4_u8).prop_map(|(watch, port)| Input::Seen { watch: WatchId(watch), instances: instances(port) }),
         Just(Input::NothingLeft),
+        Just(Input::ConsulChanged),
     ];
     prop_oneof![
         2 => any.prop_map(Move::Any),
