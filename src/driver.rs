@@ -180,7 +180,10 @@ impl Driver {
         let began = self.now();
         for _ in 0..self.inbox.len() {
             let Some(input) = self.inbox.pop_front() else { break };
-            trace!(?input, "input");
+            // A whole configuration is not for the log.
+            if !matches!(input, Input::Reload(_)) {
+                trace!(?input, "input");
+            }
             let now = self.now();
             let mut effects = std::mem::take(&mut self.effects);
             self.world.step(now, &input, &mut effects);

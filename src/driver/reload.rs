@@ -20,7 +20,8 @@ use super::Driver;
 use crate::core::{Input, Summary};
 use crate::discovery::Discovery;
 use crate::env::Environment;
-use crate::plan::{Consul, Logging, Plan};
+use crate::plan::{Consul, Control, Logging, Plan};
+use crate::process;
 
 /// Reads the configuration again, with this environment for its template.
 ///
@@ -89,6 +90,7 @@ pub(super) struct Reloads {
     /// Likewise, and of which agent it is.
     pub(super) prepared: Option<(Consul, Discovery)>,
     logging: Logging,
+    control: Control,
     pub(super) consul: Option<Consul>,
     /// The variables that hold advertised addresses.
     pub(super) addresses: BTreeSet<String>,
@@ -107,6 +109,7 @@ impl Reloads {
             warnings: Vec::new(),
             prepared: None,
             logging: plan.logging.clone(),
+            control: plan.control.clone(),
             consul: plan.consul.clone(),
             addresses: BTreeSet::new(),
         }
@@ -126,10 +129,8 @@ impl Driver {
     pub fn ask_reload(&mut self, request: Option<Request>) {
         if !self.world.takes_reloads() {
             warn!("not reloaded: everything is stopping");
-            if let Some(request) = request {
-                // Whoever has gone away needs no answer.
-                let _ = request.answer.send(Err(Refused::Stopping));
-            }
+            self.reloads.waiting.extend(request);
+            self.refuse_when_stopping();
             return;
         }
         let reloads = &mut self.reloads;
@@ -155,8 +156,21 @@ impl Driver {
         }
     }
 
+    /// Nobody waits for a reload that will not be.
+    fn refuse_when_stopping(&mut self) {
+        if self.world.takes_reloads() {
+            return;
+        }
+        let Reloads { asked, asked_since, waiting, .. } = &mut self.reloads;
+        for request in asked.drain(..).chain(asked_since.drain(..)).chain(waiting.drain(..)) {
+            // Whoever has gone away needs no answer.
+            drop(request.answer.send(Err(Refused::Stopping)));
+        }
+    }
+
     /// Whether a reading is done, when something else has woken the loop.
     pub(super) fn hear_of_reading(&mut self) {
+        self.refuse_when_stopping();
         let Some(reading) = &mut self.reloads.reading else { return };
         match reading.try_recv() {
             Ok(read) => self.on_read(Some(read)),
@@ -181,6 +195,7 @@ impl Driver {
     }
 
     fn accept(&mut self, reread: Reread) {
+        self.refuse_when_stopping();
         let summary = self.world.preview(&reread.plan);
         for request in std::mem::take(&mut self.reloads.asked) {
             match request.until {
@@ -188,7 +203,7 @@ impl Driver {
                 Until::Done => self.reloads.waiting.push(request),
             }
         }
-        if self.reloads.wanted {
+        if self.reloads.wanted && self.world.takes_reloads() {
             debug!("the configuration is read again and good: it is followed after the quiet period");
             self.reload(reread);
         }
@@ -222,12 +237,17 @@ impl Driver {
                 Err(error) => error!("the log stays as it was: {error}"),
             }
         }
+        if plan.control != self.reloads.control {
+            warn!("control.socket is another now: that takes effect with the next start of this program");
+        }
         self.export_addresses(plan);
         self.change_consul(plan);
     }
 
     /// A reload is done: those who waited for that are told, when no other one is on its way.
     pub(super) fn on_reloaded(&mut self, summary: &Summary) {
+        // As after the start: what made a plan out of a text is not needed any more.
+        process::release_startup_pages();
         if self.world.is_reloading() {
             return;
         }
@@ -236,3 +256,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

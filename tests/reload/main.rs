@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test outside the program: what can't be done makes it fail")]
 
+#[expect(dead_code, reason = "each test binary uses another part of it")]
+#[path = "../faults/cgroup.rs"]
+mod cgroup;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../faults/told.rs"]

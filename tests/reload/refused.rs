@@ -4,7 +4,8 @@ use std::fs;
 
 use nix::sys::stat::Mode;
 
-use crate::support::{Pilot, Signal};
+use crate::cgroup::Group;
+use crate::support::{Launch, Pilot, Signal};
 use crate::told::{times, wait_times};
 use crate::{ask, config, reload, start};
 
@@ -63,6 +64,21 @@ fn f70_files_of_tls_that_can_not_be_used_are_found_out_before() {
     );
     ask(&pilot, &text);
     refusal(&pilot, 0);
+    assert_eq!(pilot.wait_process("sleep 1000").pid, pid);
+    pilot.finish();
+}
+
+#[test]
+fn f25_without_a_thread_to_be_had_it_is_refused_and_can_be_asked_for_again() {
+    let group = Group::new("pids");
+    let pilot = Launch::config(&config(JOB)).setup(&group.enter()).start();
+    let pid = pilot.wait_process("sleep 1000").pid;
+    group.set("pids.max", &group.number("pids.current", "").to_string());
+    pilot.signal(Signal::SIGHUP);
+    let said = refusal(&pilot, 0);
+    assert!(said.starts_with("no thread to read the configuration on: "), "{said}");
+    group.set("pids.max", "max");
+    assert_eq!(reload(&pilot, &config(JOB)), "0 changed, 0 removed, 0 added, 1 unchanged");
     assert_eq!(pilot.wait_process("sleep 1000").pid, pid);
     pilot.finish();
 }
