@@ -173,3 +173,52 @@ fn without_a_change_nothing_happens() {
     pilot.signal(Signal::SIGTERM);
     pilot.finish();
 }
+
+#[test]
+fn f71_reloads_one_after_the_other_while_jobs_are_killed_end_in_the_last_one() {
+    // One goes at once, one only with SIGKILL; each reload finds the one before at work.
+    let text = |n: u32| {
+        format!(
+            r#"{{ consul: false, signals: {{ SIGHUP: "reload" }}, reload: {{ quiesce: "20ms", coalesce: "100ms" }}, stopTimeout: 1, jobs: [
+                {{ name: "quick", exec: ["sleep", "1{n:03}"] }},
+                {{ name: "stubborn", exec: ["sh", "-c", "trap '' TERM; sleep 2{n:03} & wait; wait"] }},
+                {{ name: "same", exec: ["sleep", "3000"], restarts: "unlimited" }} ] }}"#
+        )
+    };
+    let mut pilot = Launch::config(&text(0)).start();
+    let same = pilot.wait_process("sleep 3000").pid;
+    for n in 1..=40 {
+        ask(&pilot, &text(n));
+        poll(Duration::from_millis(50), || None::<()>);
+    }
+    pilot.wait_process("sleep 1040");
+    pilot.wait_process("sleep 2040");
+    assert_eq!(pilot.find("sleep ").iter().filter(|process| process.command.starts_with("sleep ")).count(), 3);
+    assert_eq!(pilot.wait_process("sleep 3000").pid, same);
+    let (status, took) = pilot.stop();
+    assert_eq!(status, 0);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    pilot.finish();
+}
+
+#[test]
+fn many_reloads_leave_nothing_behind() {
+    let text = |n: usize| {
+        let text = config(&format!(
+            r#"{{ name: "a", exec: ["sleep", "{n}000"] }}, {{ name: "b{n}", exec: ["sleep", "5000"] }}"#
+        ));
+        text.replace("50ms", "1ms")
+    };
+    let pilot = Launch::config(&text(1)).start();
+    pilot.wait_process("sleep 1000");
+    let round = |count: usize| (0..count).for_each(|n| drop(reload(&pilot, &text(1 + n % 2))));
+    round(20);
+    let (memory, descriptors) = (pilot.anonymous_kib(), pilot.descriptors().len());
+    round(crate::support::count(60, 1000));
+    let grown = pilot.anonymous_kib().saturating_sub(memory);
+    assert!(grown < 256, "{grown} KiB more");
+    // The pipes are others.
+    wait_until(DEADLINE, || pilot.descriptors().len() == descriptors, "as many descriptors as before");
+    wait_until(DEADLINE, || pilot.processes().len() == 2, "the jobs of the last one");
+    pilot.finish();
+}

@@ -397,6 +397,24 @@ fn a_signal_may_ask_for_a_reload() {
     assert_eq!(effects, [Effect::Reread]);
 }
 
+#[test]
+fn what_the_top_of_the_file_says_changes_too() {
+    let stubborn = || daemon("a").ignores_term();
+    let new = jobs([stubborn()]).stop_timeout(secs(1)).exit_code(crate::plan::ExitCodeRule::Zero);
+    let new = new.signal(Signal::QUIT, crate::plan::SignalAction::Terminate);
+    let sim = reloaded(jobs([stubborn()]), new).signal(Signal::QUIT).till_the_end();
+    assert_eq!(sim.exit_ms(), 700 + 1000 + 1);
+}
+
+#[test]
+fn a_job_that_is_being_stopped_when_it_is_reloaded_is_not_stopped_twice() {
+    let web = || daemon("web").exits_on_term(0, secs(2)).once("go", ExitSuccess).wait_timeout(ms(50));
+    let sim = jobs([web(), daemon("b")]).start().until_ms(100).reload(jobs([anew(web()), daemon("b")])).until(secs(5));
+    assert_eq!(sim.count(Stopping, "web"), 2, "its own end, and that of the one that waited in its place");
+    assert_eq!(sim.count(Stopped, "web"), 2);
+    assert_eq!(alive(&sim), ["b"]);
+}
+
 /// Any plan, in either way of reloading.
 fn any_new_plan() -> impl Strategy<Value = PlanBuilder> {
     (any_plan(), prop::bool::weighted(0.15)).prop_map(|(mut plan, restart)| {
@@ -408,9 +426,10 @@ fn any_new_plan() -> impl Strategy<Value = PlanBuilder> {
 /// Some plans, of which each has much of the one before.
 fn any_new_plans() -> impl Strategy<Value = Vec<PlanBuilder>> {
     let stays = prop::collection::vec(prop::bool::weighted(0.7), 8);
-    prop::collection::vec((any_new_plan(), stays), 2..4).prop_map(|plans| {
+    let other = prop::collection::vec(prop::bool::weighted(0.3), 8);
+    prop::collection::vec((any_new_plan(), stays, other), 2..4).prop_map(|plans| {
         let mut all: Vec<PlanBuilder> = Vec::new();
-        for (plan, stays) in plans {
+        for (plan, stays, other) in plans {
             let Some(before) = all.last() else {
                 all.push(plan);
                 continue;
@@ -422,8 +441,10 @@ fn any_new_plans() -> impl Strategy<Value = Vec<PlanBuilder>> {
                 let (runs, checks) = (scripts(crate::core::Slot::Exec(id)), scripts(crate::core::Slot::Check(id)));
                 Some(JobBuilder { spec, runs, checks })
             };
-            let mixed: Vec<JobBuilder> =
-                (0..8).filter_map(|n| job(before, n).filter(|_| stays[n]).or_else(|| job(&plan, n))).collect();
+            let mixed = (0..8).filter_map(|n| {
+                let job = job(before, n).filter(|_| stays[n]).or_else(|| job(&plan, n))?;
+                Some(if other[n] { anew(job) } else { job })
+            });
             let mut next = jobs(mixed);
             next.plan = crate::plan::Plan { jobs: next.plan.jobs, ..plan.plan };
             all.push(next);
