@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as Waking, Poll};
 use std::time::Duration;
 
@@ -17,12 +18,12 @@ use tracing::{debug, warn};
 use crate::cli::{self, Command, UsageError};
 use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
+use crate::control::Control;
 use crate::core;
 use crate::discovery::Discovery;
-use crate::driver::Driver;
+use crate::driver::{Driver, Reloader, Reread};
 use crate::env::Environment;
 use crate::exit::Exit;
-use crate::leaf;
 use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
@@ -121,10 +122,39 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
         let words = core::count(ignored.len(), "word");
         warn!("{words} behind the flags ignored: this file is no ContainerPilot 2, which ran them as the application");
     }
+    let control = control_of(&plan, &mut env)?;
     let discovery = discovery_of(&plan)?;
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
+    let reloader = reloader_of(source.origin.clone());
     drop((source, diagnostics));
-    run_plan(&plan, env, log, discovery)
+    run_plan(&plan, env, log, discovery, control, reloader)
+}
+
+/// What reads the same file again. Its path is looked up anew, so that a file that was put in its place is the new one.
+fn reloader_of(path: String) -> Reloader {
+    Arc::new(move |env| {
+        let source = config::read(&path).map_err(|error| vec![error.to_string()])?;
+        let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
+        let line = |problem| diagnostic::one_line(problem, &source.origin, &source.text);
+        match plan {
+            Some(plan) => {
+                // The files of TLS are found out to be unusable only here.
+                let discovery = discovery_of(&plan).map_err(|Failed(_, text)| vec![text.trim_end().to_owned()])?;
+                Ok(Reread { plan, warnings: diagnostics.iter().map(line).collect(), discovery })
+            }
+            None => Err(diagnostics.iter().filter(|problem| problem.severity == Severity::Error).map(line).collect()),
+        }
+    })
+}
+
+/// The control socket, and its place for every child.
+fn control_of(plan: &Plan, env: &mut Environment) -> Result<Option<Control>, Failed> {
+    let control = Control::bind(&plan.control, env.get("XDG_RUNTIME_DIR"));
+    let control = control.map_err(|error| Failed(Exit::Unavailable, format!("containerpilot: {error}\n")))?;
+    if let Some(path) = control.as_ref().and_then(|control| std::path::absolute(control.path()).ok()) {
+        env.set("CONTAINERPILOT_SOCKET", path);
+    }
+    Ok(control)
 }
 
 /// What speaks to Consul, if there is something to say or to ask.
@@ -137,7 +167,14 @@ fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
         .map_err(|error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n")))
 }
 
-fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> Result<Exit, Failed> {
+fn run_plan(
+    plan: &Plan,
+    env: Environment,
+    log: Log,
+    discovery: Option<Discovery>,
+    mut control: Option<Control>,
+    reloader: Reloader,
+) -> Result<Exit, Failed> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     // They are kept: if none could be had later, that would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
@@ -150,7 +187,10 @@ fn run_plan(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery
         }
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
-    let driver = Driver::new(plan, env, log, discovery);
+    if let Some(control) = &mut control {
+        control.serve().map_err(|error| Failed::broken("serve the control socket", &error))?;
+    }
+    let driver = Driver::new(plan, env, log, discovery, control, reloader);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(TheLoop(Box::pin(driver.run(&mut signals))))));

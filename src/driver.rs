@@ -7,7 +7,9 @@
 //! A death becomes an input only when the child's output is delivered, at most a second after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
 
+mod asked;
 mod observed;
+mod reload;
 mod running;
 mod services;
 mod watched;
@@ -19,20 +21,21 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
+use self::reload::Reloads;
+pub use self::reload::{Refused, Reloader, Request, Reread, Until};
 use self::running::{Runs, deliver};
-use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Slot, SpawnFailure, Timer, World};
+use crate::control::Control;
+use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Timer, World};
 use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::log::Log;
-use crate::plan::{Level, Plan, Signal, WatchSpec};
-use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, SpawnError, Stop};
+use crate::plan::{Level, Plan, Signal};
+use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, Stop};
 use crate::telemetry::Telemetry;
 use crate::timers::Timers;
 
 /// How long the output of a dead child may still be held open by others.
 const DRAIN: Duration = Duration::from_secs(1);
-/// A start that holds up the loop for so long is told (reliability row 31).
-const SLOW_START: Duration = Duration::from_millis(100);
 /// Timers that come later than this are told: the machine was paused, or has too much to do (row 44).
 const LATE: Duration = Duration::from_secs(1);
 /// So long the loop may act before it looks at deaths, signals and timers again: a start waits for its child to get the
@@ -59,10 +62,12 @@ pub struct Driver {
     inbox: VecDeque<Input>,
     effects: Vec<Effect>,
     runs: Runs,
+    /// Who asks for something, if anybody can.
+    control: Option<Control>,
     /// Consul, if anything is to be told or asked there.
     discovery: Option<Discovery>,
-    /// Those that are not yet started.
-    watches: Vec<WatchSpec>,
+    /// What is read again, and what of the plan is in force.
+    reloads: Reloads,
     /// Dead children whose output is not yet delivered.
     draining: Vec<Draining>,
     /// Metrics, if somebody is to see them.
@@ -87,11 +92,18 @@ struct Draining {
 }
 
 impl Driver {
-    /// A driver of this plan; nothing runs yet. Needs a runtime with I/O.
+    /// A driver of this plan, which `reloader` reads again; nothing runs yet. Needs a runtime with I/O.
     ///
     /// # Errors
     /// No memory or descriptors for the tables of children.
-    pub fn new(plan: &Plan, env: Environment, log: Log, discovery: Option<Discovery>) -> io::Result<Self> {
+    pub fn new(
+        plan: &Plan,
+        env: Environment,
+        log: Log,
+        discovery: Option<Discovery>,
+        control: Option<Control>,
+        reloader: Reloader,
+    ) -> io::Result<Self> {
         #[expect(clippy::disallowed_methods, reason = "the driver is the one place that looks at the clock")]
         let epoch = Instant::now();
         let mut driver = Self {
@@ -105,10 +117,11 @@ impl Driver {
             inbox: VecDeque::new(),
             effects: Vec::new(),
             runs: Runs::default(),
+            control,
             discovery,
-            watches: plan.watches.clone(),
+            reloads: Reloads::new(plan, reloader),
             draining: Vec::new(),
-            telemetry: plan.telemetry.as_ref().map(|plan| Telemetry::new(plan, env!("CARGO_PKG_VERSION"))),
+            telemetry: plan.telemetry.as_ref().map(|plan| Telemetry::new(plan, observed::VERSION)),
             log_is_full: false,
             sweeping: None,
             more_deaths: false,
@@ -116,7 +129,7 @@ impl Driver {
             exit: None,
         };
         driver.export_addresses(plan);
-        driver.know_services(plan);
+        driver.know_services();
         if let Err(error) = driver.children.adopts_orphans() {
             warn!("orphans will not come to this process, which is not PID 1: {error}");
         }
@@ -129,7 +142,6 @@ impl Driver {
         self.take_signals(signals);
         self.inbox.push_back(Input::Start);
         self.take_turn();
-        self.start_watches();
         if let Some(telemetry) = &mut self.telemetry {
             telemetry.serve();
         }
@@ -139,6 +151,9 @@ impl Driver {
             self.wait(signals).await;
             self.gather(signals);
             self.take_turn();
+        }
+        if let Some(control) = self.control.take() {
+            control.finish().await;
         }
         self.exit.unwrap_or_default()
     }
@@ -157,8 +172,10 @@ impl Driver {
             received = signals.next() => self.on_signal(received),
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
             () = self.log.room(), if self.log_is_full => {}
+            () = asked::news(self.control.as_mut()) => {}
             () = services::news(self.discovery.as_mut()) => {}
             () = observed::asked(self.telemetry.as_mut()) => {}
+            read = self.reloads.read() => self.on_read(read),
             result = self.outputs.ready(), if !self.log_is_full => if let Err(error) = result {
                 error!("can't wait for the output of jobs: {error}");
             },
@@ -171,7 +188,9 @@ impl Driver {
         self.take_signals(signals);
         self.on_time();
         self.hear_of_services();
+        self.hear_requests();
         self.answer_scrapes();
+        self.hear_of_reading();
         self.pump();
         self.reap();
     }
@@ -182,7 +201,10 @@ impl Driver {
         let began = self.now();
         for _ in 0..self.inbox.len() {
             let Some(input) = self.inbox.pop_front() else { break };
-            trace!(?input, "input");
+            // A whole configuration is not for the log.
+            if !matches!(input, Input::Reload(_)) {
+                trace!(?input, "input");
+            }
             let now = self.now();
             let mut effects = std::mem::take(&mut self.effects);
             self.world.step(now, &input, &mut effects);
@@ -273,7 +295,8 @@ impl Driver {
             | Timer::Stop(_)
             | Timer::Withdraw(_)
             | Timer::Retry(_)
-            | Timer::Sweep => false,
+            | Timer::Sweep
+            | Timer::Reload => false,
         }
     }
 
@@ -392,6 +415,12 @@ impl Driver {
                 self.observe(|telemetry| telemetry.event(event.code, &of));
             }
             Effect::Report { job, report } => self.report(job, report),
+            Effect::Service { job } => self.serve(job),
+            Effect::StartWatch { watch } => self.start_watch(watch),
+            Effect::StopWatch { watch } => self.stop_watch(watch),
+            Effect::Reread => self.ask_reload(None),
+            Effect::Reconfigure(plan) => self.reconfigure(&plan),
+            Effect::Reloaded(summary) => self.on_reloaded(&summary),
             Effect::Sweep { signal } => {
                 self.sweeping = Some(signal);
                 self.sweep(signal, true);
@@ -412,45 +441,8 @@ impl Driver {
         }
     }
 
-    fn spawn(&mut self, child: ChildId, slot: Slot) {
-        let Some(command) = self.world.command(slot).cloned() else { return };
-        let began = self.now();
-        let started = match self.world.watched_by(slot) {
-            Some((service, instances)) => {
-                let mut env = self.env.clone();
-                watched::tell(&mut env, service, &instances);
-                self.children.spawn(child, &command, &env)
-            }
-            None => self.children.spawn(child, &command, &self.env),
-        };
-        let now = self.now();
-        let took = now.since(began);
-        if took > SLOW_START {
-            warn!("the start of {} took {} and held up everything else", command.name, core::elapsed(took));
-        }
-        match started {
-            Ok(started) => {
-                debug!(pid = started.pid, "{}.Run start", command.name);
-                if !command.pid_variable.is_empty() {
-                    self.env.set(command.pid_variable.as_str(), started.pid.to_string());
-                }
-                self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));
-                for pipe in started.outputs {
-                    if let Err(error) = self.outputs.add(child, pipe) {
-                        error!("the output of {} is lost: {error}", command.name);
-                    }
-                }
-            }
-            Err(error) => self.inbox.push_back(Input::SpawnFailed { child, failure: failure_of(&error) }),
-        }
-    }
-
     fn now(&self) -> Moment {
         #[expect(clippy::disallowed_methods, reason = "the driver is the one place that looks at the clock")]
         Moment(Instant::now().saturating_duration_since(self.epoch))
     }
-}
-
-fn failure_of(error: &SpawnError) -> SpawnFailure {
-    SpawnFailure { reason: error.to_string(), exit_code: error.exit_code(), temporary: error.is_temporary() }
 }

@@ -200,7 +200,7 @@ fn our_own_fields() {
         r#"{
   exitCode: 0,
   signals: {
-    SIGUSR1: "reload",
+    SIGUSR1: "reloadMain",
     SIGKILL: "ignore",
     SIGFOO: "event",
     SIGWINCH: { job: "nginxx", signal: "SIGWINHC" },

@@ -61,6 +61,7 @@ const METRIC: Names = Names {
 };
 const LOGGING: Names = Names { fields: &["level", "format", "output"], private: &[] };
 const CONTROL: Names = Names { fields: &["socket"], private: &[] };
+const RELOAD: Names = Names { fields: &["mode", "quiesce", "coalesce", "watch"], private: &[] };
 const BACKOFF: Names = Names { fields: &["free", "initial", "factor", "max", "healthyAfter", "jitter"], private: &[] };
 
 /// One job.
@@ -160,6 +161,15 @@ pub(super) struct Logging<'n> {
     pub(super) level: Text<'n>,
     pub(super) format: Text<'n>,
     pub(super) output: Text<'n>,
+}
+
+/// `reload` as an object.
+#[derive(Debug)]
+pub(super) struct Reload<'n> {
+    pub(super) mode: Text<'n>,
+    pub(super) quiesce: Text<'n>,
+    pub(super) coalesce: Text<'n>,
+    pub(super) watch: Field<bool>,
 }
 
 /// A job's `backoff` as an object.
@@ -324,6 +334,17 @@ pub(super) fn logging<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Opt
 pub(super) fn control<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Text<'n>> {
     let f = d.object(node, place, CONTROL)?;
     Some(text(d, &f, place, "socket"))
+}
+
+/// `reload` as an object.
+pub(super) fn reload<'n>(d: &mut Decoder, node: &'n Node, place: &Place) -> Option<Reload<'n>> {
+    let f = d.object(node, place, RELOAD)?;
+    Some(Reload {
+        mode: text(d, &f, place, "mode"),
+        quiesce: text(d, &f, place, "quiesce"),
+        coalesce: text(d, &f, place, "coalesce"),
+        watch: d.boolean(f.get("watch"), &place.key("watch")),
+    })
 }
 
 /// A job's `backoff` as an object.

@@ -12,8 +12,8 @@ use super::validate::EVENTS;
 use crate::duration::GoDuration;
 use crate::plan::{
     Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, Control, EventCode, ExitCodeRule, HealthSpec, JobSpec,
-    Level, LogFormat, LogOutput, Logging, MetricKind, MetricSpec, Plan, Restarts, ServiceSpec, SignalAction, SignalMap,
-    TaggedAddress, Telemetry, Trigger, WatchSpec, When,
+    Level, LogFormat, LogOutput, Logging, MetricKind, MetricSpec, Plan, Reload, ReloadMode, Restarts, ServiceSpec,
+    SignalAction, SignalMap, TaggedAddress, Telemetry, Trigger, WatchSpec, When,
 };
 
 /// What stands for a secret.
@@ -33,6 +33,9 @@ pub fn show(plan: &Plan) -> String {
     file.put("signals", signals(&plan.signals));
     if plan.exit_code == ExitCodeRule::Zero {
         file.put("exitCode", Item::text("zero"));
+    }
+    if plan.reload != Reload::default() {
+        file.put("reload", reload(&plan.reload));
     }
     // The last job is the telemetry service, which has no spelling but the section.
     let jobs = plan.jobs.len().saturating_sub(usize::from(plan.telemetry.is_some()));
@@ -172,6 +175,15 @@ fn signals(map: &SignalMap) -> Item {
         object.put(signal.name(), action);
     }
     object.done()
+}
+
+fn reload(reload: &Reload) -> Item {
+    let mode = match reload.mode {
+        ReloadMode::Reconcile => "reconcile",
+        ReloadMode::Restart => "restart",
+    };
+    let Reload { quiesce, coalesce, .. } = reload;
+    object([("mode", Item::text(mode)), ("quiesce", duration(*quiesce)), ("coalesce", duration(*coalesce))])
 }
 
 fn job(job: &JobSpec) -> Item {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChildId, Event, JobId, Moment, Report, Slot, Timer};
-use crate::plan::{Level, Signal};
+use super::{ChildId, Event, JobId, Moment, Report, Slot, Summary, Timer, WatchId};
+use crate::plan::{Level, Plan, Signal};
 
 /// One thing to do, carried out in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Effect {
     /// Start the slot's command; answered by `SpawnFailed`, or later by `Exited`.
     Spawn {
@@ -57,6 +57,28 @@ pub enum Effect {
         /// What.
         report: Report,
     },
+    /// A job's service is new, other than before, or gone with its job: reports are about what the job now says.
+    Service {
+        /// Whose.
+        job: JobId,
+    },
+    /// Ask Consul about a watch, from now on.
+    StartWatch {
+        /// Which; [`World::watch`](super::World::watch) tells what it looks for.
+        watch: WatchId,
+    },
+    /// Ask no more.
+    StopWatch {
+        /// Which.
+        watch: WatchId,
+    },
+    /// Read the configuration again; a good one comes back as [`Input::Reload`](super::Input::Reload).
+    Reread,
+    /// This plan is followed from now on; what of it is not about jobs and watches is for who carries effects out: the log,
+    /// the Consul agent, the addresses in the environment.
+    Reconfigure(Box<Plan>),
+    /// A reload is done.
+    Reloaded(Summary),
     /// Signal every process that is left in the namespace, then tell when none is.
     Sweep {
         /// What they get.

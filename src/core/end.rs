@@ -54,11 +54,19 @@ impl Job {
     }
 
     fn take_run(&mut self, slot: Slot) -> Option<(Run, String)> {
-        let (run, command) = match slot {
-            Slot::Exec(_) => (self.run.take(), self.spec.exec.as_ref()),
-            Slot::Check(_) => (self.check.take(), self.spec.check()),
+        let run = match slot {
+            Slot::Exec(_) => self.run.take(),
+            Slot::Check(_) => self.check.take(),
         };
-        Some((run?, command?.name.clone()))
+        Some((run?, self.command_name(slot)))
+    }
+
+    /// What a slot's command is called. A reload may have taken the check away whose run goes on.
+    pub(super) fn command_name(&self, slot: Slot) -> String {
+        match slot {
+            Slot::Exec(_) => self.name().to_owned(),
+            Slot::Check(_) => format!("check.{}", self.name()),
+        }
     }
 
     fn note_pause(&mut self, lasted: Duration, succeeded: bool, turn: &mut Turn<'_>) {

@@ -121,6 +121,18 @@ impl Run {
         }
     }
 
+    /// A reload has changed how long it may take: that counts from its start.
+    pub fn limit(&mut self, timeout: Option<Duration>, turn: &mut Turn<'_>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.until = timeout.map(|timeout| self.started.after(timeout).max(turn.now));
+        match self.until {
+            Some(at) => turn.arm(Timer::Timeout(self.child), at),
+            None => turn.disarm(Timer::Timeout(self.child)),
+        }
+    }
+
     /// Asks the group to end, and sees to it that it does.
     pub fn terminate(&mut self, turn: &mut Turn<'_>) {
         match self.phase {

@@ -73,7 +73,8 @@ impl Job {
 
     /// Our own check has ended: its result counts, and a tick that was held for its end is carried out.
     pub(super) fn on_check_exit(&mut self, passed: bool, turn: &mut Turn<'_>) {
-        if self.status == Status::Maintenance {
+        // A reload may have taken the check away: its result counts no more.
+        if self.status == Status::Maintenance || self.spec.check().is_none() {
             self.held_check = None;
             return;
         }

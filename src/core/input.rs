@@ -3,15 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ChildId, ExitStatus, Instance, JobId, WatchId};
-use crate::plan::Signal;
+use crate::plan::{Plan, Signal};
 
 /// One thing that happened outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// Everything is ready: jobs may start.
     Start,
     /// We got a signal.
     Signal(Signal),
+    /// Maintenance mode is asked for, or its end. Each request is an event, also for what is so already.
+    Maintenance(bool),
+    /// Everything is to stop, as on SIGTERM: the program can't do what it is for.
+    Stop {
+        /// Why, for people.
+        reason: String,
+    },
     /// A child is dead and its output is delivered. Told exactly once for each spawn that succeeded.
     Exited {
         /// Which run.
@@ -42,6 +49,10 @@ pub enum Input {
     },
     /// After [`Effect::Sweep`](super::Effect::Sweep): no process is left but us.
     NothingLeft,
+    /// Somebody wants this plan instead: it is read and found good, and will be followed after the quiet period.
+    Reload(Box<Plan>),
+    /// Who tells Consul of us has begun anew, with another agent or token: it knows our services, and has told nothing.
+    ConsulChanged,
 }
 
 /// Why a command could not be started.
@@ -80,4 +91,6 @@ pub enum Timer {
     GiveUp(ChildId),
     /// The end of the grace, and then of the patience, for what no job owns.
     Sweep,
+    /// The end of the quiet period before a reload.
+    Reload,
 }

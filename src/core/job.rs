@@ -88,6 +88,10 @@ pub(super) struct LastRun {
 pub struct Job {
     pub(super) id: JobId,
     pub(super) spec: Arc<JobSpec>,
+    /// Its place in the file.
+    pub(super) place: usize,
+    /// A reload removes it, or puts another in its place: it stops, whatever its rules say.
+    pub(super) retired: bool,
     pub(super) stage: Stage,
     pub(super) status: Status,
     /// Whether the event of `when` still starts it.
@@ -135,22 +139,34 @@ pub struct Job {
     pub(super) registration: Registration,
 }
 
+/// Whether the event of a `when` starts its job, and whether it can do so again.
+pub(super) fn starts(when: &When) -> (bool, bool) {
+    match when {
+        When::Startup | When::Every(_) | When::Once(_) => (true, false),
+        When::Each(_) | When::Signal(_) => (true, true),
+        When::Never(_) => (false, false),
+    }
+}
+
+/// How many restarts there are to begin with.
+pub(super) fn budget(restarts: Restarts) -> u64 {
+    match restarts {
+        Restarts::Times(n) => n,
+        Restarts::Never | Restarts::Unlimited => 0,
+    }
+}
+
 impl Job {
     pub(super) fn new(id: JobId, spec: Arc<JobSpec>, consul: Option<&Consul>) -> Self {
-        let (armed, starts_left) = match &spec.when {
-            When::Startup | When::Every(_) | When::Once(_) => (true, false),
-            When::Each(_) | When::Signal(_) => (true, true),
-            When::Never(_) => (false, false),
-        };
-        let restarts_left = match spec.restarts {
-            Restarts::Times(n) => n,
-            Restarts::Never | Restarts::Unlimited => 0,
-        };
+        let (armed, starts_left) = starts(&spec.when);
+        let restarts_left = budget(spec.restarts);
         let status = if spec.is_telemetry() { Status::AlwaysHealthy } else { Status::Idle };
         let registration = Registration::new(&spec, consul);
         Self {
             id,
             spec,
+            place: 0,
+            retired: false,
             stage: Stage::Live,
             status,
             armed,
@@ -244,16 +260,20 @@ impl Job {
 
     /// The loop of the original begins: timers that do not wait for a start.
     pub(super) fn begin(&mut self, turn: &mut Turn<'_>) {
+        self.begin_to_wait(turn);
+        self.announce(turn);
+    }
+
+    pub(super) fn begin_to_wait(&mut self, turn: &mut Turn<'_>) {
         if let When::Every(period) = self.spec.when {
             let first = turn.now.after(period);
             self.next_tick = Some(first);
             turn.arm(Timer::Interval(self.id), first);
         }
-        if let Some(timeout) = self.spec.wait_timeout {
+        if let Some(timeout) = self.spec.wait_timeout.filter(|_| !self.started) {
             self.wait_armed = true;
             turn.arm(Timer::Wait(self.id), turn.now.after(timeout));
         }
-        self.announce(turn);
     }
 
     /// An event of the bus; `own` is the slot if it tells the end of one of our runs.

@@ -6,7 +6,8 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `world` | all jobs, the event queue, `step` |
+//! | `world` | all jobs, `step` |
+//! | `bus` | the event queue |
 //! | `job` | one job's rules (v3 §11) |
 //! | `start`, `end` | when it starts; what the end of a run means |
 //! | `health` | its check |
@@ -16,6 +17,7 @@
 //! | `watch` | what changed about a service of others |
 //! | `exec` | one run of one command: time limit, escalation |
 //! | `backoff`, `cycle` | the pause before a restart; which jobs wake each other for ever |
+//! | `reconcile`, `reload`, `adopt` | what a new plan changes; when and in which order; what a job takes over while it lives |
 //! | `event`, `input`, `effect` | the vocabulary |
 //!
 //! The event bus is a queue inside the world: an event is handed to every job in file order before the next one
@@ -25,7 +27,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod adopt;
 mod backoff;
+mod bus;
 mod cycle;
 mod effect;
 mod end;
@@ -34,6 +38,8 @@ mod exec;
 mod health;
 mod input;
 mod job;
+mod reconcile;
+mod reload;
 mod say;
 mod service;
 mod shutdown;
@@ -50,6 +56,7 @@ pub use effect::Effect;
 pub use event::{Event, GLOBAL};
 pub use input::{Input, SpawnFailure, Timer};
 pub use job::{Job, Stage, Status};
+pub use reconcile::Summary;
 pub use say::{count, elapsed, exit_status};
 pub use service::Report;
 pub use watch::{Instance, WatchId};
@@ -60,7 +67,8 @@ pub use world::World;
 #[serde(transparent)]
 pub struct ChildId(pub u64);
 
-/// A job by its place in the plan. Names need not be unique, so they don't identify.
+/// A job, by a number that is never used again: a reload gives a new one to a job that starts anew. Names need not be
+/// unique, so they don't identify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(pub u32);

@@ -44,10 +44,21 @@ pub(super) struct Registration {
 impl Registration {
     pub fn new(spec: &JobSpec, consul: Option<&Consul>) -> Self {
         Self {
-            announced: spec.service.is_some() && consul.is_some(),
+            announced: Self::is_announced(spec, consul),
             tells_failures: consul.is_some_and(|consul| consul.failing_heartbeat),
             withdrawals: 0,
         }
+    }
+
+    /// Whether there is something to tell, and somebody to tell it to.
+    pub fn is_announced(spec: &JobSpec, consul: Option<&Consul>) -> bool {
+        spec.service.is_some() && consul.is_some()
+    }
+
+    /// A reload has changed what there is to tell. Withdrawals that wait for their answer still do.
+    pub fn change(&mut self, spec: &JobSpec, consul: Option<&Consul>) {
+        let withdrawals = self.withdrawals;
+        *self = Self { withdrawals, ..Self::new(spec, consul) };
     }
 }
 
@@ -87,6 +98,27 @@ impl Job {
             let reason = self.check_failure.clone();
             self.report(Report::Failing(reason), turn);
         }
+    }
+
+    /// Consul has to be told anew what it should know: other data, or another agent.
+    pub(super) fn tell_again(&mut self, turn: &mut Turn<'_>) {
+        let is_there = self.spec.check().is_none() && self.started && !self.pausing;
+        if self.status == Status::Healthy || is_there {
+            self.tell_passing(turn);
+        } else if self.status == Status::Unhealthy {
+            self.tell_failing(turn);
+        } else {
+            self.announce(turn);
+        }
+    }
+
+    /// Who told Consul of it has begun anew: what it was asked will not be answered any more.
+    pub(super) fn on_consul_changed(&mut self, turn: &mut Turn<'_>) {
+        self.registration.withdrawals = 0;
+        if self.stage == Stage::Withdrawing {
+            self.terminate(turn);
+        }
+        self.tell_again(turn);
     }
 
     /// It is to be found no more.
@@ -162,7 +194,8 @@ impl World {
     /// When everything stops, a job that is the local Consul agent goes last: whom of the others it waits for.
     pub(super) fn still_announced(&self, agent: JobId) -> Vec<JobId> {
         let is_agent = self.job(agent).is_some_and(|job| job.spec.is_consul_agent());
-        if !is_agent || !self.ledger.stopping || self.ledger.urgent {
+        let everything_stops = self.ledger.stopping || self.reload.restarts_everything();
+        if !is_agent || !everything_stops || self.ledger.urgent {
             return Vec::new();
         }
         let announced = self.jobs().filter(|job| {

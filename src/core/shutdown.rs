@@ -45,7 +45,8 @@ impl World {
         let message = format!("stopping on {reason}: {jobs}, SIGKILL {grace} after each one's SIGTERM");
         effects.push(Effect::Log { level: Level::Info, message });
         self.requested = requested;
-        let keepers = self.keepers();
+        self.give_up_reload(effects);
+        let keepers = self.keepers(|_| true);
         let mut turn = self.turn(now, effects);
         turn.ledger.stopping = true;
         turn.publish(Event::global(EventCode::Shutdown), None);
@@ -70,15 +71,15 @@ impl World {
         }
     }
 
-    /// The stop and post-stop jobs whose turn will come in this shutdown: those whose source is going to stop,
+    /// The stop and post-stop jobs whose turn will come when these jobs stop: those whose source is going to stop,
     /// directly or because it is such a job itself. All others would wait for ever (v3 §20.1 item 3).
-    fn keepers(&self) -> BTreeSet<JobId> {
+    pub(super) fn keepers(&self, stops: impl Fn(&Job) -> bool) -> BTreeSet<JobId> {
         if self.ledger.origin.is_none() {
             // Nothing was started, so nothing stops and nobody has to act on it (reliability row 1).
             return BTreeSet::new();
         }
-        let waiting = |job: &Job| job.stage == Stage::Live && job.waits_for_a_stop().is_some();
-        let mut will_stop: Vec<&Job> = self.jobs().filter(|job| !waiting(job)).collect();
+        let waiting = |job: &Job| stops(job) && job.stage == Stage::Live && job.waits_for_a_stop().is_some();
+        let mut will_stop: Vec<&Job> = self.jobs().filter(|job| stops(job) && !waiting(job)).collect();
         let mut keepers = BTreeSet::new();
         while let Some(job) = will_stop.pop() {
             let followers = self.followers(job.name()).iter().filter_map(|&id| self.job(id));
@@ -98,10 +99,10 @@ impl World {
 
     /// After every step: when the last job is complete, what no job owns is next, and then we are.
     pub(super) fn check_completion(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        if self.phase != Phase::Running {
+        if self.phase != Phase::Running || self.reload.is_busy() {
             return;
         }
-        let all_complete = self.jobs().all(|job| job.stage == Stage::Complete);
+        let all_complete = self.all_complete();
         let nothing_to_do = self.jobs().next().is_none() && !self.ledger.stopping;
         if !all_complete || nothing_to_do {
             return;

@@ -63,15 +63,13 @@ impl Job {
     /// is said with `true`; any other waits for it.
     pub(super) fn give_up(&mut self, slot: Slot, turn: &mut Turn<'_>) -> bool {
         let leaves = self.stage == Stage::Terminating;
-        let (run, command) = match slot {
-            Slot::Exec(_) => (&mut self.run, self.spec.exec.as_ref()),
-            Slot::Check(_) => (&mut self.check, self.spec.check()),
+        let name = self.command_name(slot);
+        let run = match slot {
+            Slot::Exec(_) => &mut self.run,
+            Slot::Check(_) => &mut self.check,
         };
-        let (Some(stuck), Some(command)) = (run.as_ref(), command) else { return false };
-        if stuck.phase != Phase::Killed {
-            return false;
-        }
-        let (name, patience) = (&command.name, elapsed(PATIENCE));
+        let Some(stuck) = run.as_ref().filter(|run| run.phase == Phase::Killed) else { return false };
+        let patience = elapsed(PATIENCE);
         let what_now = if leaves { "leaving it behind" } else { "it can't be started again until it ends" };
         turn.log(
             Level::Error,
@@ -95,7 +93,7 @@ impl World {
     /// Stops one job: `stopping` now, the first signal once its dependents are done.
     pub(super) fn stop_job(&mut self, id: JobId, now: Moment, effects: &mut Vec<Effect>) {
         let Some(job) = self.job(id).filter(|job| job.stage == Stage::Live) else { return };
-        if job.spec.main && !self.is_stopping() {
+        if job.spec.main && !job.retired && !self.is_stopping() {
             // The container's application ends: so does everything else, itself included.
             let reason = format!("the end of {}", job.name());
             self.shut_down(&reason, false, now, effects);

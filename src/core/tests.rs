@@ -10,6 +10,7 @@ mod health;
 mod orderings;
 mod pace;
 mod properties;
+mod reload;
 mod rules;
 mod scale;
 mod services;

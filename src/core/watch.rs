@@ -9,7 +9,7 @@ use super::world::World;
 use super::{Event, Slot};
 use crate::plan::{EventCode, WatchSpec, When};
 
-/// A watch by its place in the plan. Several may look for the same service.
+/// A watch, by a number that is never used again. Several may look for the same service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WatchId(pub u32);
@@ -32,16 +32,16 @@ pub struct Instance {
 /// A watch and what it has seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Watch {
-    name: String,
+    pub(super) spec: WatchSpec,
     /// Of its events.
-    source: Arc<str>,
+    pub(super) source: Arc<str>,
     /// By id. Nothing at first, as if everything had been looked at already.
-    instances: Vec<Instance>,
+    pub(super) instances: Vec<Instance>,
 }
 
 impl Watch {
     pub fn new(spec: &WatchSpec) -> Self {
-        Self { name: spec.name.clone(), source: spec.source().into(), instances: Vec::new() }
+        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new() }
     }
 
     /// A new list. It counts when there are more or fewer, or somebody is elsewhere; tags and nodes don't (v3 §14).
@@ -63,12 +63,22 @@ impl Watch {
 impl World {
     /// The name of a watch, and so of the service that it looks for.
     pub fn watch_name(&self, watch: WatchId) -> Option<&str> {
-        Some(&self.watches.get(usize::try_from(watch.0).ok()?)?.name)
+        Some(&self.watches.get(&watch)?.spec.name)
     }
 
     /// The names of all watches in file order.
     pub fn watch_names(&self) -> impl Iterator<Item = &str> {
-        self.watches.iter().map(|watch| watch.name.as_str())
+        self.watches.values().map(|watch| watch.spec.name.as_str())
+    }
+
+    /// What a watch looks for.
+    pub fn watch(&self, id: WatchId) -> Option<&WatchSpec> {
+        Some(&self.watches.get(&id)?.spec)
+    }
+
+    /// All watches, by id.
+    pub fn watches(&self) -> impl Iterator<Item = (WatchId, &WatchSpec)> {
+        self.watches.iter().map(|(&id, watch)| (id, &watch.spec))
     }
 
     /// For a run that a watch starts: the watched service's name and all its healthy instances, by id. Watches of the
@@ -76,8 +86,8 @@ impl World {
     pub fn watched_by(&self, slot: Slot) -> Option<(&str, Vec<&Instance>)> {
         let Slot::Exec(job) = slot else { return None };
         let (When::Once(trigger) | When::Each(trigger)) = &self.job(job)?.spec.when else { return None };
-        let mut watches = self.watches.iter().filter(|watch| *watch.source == *trigger.source).peekable();
-        let name = watches.peek()?.name.as_str();
+        let mut watches = self.watches.values().filter(|watch| *watch.source == *trigger.source).peekable();
+        let name = watches.peek()?.spec.name.as_str();
         let mut instances: Vec<&Instance> = watches.flat_map(|watch| &watch.instances).collect();
         instances.sort_by_key(|instance| (&instance.id, &instance.address, instance.port));
         instances.dedup_by_key(|instance| (&instance.id, &instance.address, instance.port));

@@ -7,26 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use super::cycle::in_cycle;
 use super::exec;
-use super::job::{Job, Verdict};
+use super::job::{Job, Stage, Verdict};
+use super::reload::Reloading;
 use super::shutdown::Phase;
-use super::turn::{Ledger, Queued, Turn};
+use super::turn::{Ledger, Turn};
 use super::watch::{Instance, Watch, WatchId};
-use super::{ChildId, Effect, Event, ExitStatus, GLOBAL, Input, JobId, Moment, Slot, SpawnFailure, Timer};
-use crate::plan::{CommandSpec, EventCode, ExitCodeRule, JobSpec, Level, Plan, Signal, SignalAction, SignalMap};
-
-/// One step publishes no more events than this; a configuration that wants more is a cycle (design §1).
-const MOST_EVENTS: usize = 10_000;
+use super::{ChildId, Effect, Event, ExitStatus, Input, JobId, Moment, Slot, SpawnFailure, Timer};
+use crate::plan::{CommandSpec, EventCode, ExitCodeRule, Level, Plan, Signal, SignalAction, SignalMap};
 
 /// Everything that is true of the supervised world.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
-    jobs: Vec<Job>,
-    pub(super) watches: Vec<Watch>,
+    /// By their numbers, which a reload leaves as they are.
+    pub(super) jobs: BTreeMap<JobId, Job>,
+    /// In file order.
+    pub(super) order: Vec<JobId>,
+    pub(super) next_job: u32,
+    pub(super) watches: BTreeMap<WatchId, Watch>,
+    pub(super) next_watch: u32,
     /// Which jobs wait for events of a source, in file order: an event costs as much as it has listeners.
-    followers: BTreeMap<String, Vec<JobId>>,
+    pub(super) followers: BTreeMap<String, Vec<JobId>>,
     /// The jobs that wait for their dependents before their first signal.
     pub(super) leaving: Vec<JobId>,
-    signals: SignalMap,
+    pub(super) signals: SignalMap,
+    pub(super) reload: Reloading,
     pub(super) ledger: Ledger,
     pub(super) phase: Phase,
     pub(super) exit_code: ExitCodeRule,
@@ -41,25 +45,16 @@ pub struct World {
 impl World {
     /// The world of a plan, before anything has happened.
     pub fn new(plan: &Plan) -> Self {
-        let ids = (0..u32::MAX).map(JobId);
-        let consul = plan.consul.as_ref();
-        let job = |(id, spec): (JobId, &JobSpec)| Job::new(id, Arc::new(spec.clone()), consul);
-        let mut jobs: Vec<Job> = ids.zip(&plan.jobs).map(job).collect();
-        for (job, spaced) in jobs.iter_mut().zip(in_cycle(&plan.jobs)) {
-            job.spaced = spaced;
-        }
-        let mut followers: BTreeMap<String, Vec<JobId>> = BTreeMap::new();
-        for job in &jobs {
-            if let Some(source) = job.source() {
-                followers.entry(source).or_default().push(job.id);
-            }
-        }
-        Self {
-            jobs,
-            watches: plan.watches.iter().map(Watch::new).collect(),
-            followers,
+        let mut world = Self {
+            jobs: BTreeMap::new(),
+            order: Vec::new(),
+            next_job: 0,
+            watches: BTreeMap::new(),
+            next_watch: 0,
+            followers: BTreeMap::new(),
             leaving: Vec::new(),
             signals: plan.signals.clone(),
+            reload: Reloading::default(),
             ledger: Ledger {
                 queue: VecDeque::new(),
                 slots: BTreeMap::new(),
@@ -75,6 +70,42 @@ impl World {
             requested: false,
             asked: false,
             stuck: false,
+        };
+        for spec in &plan.jobs {
+            let id = world.new_job_id();
+            world.jobs.insert(id, Job::new(id, Arc::new(spec.clone()), plan.consul.as_ref()));
+            world.order.push(id);
+        }
+        for spec in &plan.watches {
+            let id = world.new_watch_id();
+            world.watches.insert(id, Watch::new(spec));
+        }
+        world.arrange(plan);
+        world
+    }
+
+    pub(super) fn new_job_id(&mut self) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job = self.next_job.saturating_add(1);
+        id
+    }
+
+    pub(super) fn new_watch_id(&mut self) -> WatchId {
+        let id = WatchId(self.next_watch);
+        self.next_watch = self.next_watch.saturating_add(1);
+        id
+    }
+
+    /// Notes what follows from the jobs of the plan as a whole: places, cycles, who waits for whom.
+    pub(super) fn arrange(&mut self, plan: &Plan) {
+        self.followers.clear();
+        for (place, (id, spaced)) in self.order.iter().zip(in_cycle(&plan.jobs)).enumerate() {
+            let Some(job) = self.jobs.get_mut(id) else { continue };
+            job.place = place;
+            job.spaced = spaced;
+            if let Some(source) = job.source() {
+                self.followers.entry(source).or_default().push(*id);
+            }
         }
     }
 
@@ -86,6 +117,8 @@ impl World {
         match input {
             Input::Start => self.on_start(now, effects),
             Input::Signal(signal) => self.on_signal(*signal, now, effects),
+            Input::Maintenance(on) => self.set_maintenance(*on, now, effects),
+            Input::Stop { reason } => self.shut_down(reason, true, now, effects),
             Input::Exited { child, status } => self.on_exited(*child, *status, now, effects),
             Input::SpawnFailed { child, failure } => self.on_spawn_failed(*child, failure, now, effects),
             Input::Timer(timer) => self.on_timer(*timer, now, effects),
@@ -96,8 +129,19 @@ impl World {
             }
             Input::Seen { watch, instances } => self.on_seen(*watch, instances, now, effects),
             Input::NothingLeft => self.on_nothing_left(effects),
+            Input::Reload(plan) => self.on_reload(plan, now, effects),
+            Input::ConsulChanged => {
+                for id in self.ids() {
+                    if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
+                        job.on_consul_changed(&mut turn);
+                    }
+                }
+            }
         }
         self.settle(now, effects);
+        while self.apply_when_ready(now, effects) {
+            self.settle(now, effects);
+        }
         self.check_completion(now, effects);
     }
 
@@ -117,12 +161,16 @@ impl World {
 
     /// All jobs in file order.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.jobs.iter()
+        self.order.iter().filter_map(|id| self.jobs.get(id))
     }
 
     /// One job.
     pub fn job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(usize::try_from(id.0).ok()?)
+        self.jobs.get(&id)
+    }
+
+    pub(super) fn all_complete(&self) -> bool {
+        self.jobs.values().all(|job| job.stage == Stage::Complete)
     }
 
     /// Whether everything is stopping.
@@ -136,8 +184,8 @@ impl World {
     }
 
     /// All jobs' ids in file order, without a hold on the jobs.
-    pub(super) fn ids(&self) -> impl Iterator<Item = JobId> + use<> {
-        (0..self.jobs.len()).filter_map(|index| u32::try_from(index).ok()).map(JobId)
+    pub fn ids(&self) -> impl Iterator<Item = JobId> + use<> {
+        self.order.clone().into_iter()
     }
 
     /// The jobs that wait for events of this source, in file order.
@@ -155,7 +203,7 @@ impl World {
         now: Moment,
         effects: &'a mut Vec<Effect>,
     ) -> Option<(&'a mut Job, Turn<'a>)> {
-        let job = self.jobs.get_mut(usize::try_from(id.0).ok()?)?;
+        let job = self.jobs.get_mut(&id)?;
         Some((job, Turn { now, effects, ledger: &mut self.ledger }))
     }
 
@@ -163,11 +211,15 @@ impl World {
         if self.ledger.origin.is_some() || self.ledger.stopping {
             return;
         }
-        let mut turn = Turn { now, effects, ledger: &mut self.ledger };
-        turn.ledger.origin = Some(now);
-        for job in &mut self.jobs {
-            job.begin(&mut turn);
+        self.ledger.origin = Some(now);
+        for id in self.ids() {
+            if let Some((job, mut turn)) = self.job_turn(id, now, effects) {
+                job.begin(&mut turn);
+            }
         }
+        effects.extend(self.watches.keys().map(|&watch| Effect::StartWatch { watch }));
+        self.expect_reload(now, effects);
+        let mut turn = self.turn(now, effects);
         turn.publish(Event::global(EventCode::Startup), None);
         if turn.ledger.maintenance {
             turn.publish(Event::global(EventCode::EnterMaintenance), None);
@@ -179,11 +231,12 @@ impl World {
             SignalAction::Terminate => self.shut_down(&signal.name(), true, now, effects),
             SignalAction::ToggleMaintenance => self.set_maintenance(!self.ledger.maintenance, now, effects),
             SignalAction::ReopenLogs => effects.push(Effect::ReopenLogs),
+            SignalAction::Reload => effects.push(Effect::Reread),
             // Before the start nobody listens yet.
             SignalAction::Event if self.ledger.origin.is_none() => {}
             SignalAction::Event => self.turn(now, effects).publish(Event::new(EventCode::Signal, signal.name()), None),
             SignalAction::Pass { job, signal } => {
-                let runs = self.jobs.iter().filter(|other| other.name() == job).filter_map(|job| job.run.as_ref());
+                let runs = self.jobs().filter(|other| other.name() == job).filter_map(|job| job.run.as_ref());
                 let running = runs.filter(|run| run.phase != exec::Phase::Retrying);
                 effects.extend(running.map(|run| Effect::Signal { child: run.child, signal }));
             }
@@ -210,8 +263,7 @@ impl World {
     }
 
     fn on_seen(&mut self, watch: WatchId, instances: &[Instance], now: Moment, effects: &mut Vec<Effect>) {
-        let watch = usize::try_from(watch.0).ok().and_then(|index| self.watches.get_mut(index));
-        let Some(watch) = watch.filter(|_| self.ledger.origin.is_some()) else { return };
+        let Some(watch) = self.watches.get_mut(&watch).filter(|_| self.ledger.origin.is_some()) else { return };
         watch.see(instances.to_vec(), &mut Turn { now, effects, ledger: &mut self.ledger });
     }
 
@@ -279,6 +331,7 @@ impl World {
                 self.on_run_timer(timer, child, now, effects);
             }
             Timer::Sweep => self.on_sweep_timer(now, effects),
+            Timer::Reload => self.on_reload_timer(now, effects),
         }
     }
 
@@ -287,15 +340,31 @@ impl World {
         let Some(slot) = self.slot(child) else { return };
         let Some((job, mut turn)) = self.job_turn(slot.job(), now, effects) else { return };
         let spec = Arc::clone(&job.spec);
-        let (run, command) = match slot {
-            Slot::Exec(_) => (job.run.as_mut(), spec.exec.as_ref()),
-            Slot::Check(_) => (job.check.as_mut(), spec.check()),
+        // A reload may have taken the check away whose run goes on.
+        let command = match slot {
+            Slot::Exec(_) => spec.exec.as_ref(),
+            Slot::Check(_) => spec.check(),
         };
-        let (Some(run), Some(command)) = (run, command) else { return };
+        let name = job.command_name(slot);
+        let run = match slot {
+            Slot::Exec(_) => job.run.as_mut(),
+            Slot::Check(_) => job.check.as_mut(),
+        };
+        let Some(run) = run else { return };
         match timer {
-            Timer::Timeout(_) => run.timed_out(command, &mut turn),
-            Timer::Retry(_) => run.retry(slot, command, &mut turn),
-            Timer::Grace(_) => run.grace_over(&command.name, &mut turn),
+            Timer::Timeout(_) => match command {
+                Some(command) => run.timed_out(command, &mut turn),
+                None => run.kill(&mut turn),
+            },
+            Timer::Retry(_) => {
+                if let Some(command) = command {
+                    run.retry(slot, command, &mut turn);
+                } else {
+                    run.ended(&mut turn);
+                    job.check = None;
+                }
+            }
+            Timer::Grace(_) => run.grace_over(&name, &mut turn),
             Timer::GiveUp(_) => {
                 if job.give_up(slot, &mut turn) {
                     self.stuck = true;
@@ -307,91 +376,8 @@ impl World {
             | Timer::Restart(_)
             | Timer::Stop(_)
             | Timer::Withdraw(_)
-            | Timer::Sweep => {}
-        }
-    }
-
-    /// Hands out what is queued, and lets stopping jobs move, until nothing is left to do.
-    fn settle(&mut self, now: Moment, effects: &mut Vec<Effect>) {
-        let most = MOST_EVENTS.max(self.jobs.len().saturating_mul(16));
-        let mut handed_out = 0_usize;
-        loop {
-            while let Some(queued) = self.ledger.queue.pop_front() {
-                handed_out += 1;
-                if handed_out > most {
-                    handed_out = 0;
-                    self.cut_cycle(queued, now, effects);
-                    break;
-                }
-                match queued {
-                    Queued::Event { event, from } => self.deliver(&event, from, now, effects),
-                    Queued::Quit(id) => {
-                        let verdict = self.job_turn(id, now, effects).map(|(job, mut turn)| {
-                            let keep = job.waits_for_a_stop().is_some();
-                            job.on_quit(keep, &mut turn)
-                        });
-                        self.carry_out(id, verdict.unwrap_or(Verdict::GoOn), now, effects);
-                    }
-                }
-            }
-            if !self.release(now, effects) && self.ledger.queue.is_empty() {
-                return;
-            }
-        }
-    }
-
-    /// Hands an event to all whom it may concern, in file order: what is global to everybody, the rest to those who
-    /// wait for that source and to the job whose run it tells about.
-    fn deliver(&mut self, event: &Event, from: Option<Slot>, now: Moment, effects: &mut Vec<Effect>) {
-        let concerned = if &*event.source == GLOBAL {
-            self.ids().collect()
-        } else {
-            let mut followers = self.followers(&event.source).to_vec();
-            let own = from.map(Slot::job);
-            if let Some((own, Err(place))) = own.map(|own| (own, followers.binary_search(&own))) {
-                followers.insert(place, own);
-            }
-            followers
-        };
-        for id in concerned {
-            let own = from.filter(|slot| slot.job() == id);
-            let verdict = self.job_turn(id, now, effects).map(|(job, mut turn)| job.on_event(event, own, &mut turn));
-            self.carry_out(id, verdict.unwrap_or(Verdict::GoOn), now, effects);
-        }
-    }
-
-    fn carry_out(&mut self, id: JobId, verdict: Verdict, now: Moment, effects: &mut Vec<Effect>) {
-        match verdict {
-            Verdict::GoOn => {}
-            Verdict::Stop => self.stop_job(id, now, effects),
-        }
-    }
-
-    /// Too many events in one step: news that can repeat are dropped, and the job that they are of is stopped. The
-    /// ends of runs and of jobs can't repeat without a process that runs between, and must not be lost.
-    fn cut_cycle(&mut self, last: Queued, now: Moment, effects: &mut Vec<Effect>) {
-        let source = match &last {
-            Queued::Event { event, .. } => {
-                let source = event.source.to_string();
-                let message = format!(
-                    "more than {MOST_EVENTS} events at once, the last is {event}: dropping the rest, stopping {source}"
-                );
-                effects.push(Effect::Log { level: Level::Error, message });
-                Some(source)
-            }
-            Queued::Quit(_) => None,
-        };
-        self.ledger.queue.push_front(last);
-        self.ledger.queue.retain(|queued| match queued {
-            Queued::Quit(_) => true,
-            Queued::Event { event, from } => {
-                from.is_some() || matches!(event.code, EventCode::Stopping | EventCode::Stopped | EventCode::Shutdown)
-            }
-        });
-        let at_fault: Vec<JobId> =
-            self.jobs.iter().filter(|job| source.as_deref() == Some(job.name())).map(|job| job.id).collect();
-        for id in at_fault {
-            self.stop_job(id, now, effects);
+            | Timer::Sweep
+            | Timer::Reload => {}
         }
     }
 }

@@ -10,7 +10,7 @@
 //! Consul turns out not to know the service or its check, it is registered again within the same heartbeat: nobody has
 //! to remember what Consul forgot. A withdrawal waits for a request in flight, but not long: it is bounded as a whole.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
@@ -33,10 +33,36 @@ const IN_FLIGHT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) job: JobId,
+    /// The job's, for messages.
+    pub(super) name: String,
+    /// Replaced by a reload; the task looks at it before each report.
+    data: Mutex<Arc<Data>>,
+    pub(super) mailbox: Mailbox,
+}
+
+/// What Consul is told of a service.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Data {
     pub(super) spec: ServiceSpec,
     /// Of its heartbeats.
     pub(super) interval: Duration,
-    pub(super) mailbox: Mailbox,
+}
+
+impl Service {
+    pub(super) fn new(job: JobId, spec: ServiceSpec, interval: Duration) -> Self {
+        let (name, mailbox) = (spec.name.clone(), Mailbox::default());
+        Self { job, name, data: Mutex::new(Arc::new(Data { spec, interval })), mailbox }
+    }
+
+    /// What is to be told now.
+    pub(super) fn data(&self) -> Arc<Data> {
+        Arc::clone(&self.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From the next report on.
+    pub(super) fn set_data(&self, spec: ServiceSpec, interval: Duration) {
+        *self.data.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Data { spec, interval });
+    }
 }
 
 /// A try did not succeed.
@@ -55,6 +81,7 @@ impl Failed {
 /// What the task knows of Consul's knowledge, and what it has said about it.
 pub(super) struct Task {
     service: Arc<Service>,
+    data: Arc<Data>,
     client: Arc<Client>,
     inbox: Sender<Input>,
     /// Consul has taken the registration, and nothing was sent since that may have undone it.
@@ -81,6 +108,7 @@ impl Task {
     /// A task that takes nothing for granted.
     pub(super) fn new(service: Arc<Service>, client: Arc<Client>, inbox: Sender<Input>) -> Self {
         Self {
+            data: service.data(),
             service,
             client,
             inbox,
@@ -99,7 +127,7 @@ impl Task {
         }
     }
 
-    /// Runs for ever.
+    /// Runs until its mailbox is closed and what it had to tell is told.
     pub(super) async fn run(mut self) {
         let service = Arc::clone(&self.service);
         // Those whose withdrawal an earlier task panicked over have waited long enough.
@@ -108,7 +136,13 @@ impl Task {
         loop {
             let news = service.mailbox.next(again.as_ref().map(|(_, at)| *at)).await;
             let repeated = news.is_none();
-            let Some(letter) = news.or_else(|| again.take().map(|(letter, _)| letter)) else { continue };
+            let Some(letter) = news.or_else(|| again.take().map(|(letter, _)| letter)) else {
+                if service.mailbox.is_closed() {
+                    return;
+                }
+                continue;
+            };
+            self.take_new_data().await;
             let told = if letter.report == Report::Withdraw {
                 let told = self.withdraw(if repeated { now() } else { letter.came }).await;
                 self.answer().await;
@@ -122,6 +156,22 @@ impl Task {
         }
     }
 
+    /// A reload has changed what is to be told: it is registered anew with the next report.
+    async fn take_new_data(&mut self) {
+        let newest = self.service.data();
+        if Arc::ptr_eq(&newest, &self.data) {
+            return;
+        }
+        if newest.spec.id != self.data.spec.id && (self.there || self.uncertain) {
+            // Under the old id nobody will tell anything any more.
+            let _ = self.withdraw(now()).await;
+        }
+        if newest.spec != self.data.spec {
+            self.registered = false;
+        }
+        self.data = newest;
+    }
+
     /// When to tell the same again, if it failed and is still worth it.
     fn again(&mut self, letter: Letter, told: Result<(), Failed>) -> Option<(Letter, Instant)> {
         let Err(failed) = told else {
@@ -129,13 +179,13 @@ impl Task {
             return None;
         };
         self.failures = self.failures.saturating_add(1);
-        let at = now() + backoff(self.failures, self.service.interval);
+        let at = now() + backoff(self.failures, self.data.interval);
         let in_time = match letter.report {
             // These claim nothing that could grow old, and nothing else may come for long.
             Report::Withdraw | Report::Initial(_) => true,
             // Never claim with an old result that all is well.
             Report::Passing | Report::Failing(_) => {
-                let worth = self.service.spec.ttl.max(self.service.interval);
+                let worth = self.data.spec.ttl.max(self.data.interval);
                 at.saturating_duration_since(letter.came) < worth
             }
         };
@@ -187,8 +237,8 @@ impl Task {
     /// The original updates even when it could not register. Then there is nothing to update, or something that an
     /// earlier container left under the same id with another address (reliability row 59), so we don't.
     async fn update(&mut self, status: CheckStatus, output: &str) -> Result<bool, Failed> {
-        let service = Arc::clone(&self.service);
-        let id = &service.spec.id;
+        let data = Arc::clone(&self.data);
+        let id = &data.spec.id;
         let mut registered = false;
         if !self.registered {
             self.register(status).await?;
@@ -196,9 +246,9 @@ impl Task {
         }
         let mut told = self.client.update(id, update(status, output), Limit::AGENT_CALL).await;
         if told.as_ref().is_err_and(CallError::is_forgotten) {
-            debug!(service = service.spec.name, "Consul does not know the service {id}");
+            debug!(service = data.spec.name, "Consul does not know the service {id}");
             self.registered = false;
-            if service.mailbox.is_withdrawal() {
+            if self.service.mailbox.is_withdrawal() {
                 // Nobody wants it back.
                 return Err(Failed { again: false });
             }
@@ -210,7 +260,7 @@ impl Task {
             Ok(()) => {
                 let failures = self.heartbeat.recovered().max(self.refused.recovered());
                 if let Some(attempt) = failures.filter(|_| !registered) {
-                    let name = &self.service.spec.name;
+                    let name = &self.data.spec.name;
                     info!(service = name, attempt, "service update TTL works again: {name}");
                 }
                 Ok(registered)
@@ -224,7 +274,7 @@ impl Task {
 
     async fn register(&mut self, status: CheckStatus) -> Result<(), Failed> {
         self.uncertain = true;
-        let told = self.client.register(registration(&self.service.spec, status), Limit::AGENT_CALL).await;
+        let told = self.client.register(registration(&self.data.spec, status), Limit::AGENT_CALL).await;
         self.uncertain = matches!(told, Err(CallError::TimedOut { .. }));
         match told {
             Ok(()) => {
@@ -235,7 +285,7 @@ impl Task {
                 self.critical = None;
                 self.registration = Suppress::default();
                 self.refused = Suppress::default();
-                let name = &self.service.spec.name;
+                let name = &self.data.spec.name;
                 // The first in the original's words.
                 if std::mem::replace(&mut self.was_registered, true) {
                     info!(service = name, "Service registered again: {name}");
@@ -253,8 +303,8 @@ impl Task {
 
     /// Takes the service out, within the time that is left since then.
     async fn withdraw(&mut self, since: Instant) -> Result<(), Failed> {
-        let name = &self.service.spec.name;
-        let id = &self.service.spec.id;
+        let name = &self.data.spec.name;
+        let id = &self.data.spec.id;
         debug!(service = name, "deregistering: {id}");
         // From here on it may be out, also when no answer says so.
         self.registered = false;
@@ -264,10 +314,7 @@ impl Task {
             Err(error) if !error.is_forgotten() => {
                 if let Some(Say { attempt, suppressed }) = self.deregistration.failed() {
                     let stays = if self.there || self.uncertain {
-                        format!(
-                            "; it may stay there, critical when its TTL of {} is over",
-                            elapsed(self.service.spec.ttl)
-                        )
+                        format!("; it may stay there, critical when its TTL of {} is over", elapsed(self.data.spec.ttl))
                     } else {
                         String::new()
                     };
@@ -296,8 +343,8 @@ impl Task {
 
     /// Consul has heard that all is well: is there something to say about the time before?
     fn passed(&mut self, began: Instant, registered: bool) {
-        let name = &self.service.spec.name;
-        let ttl = self.service.spec.ttl;
+        let name = &self.data.spec.name;
+        let ttl = self.data.spec.ttl;
         let now = now();
         let lapsed = self.alive.map(|alive| alive + ttl).filter(|lapsed| *lapsed < now);
         if let Some(since) = self.critical.take().or(lapsed) {
@@ -322,7 +369,7 @@ impl Task {
         let refused = error.is_denied() || error.is_final();
         let said = if refused { self.refused.failed() } else { count(self).failed() };
         let Some(Say { attempt, suppressed }) = said else { return };
-        let service = &self.service.spec.name;
+        let service = &self.data.spec.name;
         let whose = whose("service", service, attempt);
         if refused && attempt == 1 {
             error!(service, attempt, suppressed, "{what}: {error} {whose}");

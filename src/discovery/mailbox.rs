@@ -25,6 +25,8 @@ struct Inner {
     waiting: usize,
     /// Withdrawals that were taken out, or replaced before, and are not answered yet.
     in_hand: usize,
+    /// Nothing more will be put in.
+    closed: bool,
 }
 
 /// A report and when it came.
@@ -46,7 +48,18 @@ impl Mailbox {
         self.news.notify_one();
     }
 
-    /// Waits for a report, until this moment if there is one. Cancel safe.
+    /// Nothing more will be put in: who waits without an end is told that there is nothing.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.news.notify_one();
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Waits for a report, until this moment if there is one. None when that has come, or nothing can any more. Cancel safe.
     pub(super) async fn next(&self, until: Option<Instant>) -> Option<Letter> {
         loop {
             if let Some(letter) = self.take() {
@@ -55,6 +68,7 @@ impl Mailbox {
             let news = self.news.notified();
             match until {
                 Some(until) => timeout_at(until, news).await.ok()?,
+                None if self.is_closed() => return None,
                 None => news.await,
             }
         }

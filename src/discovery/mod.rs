@@ -9,7 +9,8 @@
 //!
 //! Invariants: the loop never waits for Consul; a service that Consul does not answer for delays no other; the newest
 //! report wins and nothing piles up; every withdrawal is answered once, within 2 s; a failure to ask is never told as an
-//! empty list; the token is in one header and nowhere else. A task that panics is said and begins anew.
+//! empty list; the token is in one header and nowhere else. A task that panics is said and begins anew. Two tasks never
+//! tell of one service id: the later one ends the earlier.
 //!
 //! Not here: what to tell and when, and which differences between two lists are events (`core`).
 
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use self::consul::Client;
 pub use self::consul::DiscoveryError;
@@ -43,10 +44,16 @@ use crate::plan::{Consul, ServiceSpec, WatchSpec};
 /// So many inputs wait for the loop; the tasks of more wait for room.
 const QUEUE: usize = 64;
 
+/// How long the services of an agent that is exchanged for another may take to be taken out.
+const RETIREMENT: Duration = Duration::from_secs(3);
+
 /// All tasks that speak to Consul. They end when it is dropped.
 pub struct Discovery {
     client: Arc<Client>,
     services: BTreeMap<JobId, Registered>,
+    /// Tasks of services that are gone and still have to tell that, by the service's id.
+    leaving: Vec<(String, AbortHandle)>,
+    watches: BTreeMap<WatchId, AbortHandle>,
     tasks: JoinSet<()>,
     sender: Sender<Input>,
     receiver: Receiver<Input>,
@@ -59,12 +66,12 @@ pub struct Discovery {
 /// A service that was made known, and whether its task runs.
 struct Registered {
     service: Arc<agent::Service>,
-    runs: bool,
+    task: Option<AbortHandle>,
 }
 
 impl fmt::Debug for Discovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let services: Vec<&str> = self.services.values().map(|known| known.service.spec.id.as_str()).collect();
+        let services: Vec<&str> = self.services.values().map(|known| known.service.name.as_str()).collect();
         f.debug_struct("Discovery").field("client", &self.client).field("services", &services).finish_non_exhaustive()
     }
 }
@@ -79,8 +86,17 @@ impl Discovery {
     pub fn new(consul: &Consul) -> Result<Self, DiscoveryError> {
         let client = Arc::new(Client::new(consul)?);
         let (sender, receiver) = channel(QUEUE);
-        let (services, tasks, stopping) = (BTreeMap::new(), JoinSet::new(), Arc::default());
-        Ok(Self { client, services, tasks, sender, receiver, next: None, stopping })
+        Ok(Self {
+            client,
+            services: BTreeMap::new(),
+            leaving: Vec::new(),
+            watches: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            sender,
+            receiver,
+            next: None,
+            stopping: Arc::default(),
+        })
     }
 
     /// Whether requests will need a thread of tokio's blocking pool: to read the token's file, or those that tell where a
@@ -91,23 +107,85 @@ impl Discovery {
         self.client.needs_threads()
     }
 
-    /// Makes a job's service known; `interval` is that of its heartbeats. Sends nothing and starts no task.
-    pub fn add_service(&mut self, job: JobId, spec: &ServiceSpec, interval: Duration) {
-        let service = agent::Service { job, spec: spec.clone(), interval, mailbox: mailbox::Mailbox::default() };
-        self.services.insert(job, Registered { service: Arc::new(service), runs: false });
+    /// Makes a job's service known, or what it now is; `interval` is that of its heartbeats. Sends nothing and starts no
+    /// task: it is registered, or registered anew, with the next report.
+    pub fn set_service(&mut self, job: JobId, spec: &ServiceSpec, interval: Duration) {
+        // A reload may have given the id to another job.
+        self.leaving.retain(|(id, task)| {
+            let same = *id == spec.id;
+            if same {
+                task.abort();
+            }
+            !same && !task.is_finished()
+        });
+        self.tidy();
+        if let Some(known) = self.services.get(&job) {
+            known.service.set_data(spec.clone(), interval);
+            return;
+        }
+        let service = Arc::new(agent::Service::new(job, spec.clone(), interval));
+        self.services.insert(job, Registered { service, task: None });
     }
 
-    /// Starts a watch: its first query goes out at once. Within a runtime.
+    /// Forgets a job's service once what was reported of it is told. Nothing can be reported any more. One that is not
+    /// known is no error.
+    pub fn remove_service(&mut self, job: JobId) {
+        let Some(Registered { service, task }) = self.services.remove(&job) else { return };
+        service.mailbox.close();
+        self.leaving.extend(task.map(|task| (service.data().spec.id.clone(), task)));
+    }
+
+    /// Takes all services out, where that is known, and ends: at most 3 s later nothing is left of it. For an agent that is
+    /// exchanged for another. Within a runtime.
+    pub fn retire(mut self) {
+        self.watches.values().for_each(AbortHandle::abort);
+        let told: Vec<JobId> =
+            self.services.iter().filter(|(_, known)| known.task.is_some()).map(|(&job, _)| job).collect();
+        for job in told {
+            self.report(job, Report::Withdraw);
+            self.remove_service(job);
+        }
+        tokio::spawn(async move {
+            // Its tasks wait for room in a queue that nobody else reads any more, and end with their mailboxes.
+            let Self { tasks, receiver, .. } = &mut self;
+            let all_told = async {
+                loop {
+                    tokio::select! {
+                        done = tasks.join_next() => if done.is_none() { break },
+                        _ = receiver.recv() => {}
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(RETIREMENT, all_told).await;
+        });
+    }
+
+    /// Starts a watch, anew if it runs: its first query goes out at once. Within a runtime.
     pub fn start_watch(&mut self, watch: WatchId, spec: &WatchSpec) {
         let (client, sender, stopping) = (Arc::clone(&self.client), self.sender.clone(), Arc::clone(&self.stopping));
         let spec = Arc::new(spec.clone());
-        self.tasks.spawn(async move {
+        self.stop_watch(watch);
+        self.tidy();
+        let task = self.tasks.spawn(async move {
             let task = || {
                 let (spec, client, stopping) = (Arc::clone(&spec), Arc::clone(&client), Arc::clone(&stopping));
                 watch::Task::new(watch, spec, client, sender.clone(), stopping).run()
             };
             leaf::for_ever(&spec.name, task).await;
         });
+        self.watches.insert(watch, task);
+    }
+
+    /// Ends a watch. What it has seen may still be on its way. One that does not run is no error.
+    pub fn stop_watch(&mut self, watch: WatchId) {
+        if let Some(task) = self.watches.remove(&watch) {
+            task.abort();
+        }
+    }
+
+    /// Forgets tasks that have ended.
+    fn tidy(&mut self) {
+        while self.tasks.try_join_next().is_some() {}
     }
 
     /// Everything stops from now on. That watches fail then is no news: an agent in the same container is about to end or
@@ -121,14 +199,14 @@ impl Discovery {
     pub fn report(&mut self, job: JobId, report: Report) {
         let Some(known) = self.services.get_mut(&job) else { return };
         known.service.mailbox.put(report);
-        if std::mem::replace(&mut known.runs, true) {
+        if known.task.is_some() {
             return;
         }
         let (client, sender, service) = (Arc::clone(&self.client), self.sender.clone(), Arc::clone(&known.service));
-        self.tasks.spawn(async move {
+        known.task = Some(self.tasks.spawn(async move {
             let task = || agent::Task::new(Arc::clone(&service), Arc::clone(&client), sender.clone()).run();
-            leaf::for_ever(&service.spec.name, task).await;
-        });
+            leaf::for_ever(&service.name, task).await;
+        }));
     }
 
     /// Waits until [`Self::take`] has something; for ever if nothing can come. Cancel safe.

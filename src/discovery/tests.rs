@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::fake::{Fake, Reply, consul, ok, soon};
+use super::fake::{Fake, Reply, consul, ok, soon, until};
 use super::*;
 
 fn threads() -> usize {
@@ -55,4 +55,107 @@ fn only_files_need_threads() {
     assert!(!needs(&consul("nonsense://")));
     assert!(needs(&consul("consul.example:8500")), "f25: a lookup reads /etc/hosts");
     assert!(needs(&Consul { token_file: Some("/token".into()), ..consul("127.0.0.1:8500") }));
+}
+
+fn service_spec(tags: &[&str]) -> ServiceSpec {
+    ServiceSpec {
+        id: "web-host".to_owned(),
+        name: "web".to_owned(),
+        port: 80,
+        address: "10.0.0.1".parse().unwrap(),
+        tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        ttl: Duration::from_secs(10),
+        initial_status: None,
+        enable_tag_override: false,
+        deregister_critical_service_after: None,
+        meta: BTreeMap::new(),
+        tagged_addresses: BTreeMap::new(),
+        weights: None,
+        ip_variable: String::new(),
+    }
+}
+
+const REGISTER: &str = "PUT /v1/agent/service/register";
+const UPDATE: &str = "PUT /v1/agent/check/update/service:web-host";
+const DEREGISTER: &str = "PUT /v1/agent/service/deregister/web-host";
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_changed_service_is_registered_again_with_the_next_report() {
+    let fake = Fake::start(|_| ok()).await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.report(JobId(1), Report::Passing);
+    until("it is registered", || fake.seen().len() == 2).await;
+    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.report(JobId(1), Report::Passing);
+    until("it is updated", || fake.seen().len() == 3).await;
+    discovery.set_service(JobId(1), &service_spec(&["blue"]), SECOND);
+    discovery.report(JobId(1), Report::Passing);
+    until("it is registered again", || fake.seen().len() == 5).await;
+    assert_eq!(fake.lines(), [REGISTER, UPDATE, UPDATE, REGISTER, UPDATE]);
+    assert!(fake.seen()[3].body.contains("blue"));
+}
+
+#[tokio::test]
+async fn a_removed_service_is_told_to_be_gone_and_its_task_ends() {
+    let fake = Fake::start(|_| ok()).await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.report(JobId(1), Report::Passing);
+    until("it is registered", || fake.seen().len() == 2).await;
+    discovery.report(JobId(1), Report::Withdraw);
+    discovery.remove_service(JobId(1));
+    discovery.report(JobId(1), Report::Passing);
+    soon("an answer", discovery.ready()).await;
+    assert_eq!(discovery.take(), Some(Input::Withdrawn { job: JobId(1) }));
+    until("the task ends", || discovery.leaving.iter().all(|(_, task)| task.is_finished())).await;
+    assert_eq!(fake.lines(), [REGISTER, UPDATE, DEREGISTER]);
+}
+
+#[tokio::test]
+async fn the_next_job_with_the_id_is_not_taken_out_by_the_one_before() {
+    let fake = Fake::start(|request| {
+        if request.line.contains("deregister") { Reply::Status(500, "no leader".to_owned()) } else { ok() }
+    })
+    .await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.report(JobId(1), Report::Passing);
+    until("it is registered", || fake.seen().len() == 2).await;
+    discovery.report(JobId(1), Report::Withdraw);
+    soon("an answer", discovery.ready()).await;
+    discovery.remove_service(JobId(1));
+    discovery.set_service(JobId(2), &service_spec(&["new"]), SECOND);
+    discovery.report(JobId(2), Report::Passing);
+    until("the new one is registered", || fake.seen().len() == 5).await;
+    tokio::time::sleep(SECOND + SECOND / 2).await;
+    assert_eq!(fake.lines(), [REGISTER, UPDATE, DEREGISTER, REGISTER, UPDATE], "no second try of the withdrawal");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_retired_forgets_its_services() {
+    let fake = Fake::start(|_| ok()).await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.set_service(JobId(2), &ServiceSpec { id: "never".to_owned(), ..service_spec(&[]) }, SECOND);
+    discovery.report(JobId(1), Report::Passing);
+    until("it is registered", || fake.seen().len() == 2).await;
+    discovery.retire();
+    until("it is taken out", || fake.seen().len() == 3).await;
+    assert_eq!(fake.lines(), [REGISTER, UPDATE, DEREGISTER]);
+}
+
+#[tokio::test]
+async fn a_watch_that_is_stopped_asks_no_more() {
+    let fake = Fake::start(|_| Reply::Status(200, "[]".to_owned())).await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    let (tag, dc, filter) = Default::default();
+    let spec = WatchSpec { name: "db".to_owned(), interval: SECOND, tag, dc, filter };
+    discovery.start_watch(WatchId(1), &spec);
+    until("it asks", || fake.seen().len() == 1).await;
+    discovery.stop_watch(WatchId(1));
+    discovery.stop_watch(WatchId(1));
+    tokio::time::sleep(SECOND + SECOND / 2).await;
+    assert_eq!(fake.seen().len(), 1);
 }

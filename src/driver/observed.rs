@@ -5,11 +5,14 @@ use tracing::error;
 use super::Driver;
 use super::running::Run;
 use crate::core::{ExitStatus, Input, Job, JobId, Slot, Stage};
-use crate::plan::Signal;
+use crate::plan::Plan;
 use crate::telemetry::{JobState, JobView, Snapshot, Telemetry};
 
 /// So many questions are answered before everything else gets its turn.
 const ANSWERS: usize = 4;
+
+/// What we are, in `/status`.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our exit status when the port can't be had (design §5).
 const UNAVAILABLE: u8 = 69;
@@ -57,6 +60,7 @@ impl Driver {
     pub(super) fn answer_scrapes(&mut self) {
         for _ in 0..ANSWERS {
             let Some(scrape) = self.telemetry.as_mut().and_then(Telemetry::take) else { break };
+            self.count_requests();
             let (snapshot, now) = (self.snapshot(), self.now());
             self.observe(|telemetry| telemetry.answer(scrape, &snapshot, now));
         }
@@ -64,7 +68,34 @@ impl Driver {
             && !self.world.is_stopping()
         {
             error!("{why}");
-            self.inbox.push_back(Input::Signal(Signal::TERM));
+            self.inbox.push_back(Input::Stop { reason: "the want of a port".to_owned() });
+        }
+    }
+
+    /// What the control socket has answered since the last time.
+    fn count_requests(&mut self) {
+        if let (Some(control), Some(telemetry)) = (&mut self.control, &mut self.telemetry) {
+            for (code, path, times) in control.requests() {
+                telemetry.control_requests(code, path, times);
+            }
+        }
+    }
+
+    /// A reload is followed: what is measured and where, as the new configuration says. Values of metrics that are still
+    /// there stay.
+    pub(super) fn change_telemetry(&mut self, plan: &Plan) {
+        match (&mut self.telemetry, &plan.telemetry) {
+            (Some(telemetry), Some(new)) => {
+                let is_job = |name: &str| plan.jobs.iter().any(|job| job.name == name);
+                let is_watch = |name: &str| plan.watches.iter().any(|watch| watch.name == name);
+                telemetry.reconfigure(new, is_job, is_watch);
+            }
+            (None, Some(new)) => {
+                let mut telemetry = Telemetry::new(new, VERSION);
+                telemetry.serve();
+                self.telemetry = Some(telemetry);
+            }
+            (_, None) => self.telemetry = None,
         }
     }
 
@@ -75,7 +106,7 @@ impl Driver {
 
     fn snapshot(&self) -> Snapshot {
         Snapshot {
-            jobs: self.world.jobs().zip((0..).map(JobId)).map(|(job, id)| self.view(job, id)).collect(),
+            jobs: self.world.ids().filter_map(|id| Some(self.view(self.world.job(id)?, id))).collect(),
             watches: self.world.watch_names().map(str::to_owned).collect(),
             stopping: self.world.is_stopping(),
             maintenance: self.world.in_maintenance(),

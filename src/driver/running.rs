@@ -1,13 +1,18 @@
 //! What the loop knows of live children beside the world: whose words their output is.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::core::{ChildId, Moment};
+use tracing::{debug, error, warn};
+
+use super::{Driver, watched};
+use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::log::{Log, Origin, Record};
 use crate::plan::CommandSpec;
-use crate::process::{Flow, Line};
+use crate::process::{Flow, Line, SpawnError};
 
+/// A start that holds up the loop for so long is told (reliability row 31).
+const SLOW_START: Duration = Duration::from_millis(100);
 /// Appended to each piece of a line that goes on in the next one (design §4 row 13).
 const CUT: &[u8] = b" [cut]";
 
@@ -73,4 +78,47 @@ pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) ->
         Ok(()) => Flow::Taken,
         Err(_) => Flow::Full,
     }
+}
+
+impl Driver {
+    pub(super) fn spawn(&mut self, child: ChildId, slot: Slot) {
+        let Some(command) = self.world.command(slot).cloned() else {
+            // No world says so; but it must not wait for ever for the end of what never began.
+            let failure = SpawnFailure { reason: "no command".to_owned(), exit_code: 126, temporary: false };
+            return self.inbox.push_back(Input::SpawnFailed { child, failure });
+        };
+        let began = self.now();
+        let started = match self.world.watched_by(slot) {
+            Some((service, instances)) => {
+                let mut env = self.env.clone();
+                watched::tell(&mut env, service, &instances);
+                self.children.spawn(child, &command, &env)
+            }
+            None => self.children.spawn(child, &command, &self.env),
+        };
+        let now = self.now();
+        let took = now.since(began);
+        if took > SLOW_START {
+            warn!("the start of {} took {} and held up everything else", command.name, core::elapsed(took));
+        }
+        match started {
+            Ok(started) => {
+                debug!(pid = started.pid, "{}.Run start", command.name);
+                if !command.pid_variable.is_empty() {
+                    self.env.set(command.pid_variable.as_str(), started.pid.to_string());
+                }
+                self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));
+                for pipe in started.outputs {
+                    if let Err(error) = self.outputs.add(child, pipe) {
+                        error!("the output of {} is lost: {error}", command.name);
+                    }
+                }
+            }
+            Err(error) => self.inbox.push_back(Input::SpawnFailed { child, failure: failure_of(&error) }),
+        }
+    }
+}
+
+fn failure_of(error: &SpawnError) -> SpawnFailure {
+    SpawnFailure { reason: error.to_string(), exit_code: error.exit_code(), temporary: error.is_temporary() }
 }

@@ -1,9 +1,13 @@
 //! The loop and Consul: reports go out, answers come in.
 
+use std::collections::BTreeSet;
+
+use tracing::error;
+
 use super::Driver;
 use crate::core::{Input, JobId, Report, WatchId};
 use crate::discovery::Discovery;
-use crate::plan::Plan;
+use crate::plan::{JobSpec, Plan};
 
 /// The last tag of our own service (v3 §16).
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -53,31 +57,92 @@ impl Driver {
         }
     }
 
-    pub(super) fn know_services(&mut self, plan: &Plan) {
+    /// A job's service is new, other than before, or gone.
+    pub(super) fn serve(&mut self, job: JobId) {
         let Some(discovery) = &mut self.discovery else { return };
-        for (job, id) in plan.jobs.iter().zip((0..).map(JobId)) {
-            if let (Some(service), Some(health)) = (&job.service, &job.health) {
+        match self.world.job(job).map(crate::core::Job::spec) {
+            Some(spec @ JobSpec { service: Some(service), health: Some(health), .. }) => {
                 let mut service = service.clone();
-                if job.is_telemetry() {
+                if spec.is_telemetry() {
                     service.tags.push(VERSION.to_owned());
                 }
-                discovery.add_service(id, &service, health.interval);
+                discovery.set_service(job, &service, health.interval);
             }
+            Some(_) | None => discovery.remove_service(job),
+        }
+    }
+
+    pub(super) fn know_services(&mut self) {
+        let jobs: Vec<JobId> = self.world.ids().collect();
+        for job in jobs {
+            self.serve(job);
         }
     }
 
     /// With the first query at once (design §4 row 9).
-    pub(super) fn start_watches(&mut self) {
-        let Some(discovery) = self.discovery.as_mut().filter(|_| !self.world.is_stopping()) else { return };
-        for (watch, id) in std::mem::take(&mut self.watches).iter().zip((0..).map(WatchId)) {
-            discovery.start_watch(id, watch);
+    pub(super) fn start_watch(&mut self, watch: WatchId) {
+        if let (Some(discovery), Some(spec)) = (&mut self.discovery, self.world.watch(watch)) {
+            discovery.start_watch(watch, spec);
         }
     }
 
-    /// The advertised addresses, for every child (v3 §9).
+    pub(super) fn stop_watch(&mut self, watch: WatchId) {
+        if let Some(discovery) = &mut self.discovery {
+            discovery.stop_watch(watch);
+        }
+    }
+
+    /// The advertised addresses, for every child (v3 §9); those that are no more are forgotten.
     pub(super) fn export_addresses(&mut self, plan: &Plan) {
-        for service in plan.jobs.iter().filter_map(|job| job.service.as_ref()) {
+        let services = || plan.jobs.iter().filter_map(|job| job.service.as_ref());
+        let names: BTreeSet<String> = services().map(|service| service.ip_variable.clone()).collect();
+        for gone in self.reloads.addresses.difference(&names) {
+            self.env.remove(gone);
+        }
+        for service in services() {
             self.env.set(service.ip_variable.as_str(), service.address.to_string());
         }
+        self.reloads.addresses = names;
+    }
+
+    /// Another agent, another token, or the first service at all: who speaks to Consul is another then, and is told anew
+    /// what there is. What the old agent knows is taken out of it; the same agent simply gets it from another hand.
+    pub(super) fn change_consul(&mut self, plan: &Plan) {
+        let old = std::mem::replace(&mut self.reloads.consul, plan.consul.clone());
+        let needed = !plan.watches.is_empty() || plan.jobs.iter().any(|job| job.service.is_some());
+        let Some(consul) = &plan.consul else {
+            if let Some(discovery) = self.discovery.take() {
+                discovery.retire();
+                self.inbox.push_back(Input::ConsulChanged);
+            }
+            return;
+        };
+        if !needed || (self.discovery.is_some() && old.as_ref() == Some(consul)) {
+            return;
+        }
+        let prepared = self.reloads.prepared.take().filter(|(of, _)| of == consul);
+        let new = match prepared.map_or_else(|| Discovery::new(consul), |(_, discovery)| Ok(discovery)) {
+            Ok(new) => new,
+            Err(error) => {
+                // A later reload has taken the place of what was prepared, and something has happened to the files since.
+                error!("Consul is spoken to as before: {error}");
+                self.reloads.consul = old;
+                return;
+            }
+        };
+        if new.needs_threads() {
+            // While it can be had: the file was read on one of its own just now (reliability row 25).
+            tokio::task::spawn_blocking(|| ());
+        }
+        let same_agent = old.is_some_and(|old| old.address == consul.address && old.scheme == consul.scheme);
+        if let Some(before) = self.discovery.replace(new).filter(|_| !same_agent) {
+            before.retire();
+        }
+        self.know_services();
+        let watches: Vec<WatchId> = self.world.watches().map(|(id, _)| id).collect();
+        for watch in watches {
+            self.start_watch(watch);
+        }
+        self.inbox.push_back(Input::ConsulChanged);
     }
 }

@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 mod event;
 mod job;
 mod logging;
+mod reload;
 mod services;
 mod signal;
 
 pub use event::EventCode;
 pub use job::{Backoff, CommandSpec, HealthSpec, JobSpec, Restarts, TELEMETRY_JOB, Trigger, When};
 pub use logging::{Level, LogFormat, LogOutput, Logging};
+pub use reload::{Reload, ReloadMode};
 pub use services::{
     CheckStatus, Consul, ConsulScheme, ConsulTls, Control, MetricKind, MetricSpec, Secret, ServiceSpec, TaggedAddress,
     Telemetry, WatchSpec, Weights,
@@ -45,6 +47,8 @@ pub struct Plan {
     pub signals: SignalMap,
     /// How our own exit status is chosen (design §5).
     pub exit_code: ExitCodeRule,
+    /// What a reload does, and how soon (design §4 row 11).
+    pub reload: Reload,
 }
 
 /// How our own exit status is chosen (design §5).

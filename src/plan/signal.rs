@@ -119,6 +119,8 @@ pub enum SignalAction {
     ToggleMaintenance,
     /// Close and open log files again.
     ReopenLogs,
+    /// Read the configuration again and follow it (design §4 row 11).
+    Reload,
     /// Publish the event that jobs with `when.source: "SIG…"` wait for.
     Event,
     /// Nothing.
@@ -139,6 +141,7 @@ impl SignalAction {
             Self::Terminate => Some("terminate"),
             Self::ToggleMaintenance => Some("toggleMaintenance"),
             Self::ReopenLogs => Some("reopenLogs"),
+            Self::Reload => Some("reload"),
             Self::Event => Some("event"),
             Self::Ignore => Some("ignore"),
             Self::Pass { .. } => None,

@@ -15,6 +15,7 @@ mod health;
 mod jobs;
 mod judge;
 mod logging;
+mod reload;
 mod restarts;
 #[cfg(test)]
 mod said;
@@ -46,6 +47,7 @@ pub(super) fn plan(tree: &Node, context: &Context, report: &mut Report) -> Optio
     let control = logging::control(sections.get("control"), report);
     let signals = signals::signals(sections.get("signals"), report);
     let exit_code = signals::exit_code(sections.get("exitCode"), report);
+    let reload = reload::reload(sections.get("reload"), report);
     let raw_jobs = jobs::decode(sections.get("jobs"), report);
     let mut jobs = jobs::jobs(&raw_jobs, context, &signals.map, report);
     let raw_watches = watches::decode(sections.get("watches"), report);
@@ -65,5 +67,6 @@ pub(super) fn plan(tree: &Node, context: &Context, report: &mut Report) -> Optio
     let (telemetry, telemetry_job) = telemetry.unzip();
     jobs.extend(telemetry_job);
     let consul = consul.into_plan();
-    Some(Plan { logging, stop_timeout, control, consul, jobs, watches, telemetry, signals: signals.map, exit_code })
+    let signals = signals.map;
+    Some(Plan { logging, stop_timeout, control, consul, jobs, watches, telemetry, signals, exit_code, reload })
 }

@@ -18,16 +18,17 @@ pub(super) struct Signals<'n> {
 }
 
 /// What a signal may mean and one word says.
-const ACTIONS: [SignalAction; 5] = [
+const ACTIONS: [SignalAction; 6] = [
     SignalAction::Terminate,
     SignalAction::ToggleMaintenance,
     SignalAction::ReopenLogs,
+    SignalAction::Reload,
     SignalAction::Event,
     SignalAction::Ignore,
 ];
 
 /// What a signal may mean, for messages.
-const ACCEPTED: &str = "\"terminate\", \"toggleMaintenance\", \"reopenLogs\", \"event\", \"ignore\" or { job: \"NAME\", signal: \"SIGHUP\" }";
+const ACCEPTED: &str = "\"terminate\", \"toggleMaintenance\", \"reopenLogs\", \"reload\", \"event\", \"ignore\" or { job: \"NAME\", signal: \"SIGHUP\" }";
 
 const PASS: Names = Names { fields: &["job", "signal"], private: &[] };
 
@@ -181,9 +182,10 @@ mod tests {
     #[test]
     fn the_files_words_stand_over_the_defaults() {
         assert_eq!(plan("{}").signals, SignalMap::default());
-        let map = plan("{ signals: { usr1: \"reopenLogs\", SIGHUP: null, SIGWINCH: \"event\", SIGINT: \"ignore\" } }")
+        let map = plan("{ signals: { usr1: \"reopenLogs\", usr2: \"reload\", SIGHUP: null, SIGWINCH: \"event\", SIGINT: \"ignore\" } }")
             .signals;
         assert_eq!(*map.action(Signal::USR1), SignalAction::ReopenLogs);
+        assert_eq!(*map.action(Signal::USR2), SignalAction::Reload);
         assert_eq!(*map.action(Signal::HUP), SignalAction::Event);
         assert_eq!(*map.action(Signal::INT), SignalAction::Ignore);
         assert_eq!(*map.action(Signal::from_name("SIGWINCH").unwrap()), SignalAction::Event);
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn actions_of_later_parts_are_refused_by_name() {
-        for action in ["reload", "reloadMain", "reexec"] {
+        for action in ["reloadMain", "reexec"] {
             let said =
                 said(&outcome(&format!("{{ signals: {{ SIGHUP: \"{action}\" }}, jobs: [ {{ name: \"a\" }} ] }}")));
             assert_eq!(said.len(), 1);

@@ -8,7 +8,7 @@ use super::sim::Sim;
 use crate::core::{ExitStatus, JobId, Slot, SpawnFailure};
 use crate::plan::{
     Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, ConsulTls, Control, EventCode, ExitCodeRule, HealthSpec,
-    JobSpec, Logging, Plan, Restarts, ServiceSpec, Signal, SignalAction, SignalMap, Trigger, WatchSpec, When,
+    JobSpec, Logging, Plan, Reload, Restarts, ServiceSpec, Signal, SignalAction, SignalMap, Trigger, WatchSpec, When,
 };
 
 pub fn ms(millis: u64) -> Duration {
@@ -299,6 +299,7 @@ pub fn jobs(jobs: impl IntoIterator<Item = JobBuilder>) -> PlanBuilder {
         telemetry: None,
         signals: SignalMap::default(),
         exit_code: ExitCodeRule::Truthful,
+        reload: Reload::default(),
     };
     PlanBuilder { plan, scripts }
 }

@@ -14,9 +14,10 @@ use crate::core::{ChildId, Effect, Event, Input, JobId, Moment, Report, Slot, St
 use crate::plan::{EventCode, JobSpec, Plan, Restarts, Signal, When};
 
 /// What must be true of any sequence of steps, whatever the machine tells.
-struct Witness {
-    plan: Plan,
-    alive: BTreeMap<ChildId, Slot>,
+pub struct Witness {
+    /// Every job that there was. Their numbers are never used again.
+    jobs: BTreeMap<JobId, String>,
+    alive: BTreeMap<ChildId, (Slot, String)>,
     /// SIGKILL did not end them, and the world went on without them.
     given_up: BTreeSet<ChildId>,
     armed: BTreeSet<Timer>,
@@ -24,50 +25,57 @@ struct Witness {
     stops: BTreeMap<(String, EventCode), usize>,
     /// Jobs that Consul was told to forget; `true` for ever.
     withdrawn: BTreeMap<JobId, bool>,
+    /// No reload is taken any more.
+    stopping: bool,
     over: bool,
 }
 
 impl Witness {
-    fn new(plan: &Plan) -> Self {
+    pub fn new() -> Self {
         Self {
-            plan: plan.clone(),
+            jobs: BTreeMap::new(),
             alive: BTreeMap::new(),
             given_up: BTreeSet::new(),
             armed: BTreeSet::new(),
             stops: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
+            stopping: false,
             over: false,
         }
     }
 
-    fn command(&self, slot: Slot) -> Option<&str> {
-        let job = self.plan.jobs.get(usize::try_from(slot.job().0).unwrap())?;
-        let command = match slot {
-            Slot::Exec(_) => job.exec.as_ref(),
-            Slot::Check(_) => job.check(),
-        };
-        command.map(|command| command.name.as_str())
-    }
-
     /// Checks what a step has done.
-    fn see(&mut self, world: &World, input: &Input, effects: &[Effect]) {
+    pub fn see(&mut self, world: &World, input: &Input, effects: &[Effect]) {
         assert!(!self.over || effects.is_empty(), "after the exit: {effects:?}");
+        for id in world.ids() {
+            let name = &world.job(id).unwrap().spec().name;
+            assert_eq!(self.jobs.entry(id).or_insert_with(|| name.clone()), name);
+        }
         let ended = match input {
             Input::Exited { child, .. } | Input::SpawnFailed { child, .. } => self.alive.remove_entry(child),
             Input::Timer(timer) => {
                 self.armed.remove(timer);
                 None
             }
-            Input::Start | Input::Signal(_) | Input::Withdrawn { .. } | Input::Seen { .. } | Input::NothingLeft => None,
+            Input::Start
+            | Input::Maintenance(_)
+            | Input::Stop { .. }
+            | Input::Signal(_)
+            | Input::Withdrawn { .. }
+            | Input::Seen { .. }
+            | Input::NothingLeft
+            | Input::Reload(_)
+            | Input::ConsulChanged => None,
         };
         let mut exits = Vec::new();
         for effect in effects {
             assert!(!self.over, "{effect:?} after the exit");
             match effect {
                 Effect::Spawn { child, slot } => {
-                    assert!(self.command(*slot).is_some(), "{slot:?} has no command");
-                    assert!(self.alive.values().all(|other| other != slot), "{slot:?} runs twice");
-                    self.alive.insert(*child, *slot);
+                    let command = world.command(*slot);
+                    assert!(command.is_some(), "{slot:?} has no command");
+                    assert!(self.alive.values().all(|(other, _)| other != slot), "{slot:?} runs twice");
+                    self.alive.insert(*child, (*slot, command.unwrap().name.clone()));
                 }
                 Effect::Signal { child, .. } => assert!(self.alive.contains_key(child), "{child:?} does not live"),
                 Effect::Arm { timer, .. } => drop(self.armed.insert(*timer)),
@@ -92,17 +100,25 @@ impl Witness {
                     }
                 }
                 Effect::Report { job, report } => self.told(world, *job, report),
-                Effect::Sweep { .. } | Effect::ReopenLogs => {}
+                Effect::Reloaded(_) => assert!(!self.stopping, "reloaded while everything stops"),
+                Effect::Sweep { .. }
+                | Effect::ReopenLogs
+                | Effect::Service { .. }
+                | Effect::StartWatch { .. }
+                | Effect::StopWatch { .. }
+                | Effect::Reread
+                | Effect::Reconfigure(_) => {}
             }
         }
+        self.stopping = !world.takes_reloads();
         self.one_exit(input, ended, &exits);
     }
 
     /// Nothing is told of a service after its deregistration but its return from maintenance, and that only of a job
     /// that lives.
     fn told(&mut self, world: &World, job: JobId, report: &Report) {
-        assert!(self.plan.jobs[usize::try_from(job.0).unwrap()].service.is_some());
-        let left = world.job(job).unwrap().stage() != Stage::Live;
+        assert!(self.jobs.contains_key(&job));
+        let left = world.job(job).is_none_or(|job| job.stage() != Stage::Live);
         if *report == Report::Withdraw {
             *self.withdrawn.entry(job).or_default() |= left;
         } else {
@@ -111,8 +127,8 @@ impl Witness {
     }
 
     /// Exactly one of exitSuccess and exitFailed for a run, when it ends, and none at any other time.
-    fn one_exit(&mut self, input: &Input, ended: Option<(ChildId, Slot)>, exits: &[String]) {
-        let Some((child, slot)) = ended else {
+    fn one_exit(&mut self, input: &Input, ended: Option<(ChildId, (Slot, String))>, exits: &[String]) {
+        let Some((child, (slot, command))) = ended else {
             assert_eq!(exits, [""; 0]);
             return;
         };
@@ -123,7 +139,7 @@ impl Witness {
         } else if exits.is_empty() {
             assert!(self.given_up.contains(&child), "{child:?} ended without a word");
         } else {
-            assert_eq!(exits, [self.command(slot).unwrap()]);
+            assert_eq!(exits, [command]);
         }
         let timers = [Timer::Timeout, Timer::Grace, Timer::GiveUp, Timer::Retry];
         for timer in timers.map(|timer| timer(child)) {
@@ -135,17 +151,17 @@ impl Witness {
     fn stops_in_order(&self, name: &str) {
         let count = |code| self.stops.get(&(name.to_owned(), code)).copied().unwrap_or(0);
         let (stopping, stopped) = (count(EventCode::Stopping), count(EventCode::Stopped));
-        let jobs = self.plan.jobs.iter().filter(|job| job.name == name).count();
+        let jobs = self.jobs.values().filter(|other| *other == name).count();
         assert!(stopped <= stopping && stopping <= jobs, "{name}: {stopping} stopping, {stopped} stopped of {jobs}");
     }
 }
 
 /// A copy by way of the snapshot's format.
-fn through_json(world: &World) -> World {
+pub fn through_json(world: &World) -> World {
     serde_json::from_str(&serde_json::to_string(world).unwrap()).unwrap()
 }
 
-fn concrete(of: &Move, witness: &Witness) -> Option<Input> {
+pub fn concrete(of: &Move, witness: &Witness) -> Option<Input> {
     fn pick<T: Copy>(mut from: impl ExactSizeIterator<Item = T>, n: usize) -> Option<T> {
         let len = from.len();
         from.nth(n.checked_rem(len)?)
@@ -200,7 +216,7 @@ fn runs_are_bounded(sim: &Sim) {
 }
 
 /// How long a stop of this plan may take at most: each wait and each grace, one after the other.
-fn most_of_a_stop(plan: &Plan) -> std::time::Duration {
+pub fn most_of_a_stop(plan: &Plan) -> std::time::Duration {
     // A stop job runs once for each namesake of its source.
     let runs = u32::try_from(plan.jobs.len()).unwrap() + 1;
     let most = |job: &JobSpec| job.stop_timeout * runs + plan.stop_timeout + secs(8);
@@ -208,7 +224,7 @@ fn most_of_a_stop(plan: &Plan) -> std::time::Duration {
     waits + plan.stop_timeout + secs(10)
 }
 
-fn run(builder: PlanBuilder, started: bool, signals: &[(u64, Signal)], asked: u64) -> Sim {
+pub fn run(builder: PlanBuilder, started: bool, signals: &[(u64, Signal)], asked: u64) -> Sim {
     let mut sim = builder.build();
     if started {
         sim = sim.start();
@@ -232,7 +248,7 @@ proptest! {
         snapshot in 0..60_usize,
     ) {
         let mut world = World::new(&plan.plan);
-        let mut witness = Witness::new(&plan.plan);
+        let mut witness = Witness::new();
         let mut now = Moment::default();
         let start = started.then_some((Move::Any(Input::Start), 0));
         let mut copy = None;

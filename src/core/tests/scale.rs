@@ -14,6 +14,17 @@ fn two_thousand_jobs_start_and_stop() {
 }
 
 #[test]
+fn two_thousand_jobs_are_reloaded() {
+    let plan = |new: usize| {
+        jobs((0..MANY).map(|n| if n < new { daemon(&format!("new{n}")) } else { daemon(&format!("j{n}")) }))
+    };
+    let sim = plan(0).start().until_ms(100).reload(plan(MANY / 2)).until_ms(700);
+    assert_eq!(sim.alive().len(), MANY);
+    assert!(!sim.world.is_reloading());
+    assert_eq!(sim.term().till_the_end().exit, Some(0));
+}
+
+#[test]
 fn a_chain_of_two_thousand_stop_jobs_unwinds() {
     let post = |n: usize| job(&format!("j{n}")).once(&format!("j{}", n - 1), Stopped);
     let sim = jobs(std::iter::once(daemon("j0")).chain((1..MANY).map(post))).start().until_ms(10).term().till_the_end();

@@ -7,7 +7,7 @@ use super::build::{PlanBuilder, Script, ms};
 use crate::core::{
     ChildId, Effect, ExitStatus, Input, Instance, Job, JobId, Moment, Report, Slot, Timer, WatchId, World,
 };
-use crate::plan::{EventCode, Level, Signal};
+use crate::plan::{EventCode, Level, Plan, Signal};
 
 /// How long the kernel takes to end a process that was killed.
 const DEATH: Duration = Duration::from_millis(1);
@@ -31,6 +31,10 @@ pub enum Happening {
     Log(Level, String),
     Told(String, Report),
     Sweep(Signal),
+    /// Asked about, or no more.
+    Watch(u32, bool),
+    /// Other than before.
+    Service(String),
     Exit(u8),
 }
 
@@ -55,6 +59,9 @@ pub struct Sim {
     pub exit: Option<u8>,
     pub armed: BTreeMap<Timer, (Moment, u64)>,
     scripts: BTreeMap<Slot, Vec<Script>>,
+    /// What the commands of plans do that may be reloaded.
+    reloads: Vec<PlanBuilder>,
+    names: BTreeMap<JobId, String>,
     runs: BTreeMap<Slot, usize>,
     children: BTreeMap<ChildId, Child>,
     busy: BTreeSet<Slot>,
@@ -75,6 +82,8 @@ impl Sim {
             exit: None,
             armed: BTreeMap::new(),
             scripts: of.scripts.clone(),
+            reloads: Vec::new(),
+            names: BTreeMap::new(),
             runs: BTreeMap::new(),
             children: BTreeMap::new(),
             busy: BTreeSet::new(),
@@ -87,6 +96,36 @@ impl Sim {
     pub fn start(mut self) -> Self {
         self.step(&Input::Start);
         self
+    }
+
+    /// Somebody wants this plan instead, now.
+    pub fn reload(mut self, of: PlanBuilder) -> Self {
+        let plan = Box::new(of.plan.clone());
+        self.reloads.push(of);
+        self.step(&Input::Reload(plan));
+        self
+    }
+
+    /// Likewise at its time.
+    pub fn reload_at(mut self, at: Duration, of: PlanBuilder) -> Self {
+        self.plan(Moment(at), Input::Reload(Box::new(of.plan.clone())));
+        self.reloads.push(of);
+        self
+    }
+
+    /// From now on jobs do what the new plan's builder says.
+    fn reconfigure(&mut self, plan: &Plan) {
+        let of = self.reloads.iter().find(|of| of.plan == *plan).expect("a plan that was reloaded").clone();
+        let places: Vec<JobId> = self.world.ids().collect();
+        for (id, place) in places.into_iter().zip((0..).map(JobId)) {
+            self.scripts.insert(Slot::Exec(id), of.scripts[&Slot::Exec(place)].clone());
+            self.scripts.insert(Slot::Check(id), of.scripts[&Slot::Check(place)].clone());
+        }
+        self.learn_names();
+    }
+
+    fn learn_names(&mut self) {
+        self.names.extend(self.world.ids().filter_map(|id| Some((id, self.world.job(id)?.spec().name.clone()))));
     }
 
     /// Consul takes so long to answer; `None` never does.
@@ -197,18 +236,25 @@ impl Sim {
         let ended = match input {
             Input::Exited { child, .. } => self.children.remove(child),
             Input::Start
+            | Input::Maintenance(_)
+            | Input::Stop { .. }
             | Input::Signal(_)
             | Input::SpawnFailed { .. }
             | Input::Timer(_)
             | Input::Withdrawn { .. }
             | Input::Seen { .. }
-            | Input::NothingLeft => None,
+            | Input::NothingLeft
+            | Input::Reload(_)
+            | Input::ConsulChanged => None,
         };
         if let Some(child) = ended {
             self.busy.remove(&child.slot);
             self.note(Happening::Ended(child.name));
         }
         self.steps += 1;
+        if self.names.is_empty() {
+            self.learn_names();
+        }
         let mut effects = Vec::new();
         self.world.step(self.now, input, &mut effects);
         for effect in effects {
@@ -231,7 +277,14 @@ impl Sim {
             Effect::Published { event, .. } => self.note(Happening::Event(event.code, event.source.to_string())),
             Effect::Sweep { signal } => self.sweep(signal),
             Effect::Report { job, report } => self.tell(job, report),
-            Effect::ReopenLogs => {}
+            Effect::Reconfigure(plan) => self.reconfigure(&plan),
+            Effect::StartWatch { watch } => self.note(Happening::Watch(watch.0, true)),
+            Effect::StopWatch { watch } => self.note(Happening::Watch(watch.0, false)),
+            Effect::Service { job } => {
+                let name = self.names[&job].clone();
+                self.note(Happening::Service(name));
+            }
+            Effect::Reread | Effect::Reloaded(_) | Effect::ReopenLogs => {}
             Effect::Exit { status } => {
                 assert_eq!(self.armed, BTreeMap::new(), "armed at the exit");
                 self.exit = Some(status);
@@ -244,7 +297,7 @@ impl Sim {
         if let Some(after) = self.consul.filter(|_| report == Report::Withdraw) {
             self.plan(self.now.after(after), Input::Withdrawn { job });
         }
-        let name = self.world.job(job).expect("a job").spec().name.clone();
+        let name = self.names[&job].clone();
         self.note(Happening::Told(name, report));
     }
 
@@ -356,9 +409,12 @@ impl Sim {
         let line = |(_, what): &(Moment, Happening)| match what {
             Happening::Run(name) => Some(format!("run {name}")),
             Happening::Told(name, Report::Withdraw) => Some(format!("withdraw {name}")),
-            Happening::Signalled(Signal::CONT, _) | Happening::Log(..) | Happening::Told(..) | Happening::Sweep(_) => {
-                None
-            }
+            Happening::Signalled(Signal::CONT, _)
+            | Happening::Log(..)
+            | Happening::Told(..)
+            | Happening::Watch(..)
+            | Happening::Service(_)
+            | Happening::Sweep(_) => None,
             Happening::Signalled(signal, name) => Some(format!("{} {name}", signal.name().replace("SIG", ""))),
             Happening::Ended(name) => Some(format!("end {name}")),
             Happening::Event(EventCode::Stopping, name) => Some(format!("stopping {name}")),

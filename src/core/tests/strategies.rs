@@ -220,7 +220,7 @@ fn any_timer() -> impl Strategy<Value = Timer> {
         let kinds = [Timer::Timeout, Timer::Retry, Timer::Grace, Timer::GiveUp];
         kinds[usize::from(kind)](ChildId(child))
     });
-    prop_oneof![8 => of_job, 8 => of_run, 1 => Just(Timer::Sweep)]
+    prop_oneof![8 => of_job, 8 => of_run, 1 => Just(Timer::Sweep), 2 => Just(Timer::Reload)]
 }
 
 /// None, one, or one elsewhere.
@@ -259,12 +259,15 @@ pub fn any_move() -> impl Strategy<Value = Move> {
     let any = prop_oneof![
         Just(Input::Start),
         any_signal().prop_map(Input::Signal),
+        any::<bool>().prop_map(Input::Maintenance),
+        Just(Input::Stop { reason: "no port".to_owned() }),
         (child(), status.clone()).prop_map(|(child, status)| Input::Exited { child, status }),
         (child(), failure.clone()).prop_map(|(child, failure)| Input::SpawnFailed { child, failure }),
         any_timer().prop_map(Input::Timer),
         (0..9_u32).prop_map(|job| Input::Withdrawn { job: JobId(job) }),
         (0..2_u32, 0..4_u8).prop_map(|(watch, port)| Input::Seen { watch: WatchId(watch), instances: instances(port) }),
         Just(Input::NothingLeft),
+        Just(Input::ConsulChanged),
     ];
     prop_oneof![
         2 => any.prop_map(Move::Any),

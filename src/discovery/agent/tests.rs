@@ -36,7 +36,7 @@ fn spec(ttl: Duration) -> ServiceSpec {
 /// A service of the fake agent, with this time to live and interval in milliseconds.
 fn service(fake: &Fake, ttl: u64, interval: u64) -> Discovery {
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
-    discovery.add_service(JOB, &spec(Duration::from_millis(ttl)), Duration::from_millis(interval));
+    discovery.set_service(JOB, &spec(Duration::from_millis(ttl)), Duration::from_millis(interval));
     discovery
 }
 
@@ -299,7 +299,7 @@ async fn f51_a_service_whose_calls_hang_delays_no_other() {
     .await;
     let mut discovery = service(&fake, 3000, 1000);
     let other = ServiceSpec { id: "db-host".to_owned(), name: "db".to_owned(), ..spec(Duration::from_secs(3)) };
-    discovery.add_service(JobId(8), &other, Duration::from_secs(1));
+    discovery.set_service(JobId(8), &other, Duration::from_secs(1));
     discovery.report(JOB, Report::Passing);
     until("it hangs", || fake.seen().len() == 1).await;
     let began = Instant::now();
@@ -319,7 +319,7 @@ async fn f51_a_hundred_services_keep_to_few_connections_and_are_told_when_it_is_
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
     for n in 0..100 {
         let spec = ServiceSpec { id: format!("web-{n}"), ..spec(Duration::from_secs(10)) };
-        discovery.add_service(JobId(n), &spec, Duration::from_secs(1));
+        discovery.set_service(JobId(n), &spec, Duration::from_secs(1));
     }
     let report = |discovery: &mut Discovery| (0..100).for_each(|n| discovery.report(JobId(n), Report::Passing));
     report(&mut discovery);
@@ -344,7 +344,7 @@ async fn f51_a_hundred_services_keep_their_connections_between_heartbeats() {
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
     for n in 0..100 {
         let spec = ServiceSpec { id: format!("web-{n}"), ..spec(Duration::from_secs(6)) };
-        discovery.add_service(JobId(n), &spec, Duration::from_secs(2));
+        discovery.set_service(JobId(n), &spec, Duration::from_secs(2));
     }
     let mut connections = Vec::new();
     for round in 0..10 {
@@ -491,7 +491,7 @@ async fn f50_an_agent_that_comes_back_is_told_soon() {
     let address = free.local_addr().unwrap().to_string();
     drop(free);
     let mut discovery = Discovery::new(&consul(&address)).unwrap();
-    discovery.add_service(JOB, &spec(Duration::from_secs(10)), Duration::from_secs(5));
+    discovery.set_service(JOB, &spec(Duration::from_secs(10)), Duration::from_secs(5));
     discovery.report(JOB, Report::Passing);
     sleep(Duration::from_millis(100)).await;
     let fake = Fake::on(&address, |_| ok()).await;

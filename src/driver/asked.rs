@@ -1,0 +1,84 @@
+//! The loop and the control socket: who asks is answered.
+
+use tokio::sync::oneshot;
+
+use super::Driver;
+use super::reload::{self, Refused, Until};
+use crate::control::{Asked, Control, Reply, Request};
+use crate::core::Input;
+use crate::telemetry;
+
+/// So many requests are answered before everything else gets its turn.
+const REQUESTS: usize = 16;
+
+/// Waits for a request; for ever if there is none to come.
+pub(super) async fn news(control: Option<&mut Control>) {
+    match control {
+        Some(control) => control.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Driver {
+    /// Does what is asked.
+    pub(super) fn hear_requests(&mut self) {
+        for _ in 0..REQUESTS {
+            let Some(asked) = self.control.as_mut().and_then(Control::take) else { return };
+            self.on_request(asked);
+        }
+    }
+
+    fn on_request(&mut self, asked: Asked) {
+        match &asked.request {
+            Request::Environ(pairs) => {
+                for (name, value) in pairs {
+                    self.env.set(name.as_str(), value.as_str());
+                }
+            }
+            Request::Metric(pairs) => {
+                if let Err(reply) = self.record(pairs) {
+                    asked.answer(reply);
+                    return;
+                }
+            }
+            Request::Maintenance(on) => self.inbox.push_back(Input::Maintenance(*on)),
+            Request::Reload => {
+                self.answer_when_accepted(asked);
+                return;
+            }
+            Request::Ping => {}
+        }
+        asked.answer(Reply::Done);
+    }
+
+    /// v3 answers a reload at once. We do so when the configuration is judged, and say if it is bad (design §4 row 11).
+    fn answer_when_accepted(&mut self, asked: Asked) {
+        let (answer, judged) = oneshot::channel();
+        self.ask_reload(Some(reload::Request { until: Until::Accepted, answer }));
+        tokio::spawn(async move {
+            let refused = |code, message| Reply::Refused { code, message };
+            match judged.await {
+                Ok(Ok(_)) => asked.answer(Reply::Done),
+                Ok(Err(Refused::Stopping)) => asked.answer(refused(409, "everything is stopping".to_owned())),
+                Ok(Err(Refused::Invalid(lines))) => asked.answer(refused(422, lines.join("\n"))),
+                // The end came first; whoever asked hears that nobody is there.
+                Err(_) => {}
+            }
+        });
+    }
+
+    /// All values or none: a bad one refuses the whole request. Where no metrics are configured there are none of the
+    /// names, which v3 took silently.
+    fn record(&mut self, pairs: &[(String, String)]) -> Result<(), Reply> {
+        let now = self.now();
+        let Some(metrics) = &mut self.telemetry else { return Ok(()) };
+        let refused = |why: telemetry::Refused| Reply::Refused { code: 422, message: why.to_string() };
+        for (key, value) in pairs {
+            metrics.check(key, value).map_err(refused)?;
+        }
+        for (key, value) in pairs {
+            metrics.record(key, value, now).map_err(refused)?;
+        }
+        Ok(())
+    }
+}
