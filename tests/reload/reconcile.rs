@@ -181,7 +181,7 @@ fn f71_reloads_one_after_the_other_while_jobs_are_killed_end_in_the_last_one() {
         format!(
             r#"{{ consul: false, signals: {{ SIGHUP: "reload" }}, reload: {{ quiesce: "20ms", coalesce: "100ms" }}, stopTimeout: 1, jobs: [
                 {{ name: "quick", exec: ["sleep", "1{n:03}"] }},
-                {{ name: "stubborn", exec: ["sh", "-c", "trap '' TERM; sleep 2{n:03} & wait; wait"] }},
+                {{ name: "stubborn", exec: ["sh", "-c", "trap '' TERM; exec sleep 2{n:03}"] }},
                 {{ name: "same", exec: ["sleep", "3000"], restarts: "unlimited" }} ] }}"#
         )
     };
