@@ -58,13 +58,12 @@ fn read_while(reader: &mut File, not_enough: impl Fn(&str) -> bool) -> Vec<Strin
 
 /// How many lines this text says are lost. A writer that comes to the processor now and then says it in several pieces.
 fn told_lost(text: &str) -> u64 {
-    let of_one = |line: &'_ str| line.strip_suffix(": the log output was blocked").map(str::to_owned);
-    let lost = |line: String| {
-        let number = line.strip_suffix(" log lines were lost").or_else(|| line.strip_suffix(" log line was lost"));
-        number.map(str::to_owned)
+    let number = |line: &str| {
+        let line = line.strip_suffix(": the log output was blocked")?;
+        let line = line.strip_suffix(" log lines were lost").or_else(|| line.strip_suffix(" log line was lost"))?;
+        line.rsplit(' ').next()?.parse::<u64>().ok()
     };
-    let notices = text.lines().filter_map(of_one).filter_map(lost);
-    notices.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    text.lines().filter_map(number).sum()
 }
 
 fn within<T>(future: impl Future<Output = T>) -> Option<T> {
