@@ -159,12 +159,8 @@ fn control_of(plan: &Plan, env: &mut Environment) -> Result<Option<Control>, Fai
 
 /// What speaks to Consul, if there is something to say or to ask.
 fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
-    let needed = plan.jobs.iter().any(|job| job.service.is_some()) || !plan.watches.is_empty();
-    let Some(consul) = plan.consul.as_ref().filter(|_| needed) else { return Ok(None) };
-    let discovery = Discovery::new(consul);
-    discovery
-        .map(Some)
-        .map_err(|error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n")))
+    let failed = |error| Failed(Exit::Config, format!("containerpilot: failed to use Consul: {error}\n"));
+    plan.consul_in_use().map(Discovery::new).transpose().map_err(failed)
 }
 
 fn run_plan(
@@ -272,7 +268,7 @@ fn check(file: &str, json: bool) -> Result<Exit, Failed> {
     let source = source_of(Some(file.to_owned()), &env)?;
     let Outcome { plan, mut diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
     // What is wrong with a key only turns up in its use. It is not looked for where the file is refused anyway.
-    let agent = plan.as_ref().and_then(|plan| plan.consul.as_ref());
+    let agent = plan.as_ref().and_then(Plan::consul_in_use);
     let unusable = agent.and_then(|consul| Discovery::new(consul).err());
     let good = plan.is_some() && unusable.is_none();
     diagnostics.extend(unusable.map(|error| Diagnostic {
@@ -322,4 +318,24 @@ fn print(text: &str) -> Exit {
 /// Writes to stderr. There is nobody to tell when that fails.
 fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_loop_itself_is_the_loop() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let the_loop = TheLoop(Box::pin(async {
+            assert!(IN_THE_LOOP.get());
+            // A task on the same thread, as those for Consul and of the HTTP library are.
+            let beside = tokio::spawn(async { IN_THE_LOOP.get() }).await;
+            assert!(!beside.unwrap(), "a panic of it would end the jobs");
+            assert!(IN_THE_LOOP.get());
+            0
+        }));
+        assert_eq!(runtime.block_on(the_loop), 0);
+        assert!(!IN_THE_LOOP.get());
+    }
 }

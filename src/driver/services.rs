@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use tracing::error;
 
 use super::Driver;
+use super::observed::VERSION;
 use crate::core::{Input, JobId, Report, WatchId};
 use crate::discovery::Discovery;
 use crate::plan::{JobSpec, Plan};
-
-/// The last tag of our own service (v3 §16).
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// So many answers of Consul are taken before everything else gets its turn.
 const ANSWERS: usize = 64;
@@ -109,7 +107,7 @@ impl Driver {
     /// what there is. What the old agent knows is taken out of it; the same agent simply gets it from another hand.
     pub(super) fn change_consul(&mut self, plan: &Plan) {
         let old = std::mem::replace(&mut self.reloads.consul, plan.consul.clone());
-        let needed = !plan.watches.is_empty() || plan.jobs.iter().any(|job| job.service.is_some());
+        let in_use = plan.consul_in_use().is_some();
         let Some(consul) = &plan.consul else {
             if let Some(discovery) = self.discovery.take() {
                 discovery.retire();
@@ -117,7 +115,7 @@ impl Driver {
             }
             return;
         };
-        if !needed || (self.discovery.is_some() && old.as_ref() == Some(consul)) {
+        if !in_use || (self.discovery.is_some() && old.as_ref() == Some(consul)) {
             return;
         }
         let prepared = self.reloads.prepared.take().filter(|(of, _)| of == consul);

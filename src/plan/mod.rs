@@ -51,6 +51,14 @@ pub struct Plan {
     pub reload: Reload,
 }
 
+impl Plan {
+    /// The Consul agent, if there is something to tell it or to ask.
+    pub fn consul_in_use(&self) -> Option<&Consul> {
+        let needed = !self.watches.is_empty() || self.jobs.iter().any(|job| job.service.is_some());
+        self.consul.as_ref().filter(|_| needed)
+    }
+}
+
 /// How our own exit status is chosen (design §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
