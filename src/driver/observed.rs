@@ -11,7 +11,7 @@ use crate::telemetry::{JobState, JobView, Snapshot, Telemetry};
 /// So many questions are answered before everything else gets its turn.
 const ANSWERS: usize = 4;
 
-/// What we are, in `/status`.
+/// What we are: in `/status`, and as the last tag of our own service (v3 §16).
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Our exit status when the port can't be had (design §5).
@@ -64,9 +64,9 @@ impl Driver {
             let (snapshot, now) = (self.snapshot(), self.now());
             self.observe(|telemetry| telemetry.answer(scrape, &snapshot, now));
         }
-        if let Some(why) = self.telemetry.as_ref().and_then(Telemetry::failed)
-            && !self.world.is_stopping()
-        {
+        // Once: a second request would be one to hurry.
+        let asked = self.world.is_stopping() || self.inbox.iter().any(|input| matches!(input, Input::Stop { .. }));
+        if let Some(why) = self.telemetry.as_ref().and_then(Telemetry::failed).filter(|_| !asked) {
             error!("{why}");
             self.inbox.push_back(Input::Stop { reason: "the want of a port".to_owned() });
         }
