@@ -1,5 +1,6 @@
 //! A scripted agent on loopback, with real sockets, for what the real Consul can't be made to show.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::time::{sleep, timeout};
 
-use crate::plan::{Consul, ConsulScheme, ConsulTls};
+use crate::plan::{Consul, ConsulScheme, ConsulTls, ServiceSpec};
 
 /// What came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -266,3 +267,27 @@ impl std::io::Write for Sink {
         Ok(())
     }
 }
+
+/// The service `web-host`, with these tags.
+pub(super) fn web(ttl: Duration, tags: &[&str]) -> ServiceSpec {
+    ServiceSpec {
+        id: "web-host".to_owned(),
+        name: "web".to_owned(),
+        port: 80,
+        address: "10.0.0.1".parse().unwrap(),
+        tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        ttl,
+        initial_status: None,
+        enable_tag_override: false,
+        deregister_critical_service_after: None,
+        meta: BTreeMap::new(),
+        tagged_addresses: BTreeMap::new(),
+        weights: None,
+        ip_variable: String::new(),
+    }
+}
+
+/// Its requests.
+pub(super) const REGISTER: &str = "PUT /v1/agent/service/register";
+pub(super) const UPDATE: &str = "PUT /v1/agent/check/update/service:web-host";
+pub(super) const DEREGISTER: &str = "PUT /v1/agent/service/deregister/web-host";

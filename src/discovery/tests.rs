@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::fake::{Fake, Reply, consul, ok, soon, until};
+use super::fake::{DEREGISTER, Fake, REGISTER, Reply, UPDATE, consul, ok, soon, until, web};
 use super::*;
 
 fn threads() -> usize {
@@ -57,40 +57,19 @@ fn only_files_need_threads() {
     assert!(needs(&Consul { token_file: Some("/token".into()), ..consul("127.0.0.1:8500") }));
 }
 
-fn service_spec(tags: &[&str]) -> ServiceSpec {
-    ServiceSpec {
-        id: "web-host".to_owned(),
-        name: "web".to_owned(),
-        port: 80,
-        address: "10.0.0.1".parse().unwrap(),
-        tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
-        ttl: Duration::from_secs(10),
-        initial_status: None,
-        enable_tag_override: false,
-        deregister_critical_service_after: None,
-        meta: BTreeMap::new(),
-        tagged_addresses: BTreeMap::new(),
-        weights: None,
-        ip_variable: String::new(),
-    }
-}
-
-const REGISTER: &str = "PUT /v1/agent/service/register";
-const UPDATE: &str = "PUT /v1/agent/check/update/service:web-host";
-const DEREGISTER: &str = "PUT /v1/agent/service/deregister/web-host";
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_changed_service_is_registered_again_with_the_next_report() {
     let fake = Fake::start(|_| ok()).await;
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
-    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.set_service(JobId(1), &web(Duration::from_secs(10), &[]), SECOND);
     discovery.report(JobId(1), Report::Passing);
     until("it is registered", || fake.seen().len() == 2).await;
-    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.set_service(JobId(1), &web(Duration::from_secs(10), &[]), SECOND);
     discovery.report(JobId(1), Report::Passing);
     until("it is updated", || fake.seen().len() == 3).await;
-    discovery.set_service(JobId(1), &service_spec(&["blue"]), SECOND);
+    discovery.set_service(JobId(1), &web(Duration::from_secs(10), &["blue"]), SECOND);
     discovery.report(JobId(1), Report::Passing);
     until("it is registered again", || fake.seen().len() == 5).await;
     assert_eq!(fake.lines(), [REGISTER, UPDATE, UPDATE, REGISTER, UPDATE]);
@@ -101,7 +80,7 @@ async fn a_changed_service_is_registered_again_with_the_next_report() {
 async fn a_removed_service_is_told_to_be_gone_and_its_task_ends() {
     let fake = Fake::start(|_| ok()).await;
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
-    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.set_service(JobId(1), &web(Duration::from_secs(10), &[]), SECOND);
     discovery.report(JobId(1), Report::Passing);
     until("it is registered", || fake.seen().len() == 2).await;
     discovery.report(JobId(1), Report::Withdraw);
@@ -120,13 +99,13 @@ async fn the_next_job_with_the_id_is_not_taken_out_by_the_one_before() {
     })
     .await;
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
-    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
+    discovery.set_service(JobId(1), &web(Duration::from_secs(10), &[]), SECOND);
     discovery.report(JobId(1), Report::Passing);
     until("it is registered", || fake.seen().len() == 2).await;
     discovery.report(JobId(1), Report::Withdraw);
     soon("an answer", discovery.ready()).await;
     discovery.remove_service(JobId(1));
-    discovery.set_service(JobId(2), &service_spec(&["new"]), SECOND);
+    discovery.set_service(JobId(2), &web(Duration::from_secs(10), &["new"]), SECOND);
     discovery.report(JobId(2), Report::Passing);
     until("the new one is registered", || fake.seen().len() == 5).await;
     tokio::time::sleep(SECOND + SECOND / 2).await;
@@ -137,8 +116,12 @@ async fn the_next_job_with_the_id_is_not_taken_out_by_the_one_before() {
 async fn an_agent_that_is_retired_forgets_its_services() {
     let fake = Fake::start(|_| ok()).await;
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
-    discovery.set_service(JobId(1), &service_spec(&[]), SECOND);
-    discovery.set_service(JobId(2), &ServiceSpec { id: "never".to_owned(), ..service_spec(&[]) }, SECOND);
+    discovery.set_service(JobId(1), &web(Duration::from_secs(10), &[]), SECOND);
+    discovery.set_service(
+        JobId(2),
+        &ServiceSpec { id: "never".to_owned(), ..web(Duration::from_secs(10), &[]) },
+        SECOND,
+    );
     discovery.report(JobId(1), Report::Passing);
     until("it is registered", || fake.seen().len() == 2).await;
     discovery.retire();

@@ -64,12 +64,6 @@ impl Listener {
         UnixListener::from_std(listener).map(Self::Unix)
     }
 
-    /// Takes over a listening TCP socket. Within a runtime.
-    pub fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener).map(Self::Tcp)
-    }
-
     async fn accept(&self) -> io::Result<Socket> {
         match self {
             Self::Unix(listener) => listener.accept().await.map(|(socket, _)| Socket::Unix(socket)),

@@ -52,7 +52,9 @@ fn start(limits: Limits) -> Server {
             }
         })
     });
-    let serving = serve("test", Listener::tcp(listener).unwrap(), limits, handler);
+    listener.set_nonblocking(true).unwrap();
+    let listener = Listener::Tcp(tokio::net::TcpListener::from_std(listener).unwrap());
+    let serving = serve("test", listener, limits, handler);
     Server { address, serving, seen }
 }
 

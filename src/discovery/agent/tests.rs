@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::core::{Input, JobId, Report};
 use crate::discovery::Discovery;
-use crate::discovery::fake::{Fake, Logged, Reply, Request, consul, ok, soon, status, until};
+use crate::discovery::fake::{
+    DEREGISTER, Fake, Logged, REGISTER, Reply, Request, UPDATE, consul, ok, soon, status, until, web,
+};
 use crate::plan::{CheckStatus, ServiceSpec};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,32 +12,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 const JOB: JobId = JobId(7);
-const REGISTER: &str = "PUT /v1/agent/service/register";
-const UPDATE: &str = "PUT /v1/agent/check/update/service:web-host";
-const DEREGISTER: &str = "PUT /v1/agent/service/deregister/web-host";
-
-fn spec(ttl: Duration) -> ServiceSpec {
-    ServiceSpec {
-        id: "web-host".to_owned(),
-        name: "web".to_owned(),
-        port: 80,
-        address: "10.0.0.1".parse().unwrap(),
-        tags: Vec::new(),
-        ttl,
-        initial_status: None,
-        enable_tag_override: false,
-        deregister_critical_service_after: None,
-        meta: BTreeMap::new(),
-        tagged_addresses: BTreeMap::new(),
-        weights: None,
-        ip_variable: String::new(),
-    }
-}
 
 /// A service of the fake agent, with this time to live and interval in milliseconds.
 fn service(fake: &Fake, ttl: u64, interval: u64) -> Discovery {
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
-    discovery.set_service(JOB, &spec(Duration::from_millis(ttl)), Duration::from_millis(interval));
+    discovery.set_service(JOB, &web(Duration::from_millis(ttl), &[]), Duration::from_millis(interval));
     discovery
 }
 
@@ -298,7 +278,7 @@ async fn f51_a_service_whose_calls_hang_delays_no_other() {
     })
     .await;
     let mut discovery = service(&fake, 3000, 1000);
-    let other = ServiceSpec { id: "db-host".to_owned(), name: "db".to_owned(), ..spec(Duration::from_secs(3)) };
+    let other = ServiceSpec { id: "db-host".to_owned(), name: "db".to_owned(), ..web(Duration::from_secs(3), &[]) };
     discovery.set_service(JobId(8), &other, Duration::from_secs(1));
     discovery.report(JOB, Report::Passing);
     until("it hangs", || fake.seen().len() == 1).await;
@@ -318,7 +298,7 @@ async fn f51_a_hundred_services_keep_to_few_connections_and_are_told_when_it_is_
     .await;
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
     for n in 0..100 {
-        let spec = ServiceSpec { id: format!("web-{n}"), ..spec(Duration::from_secs(10)) };
+        let spec = ServiceSpec { id: format!("web-{n}"), ..web(Duration::from_secs(10), &[]) };
         discovery.set_service(JobId(n), &spec, Duration::from_secs(1));
     }
     let report = |discovery: &mut Discovery| (0..100).for_each(|n| discovery.report(JobId(n), Report::Passing));
@@ -343,7 +323,7 @@ async fn f51_a_hundred_services_keep_their_connections_between_heartbeats() {
     let fake = Fake::start(|_| Reply::Late(Duration::from_millis(2), Box::new(ok()))).await;
     let mut discovery = Discovery::new(&fake.consul()).unwrap();
     for n in 0..100 {
-        let spec = ServiceSpec { id: format!("web-{n}"), ..spec(Duration::from_secs(6)) };
+        let spec = ServiceSpec { id: format!("web-{n}"), ..web(Duration::from_secs(6), &[]) };
         discovery.set_service(JobId(n), &spec, Duration::from_secs(2));
     }
     let mut connections = Vec::new();
@@ -491,7 +471,7 @@ async fn f50_an_agent_that_comes_back_is_told_soon() {
     let address = free.local_addr().unwrap().to_string();
     drop(free);
     let mut discovery = Discovery::new(&consul(&address)).unwrap();
-    discovery.set_service(JOB, &spec(Duration::from_secs(10)), Duration::from_secs(5));
+    discovery.set_service(JOB, &web(Duration::from_secs(10), &[]), Duration::from_secs(5));
     discovery.report(JOB, Report::Passing);
     sleep(Duration::from_millis(100)).await;
     let fake = Fake::on(&address, |_| ok()).await;
