@@ -267,8 +267,9 @@ fn check(file: &str, json: bool) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
     let source = source_of(Some(file.to_owned()), &env)?;
     let Outcome { plan, mut diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
-    // What is wrong with a key only turns up in its use. It is not looked for where the file is refused anyway.
-    let agent = plan.as_ref().and_then(Plan::consul_in_use);
+    // What is wrong with a key only turns up in its use, so a check tries it even if no job would. It is not looked for
+    // where the file is refused anyway.
+    let agent = plan.as_ref().and_then(|plan| plan.consul.as_ref());
     let unusable = agent.and_then(|consul| Discovery::new(consul).err());
     let good = plan.is_some() && unusable.is_none();
     diagnostics.extend(unusable.map(|error| Diagnostic {
