@@ -17,15 +17,19 @@ use std::path::{Path, PathBuf};
 ///
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
-///        app → config → plan          control, telemetry → http          env, duration, errno, leaf, number: leaves
+///        app → config → plan          control, telemetry → http          app → console → control
+///        control, log → kept            api, env, duration, errno, leaf, number: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
+    ("api", &[]),
     (
         "app",
         &[
+            "api",
             "cli",
             "config",
+            "console",
             "control",
             "core",
             "discovery",
@@ -33,6 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "env",
             "exit",
             "handoff",
+            "kept",
             "leaf",
             "log",
             "plan",
@@ -41,9 +46,11 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["exit"]),
+    ("console", &["api", "cli", "control", "duration", "env", "errno", "exit", "number"]),
     (
         "driver",
         &[
+            "api",
             "control",
             "core",
             "discovery",
@@ -51,6 +58,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "env",
             "exit",
             "handoff",
+            "kept",
             "log",
             "plan",
             "probe",
@@ -64,9 +72,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("process", &["core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
-    ("control", &["core", "duration", "errno", "http", "number", "plan"]),
+    ("control", &["api", "core", "duration", "errno", "http", "kept", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
-    ("log", &["core", "duration", "errno", "plan"]),
+    ("kept", &["api", "plan"]),
+    ("log", &["core", "duration", "errno", "kept", "plan"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
     ("core", &["duration", "plan"]),

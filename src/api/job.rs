@@ -1,0 +1,178 @@
+//! One job, as `/v4/jobs` shows it.
+
+use serde::{Deserialize, Serialize};
+
+/// A job and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// Its name, which need not be unique.
+    pub name: String,
+    /// What it does.
+    pub state: JobState,
+    /// Since when it runs, stops, pauses, or is over. Nothing before its first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// How long ago that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// Of the process that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// How many runs were begun.
+    pub runs: u64,
+    /// How often it was started again because its run had ended.
+    pub restarts: u64,
+    /// How its last run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<Exit>,
+    /// Its health check, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// What Consul is told of it, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    /// When it starts next, if the clock decides that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+    /// What it waits for, as half a sentence: `for app to be healthy`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub waits_for: String,
+    /// When it starts, in the words of the configuration: `once app is healthy`, `every 5s`.
+    pub when: String,
+    /// How it is started again: `never`, `3 times`, `unlimited, backoff 100ms → 10s, reset after 10s`.
+    pub restarts_policy: String,
+    /// Its command and arguments; empty for a job without one.
+    pub command: Vec<String>,
+    /// The container's application: its end is the end of everything.
+    pub main: bool,
+    /// It stands for our own telemetry.
+    pub telemetry: bool,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum JobState {
+    /// It waits for its first start, or for the next one that an event or the clock brings.
+    Waiting,
+    /// Its command runs; without one, it is there.
+    Running,
+    /// It pauses before a restart.
+    Backoff,
+    /// It stops.
+    Stopping,
+    /// Somebody has stopped it: it stays so until somebody starts it or its configuration changes.
+    Stopped,
+    /// It is over.
+    Done,
+}
+
+impl JobState {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Backoff => "backoff",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exit {
+    /// As a shell would tell it: the status, 128 and a signal's number, 126 or 127 when it could not be started.
+    pub code: i32,
+    /// In words: `exit status 1`, `signal: killed`, or why it could not be started.
+    pub text: String,
+    /// When.
+    pub at: String,
+    /// How long ago that is.
+    pub ago_ms: u64,
+    /// How long the run lasted.
+    pub lasted_ms: u64,
+}
+
+/// A job's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// What it is.
+    pub state: HealthState,
+    /// How long ago the last check ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_ms: Option<u64>,
+    /// How the last check failed, while it does: `exit status 1`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub failure: String,
+    /// How many checks have failed in a row.
+    pub failures: u64,
+    /// The check's command and arguments.
+    pub command: Vec<String>,
+    /// The time between checks.
+    pub interval_ms: u64,
+    /// How long a check may take, if that is bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// The states of a job's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HealthState {
+    /// Not checked since it was started, or never started.
+    Unknown,
+    /// The last check passed.
+    Healthy,
+    /// The last check failed.
+    Unhealthy,
+    /// Maintenance mode is on: it is not checked.
+    Maintenance,
+}
+
+impl HealthState {
+    /// The word for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Maintenance => "maintenance",
+        }
+    }
+}
+
+/// A job's service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    /// Its id in Consul.
+    pub id: String,
+    /// Where it is advertised.
+    pub address: String,
+    /// And behind which port.
+    pub port: i64,
+    /// What Consul was told last, as Consul says it: `passing`, `warning`, `critical`; nothing while it is not registered.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// How long ago Consul was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_ms: Option<u64>,
+}
+
+/// The next start that the clock brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Next {
+    /// When.
+    pub at: String,
+    /// How long that is from now.
+    pub in_ms: u64,
+    /// Why then: `every 5s`, `exit 1, 7th time in a row`.
+    pub why: String,
+}
