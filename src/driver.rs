@@ -410,10 +410,7 @@ impl Driver {
                 Level::Warn => warn!("{message}"),
                 Level::Error | Level::Fatal | Level::Panic => error!("{message}"),
             },
-            Effect::Published { event, of } => {
-                debug!("event: {event}");
-                self.observe(|telemetry| telemetry.event(event.code, &of));
-            }
+            Effect::Published { event, of, note } => self.published(&event, &of, &note),
             Effect::Report { job, report } => self.report(job, report),
             Effect::Service { job } => self.serve(job),
             Effect::StartWatch { watch } => self.start_watch(watch),

@@ -1,12 +1,12 @@
 //! The loop and telemetry: what happens is counted, who asks is answered.
 
-use tracing::error;
+use tracing::{debug, error};
 
 use super::Driver;
 use super::running::Run;
-use crate::core::{ExitStatus, Input, Job, JobId, Slot, Stage};
+use crate::core::{Event, ExitStatus, Input, Job, JobId, Slot};
 use crate::plan::Plan;
-use crate::telemetry::{JobState, JobView, Snapshot, Telemetry};
+use crate::telemetry::{JobView, Snapshot, Telemetry};
 
 /// So many questions are answered before everything else gets its turn.
 const ANSWERS: usize = 4;
@@ -31,6 +31,13 @@ impl Driver {
         if let Some(telemetry) = &mut self.telemetry {
             count(telemetry);
         }
+    }
+
+    /// An event was published.
+    pub(super) fn published(&mut self, event: &Event, of: &str, note: &str) {
+        debug!("event: {event}");
+        self.observe(|telemetry| telemetry.event(event.code, of));
+        let _ = note;
     }
 
     /// A run is over.
@@ -116,17 +123,10 @@ impl Driver {
 
     fn view(&self, job: &Job, id: JobId) -> JobView {
         let spec = job.spec();
-        let state = match job.stage() {
-            Stage::Complete => JobState::Done,
-            Stage::Leaving | Stage::Withdrawing | Stage::Terminating => JobState::Stopping,
-            Stage::Live if job.is_running() || (spec.exec.is_none() && job.was_started()) => JobState::Running,
-            Stage::Live if job.is_pausing() => JobState::Backoff,
-            Stage::Live => JobState::Waiting,
-        };
         let is_its = |child| self.world.slot(child) == Some(Slot::Exec(id));
         JobView {
             name: spec.name.clone(),
-            state,
+            state: job.state(),
             health: job.status(),
             is_checked: spec.check().is_some(),
             is_needed: spec.main,

@@ -77,6 +77,7 @@ pub fn not_ready(snapshot: &Snapshot) -> Vec<(&str, &'static str)> {
         JobState::Waiting | JobState::Done if job.last_exit == Some(0) => None,
         JobState::Waiting => Some("waiting"),
         JobState::Backoff => Some("backoff"),
+        JobState::Stopped => Some("stopped"),
         JobState::Done => Some("done"),
         JobState::Running if !job.is_checked => None,
         JobState::Running => match job.health {
