@@ -7,11 +7,13 @@
 //! A death becomes an input only when the child's output is delivered, at most a second after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
 
+mod answers;
 mod asked;
 mod observed;
 mod reload;
 mod running;
 mod services;
+mod views;
 mod watched;
 
 use std::collections::VecDeque;
@@ -205,18 +207,22 @@ impl Driver {
             if !matches!(input, Input::Reload(_)) {
                 trace!(?input, "input");
             }
-            let now = self.now();
-            let mut effects = std::mem::take(&mut self.effects);
-            self.world.step(now, &input, &mut effects);
-            for effect in effects.drain(..) {
-                self.carry_out(effect);
-            }
-            self.effects = effects;
-            self.tell_stop();
+            self.step(&input);
             if self.exit.is_some() || self.now().since(began) > TURN {
                 return;
             }
         }
+    }
+
+    fn step(&mut self, input: &Input) {
+        let now = self.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.world.step(now, input, &mut effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+        self.tell_stop();
     }
 
     fn take_signals(&mut self, signals: &mut Signals) {

@@ -27,6 +27,7 @@ pub mod exit;
 pub mod http;
 pub mod leaf;
 pub mod log;
+pub mod nearest;
 pub mod number;
 pub mod plan;
 pub mod process;

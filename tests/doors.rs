@@ -60,6 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "handoff",
             "kept",
             "log",
+            "nearest",
             "plan",
             "probe",
             "process",
@@ -68,7 +69,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("timers", &["core"]),
-    ("config", &["duration", "env", "errno", "number", "plan"]),
+    ("config", &["duration", "env", "errno", "nearest", "number", "plan"]),
     ("process", &["core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
@@ -85,6 +86,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("errno", &[]),
     ("exit", &[]),
     ("leaf", &[]),
+    ("nearest", &[]),
     ("number", &[]),
 ];
 

@@ -11,6 +11,7 @@
 //! | `socket` | the socket's file: 0600 from its first moment, and what else may stand at its path |
 //! | `server` | [`Control`]: the queue to the loop, and the count of requests |
 //! | `routes_v3` | the paths, methods, bodies and codes of v3 |
+//! | `routes_v4` | those of `/v4` |
 //! | `values` | the two bodies of v3, read |
 //! | `client` | the other end, for the command line: small and blocking |
 //!
@@ -21,6 +22,7 @@
 pub mod client;
 
 mod routes_v3;
+mod routes_v4;
 mod server;
 mod socket;
 mod values;
@@ -28,5 +30,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use self::server::{Asked, Control, Reply, Request};
+pub use self::routes_v4::ROUTES;
+pub use self::server::{Asked, Control, Query, Reply, Request};
 pub use self::socket::ControlError;

@@ -64,7 +64,7 @@ pub use job::{Job, Stage, Status};
 pub use look::{LastExit, Look, NextStart, State};
 pub use order::Order;
 pub use reconcile::Summary;
-pub use say::{count, elapsed, exit_status};
+pub use say::{count, elapsed, exit_status, some_names};
 pub use service::Report;
 pub use watch::{Instance, WatchId};
 pub use why::{Explanation, Reason};

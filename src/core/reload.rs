@@ -135,7 +135,7 @@ impl World {
         let comparison = self.compare(&plan);
         let everything = plan.reload.mode == ReloadMode::Restart;
         let mut retired: BTreeSet<JobId> = comparison.removed.iter().copied().collect();
-        let restarted = |fate: &Fate| if let Fate::Restart(id) = fate { Some(*id) } else { None };
+        let restarted = |fate: &Fate| if let Fate::Restart(id, _) = fate { Some(*id) } else { None };
         retired.extend(comparison.fates.iter().filter_map(restarted));
         let mut renewed = BTreeSet::new();
         if everything {
@@ -181,13 +181,13 @@ impl World {
             .iter()
             .filter_map(|fate| match fate {
                 Fate::Same(id) | Fate::Live(id, _) => Some(*id),
-                Fate::Restart(_) | Fate::Add => None,
+                Fate::Restart(..) | Fate::Add => None,
             })
             .collect();
         let mut to_stop: Vec<JobId> = comparison
             .fates
             .iter()
-            .filter_map(|fate| if let Fate::Restart(id) = fate { Some(*id) } else { None })
+            .filter_map(|fate| if let Fate::Restart(id, _) = fate { Some(*id) } else { None })
             .collect();
         let mut renewed = BTreeSet::new();
         while let Some(job) = to_stop.pop().and_then(|id| self.job(id)) {
@@ -271,7 +271,7 @@ impl World {
                 order.push(job.id);
                 continue;
             }
-            let resumes = matches!(fate, Fate::Restart(id) if reload.resumed.contains(id));
+            let resumes = matches!(fate, Fate::Restart(id, _) if reload.resumed.contains(id));
             let id = self.new_job_id();
             self.jobs.insert(id, Job::new(id, spec, consul));
             placed.fresh.push((id, resumes));
@@ -291,7 +291,7 @@ impl World {
     fn kept(&self, fate: &Fate, spec: &JobSpec, reload: &UnderWay) -> Option<JobId> {
         let id = match fate {
             Fate::Same(id) | Fate::Live(id, _) => *id,
-            Fate::Restart(_) | Fate::Add => return None,
+            Fate::Restart(..) | Fate::Add => return None,
         };
         let anew = reload.is_restart() || reload.renewed.contains(&id);
         // What is over and has got another event to wait for begins anew; so does what was stopped by hand and is touched.

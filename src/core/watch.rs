@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::say::count;
 use super::turn::Turn;
 use super::world::World;
-use super::{Event, Slot};
+use super::{Event, Moment, Slot};
 use crate::plan::{EventCode, WatchSpec, When};
 
 /// A watch, by a number that is never used again. Several may look for the same service.
@@ -39,11 +39,13 @@ pub(super) struct Watch {
     pub(super) source: Arc<str>,
     /// By id. Nothing at first, as if everything had been looked at already.
     pub(super) instances: Vec<Instance>,
+    /// When that changed last.
+    pub(super) changed: Option<Moment>,
 }
 
 impl Watch {
     pub fn new(spec: &WatchSpec) -> Self {
-        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new() }
+        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new(), changed: None }
     }
 
     /// A new list. It counts when there are more or fewer, or somebody is elsewhere; tags and nodes don't (v3 §14).
@@ -54,6 +56,7 @@ impl Watch {
         let changed = self.instances.len() != instances.len() || !self.instances.iter().zip(&instances).all(same);
         let before = std::mem::replace(&mut self.instances, instances);
         if changed {
+            self.changed = Some(turn.now);
             let note = difference(&before, &self.instances);
             let state = if self.instances.is_empty() { EventCode::StatusUnhealthy } else { EventCode::StatusHealthy };
             turn.publish_with(note, Event::new(EventCode::StatusChanged, Arc::clone(&self.source)), None);
@@ -96,6 +99,11 @@ impl World {
     /// What a watch looks for.
     pub fn watch(&self, id: WatchId) -> Option<&WatchSpec> {
         Some(&self.watches.get(&id)?.spec)
+    }
+
+    /// What a watch has seen, and when that changed last.
+    pub fn seen(&self, id: WatchId) -> Option<(&[Instance], Option<Moment>)> {
+        self.watches.get(&id).map(|watch| (watch.instances.as_slice(), watch.changed))
     }
 
     /// All watches, by id.

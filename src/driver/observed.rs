@@ -111,7 +111,7 @@ impl Driver {
         self.telemetry.as_ref().and_then(Telemetry::failed).map(|_| UNAVAILABLE)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
             jobs: self.world.ids().filter_map(|id| Some(self.view(self.world.job(id)?, id))).collect(),
             watches: self.world.watch_names().map(str::to_owned).collect(),

@@ -115,6 +115,11 @@ impl Reloads {
         }
     }
 
+    /// The address of the Consul agent of the plan in force.
+    pub(super) fn consul_in_use(&self) -> Option<&str> {
+        self.consul.as_ref().map(|consul| consul.address.as_str())
+    }
+
     /// Waits for the end of the reading; for ever if there is none. Cancel safe.
     pub(super) async fn read(&mut self) -> Read {
         match &mut self.reading {

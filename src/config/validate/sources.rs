@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use super::cross::Whole;
 use super::when::EVENTS;
 use crate::config::decode::Field;
-use crate::config::diagnostic::nearest;
 use crate::config::json5::{Node, Value};
 use crate::config::raw::Job;
 use crate::config::report::{Problem, Report};
+use crate::nearest::nearest;
 use crate::plan::{EventCode, JobSpec, Signal, TELEMETRY_JOB, When};
 
 /// Tells of each job that waits for an event that can't come.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::judge::{Judge, Length};
 use crate::config::decode::Field;
-use crate::config::diagnostic::{Span, nearest};
+use crate::config::diagnostic::Span;
 use crate::config::raw::{self, Text};
+use crate::nearest::nearest;
 use crate::plan::{EventCode, Signal, SignalAction, SignalMap, Trigger, When};
 
 /// A `when` that has been judged.
