@@ -49,8 +49,6 @@ const SIGNALS: usize = 64;
 const OUTPUT_BUDGET: usize = 64 * 1024;
 /// A full pipe and a bit: what a dead child can have left.
 const LAST_OUTPUT: usize = 128 * 1024;
-/// A job that ends well so soon and leaves processes behind has probably put itself into the background (row 5).
-const DAEMONISED: Duration = Duration::from_secs(1);
 
 /// Everything that the loop owns.
 pub struct Driver {
@@ -339,21 +337,6 @@ impl Driver {
         let Death { id: child, status, out_of_memory, .. } = *death;
         self.draining.push(Draining { child, status, out_of_memory, until: now.after(DRAIN) });
         self.pumped(pumped);
-    }
-
-    fn tell_left_behind(&self, death: &Death, now: Moment) {
-        let Some(run) = self.runs.get(death.id) else { return };
-        let name = &run.name;
-        let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
-        if at_once {
-            let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-            let what = how_many.map_or_else(|| "processes".to_owned(), |number| core::count(number, "process"));
-            warn!(
-                "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
-            );
-        } else {
-            debug!("{name} left processes behind, which got SIGTERM");
-        }
     }
 
     /// Takes output from the pipes into the log, as far as that has room: it may have by now.

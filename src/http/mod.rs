@@ -30,6 +30,7 @@ mod tests;
 
 pub use hyper::{HeaderMap, Method, StatusCode, body::Bytes, header};
 
+use self::answer::Shape;
 pub use self::answer::{json, plain, refusal};
 pub use self::body::Body;
 pub use self::path::segments;
