@@ -412,7 +412,7 @@ impl Driver {
             },
             Effect::Published { event, of } => {
                 debug!("event: {event}");
-                self.observe(|telemetry| telemetry.event(event.code, &of));
+                self.publish(&event, &of);
             }
             Effect::Report { job, report } => self.report(job, report),
             Effect::Service { job } => self.serve(job),

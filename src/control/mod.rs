@@ -11,6 +11,7 @@
 //! | `socket` | the socket's file: 0600 from its first moment, and what else may stand at its path |
 //! | `server` | [`Control`]: the queue to the loop, and the count of requests |
 //! | `routes_v3` | the paths, methods, bodies and codes of v3 |
+//! | `streams` | what is kept, and what comes: lines and events as `/v4` tells them |
 //! | `values` | the two bodies of v3, read |
 //! | `client` | the other end, for the command line: small and blocking |
 //!
@@ -23,6 +24,7 @@ pub mod client;
 mod routes_v3;
 mod server;
 mod socket;
+mod streams;
 mod values;
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use tracing::{debug, info, warn};
 
 use super::routes_v3;
 use super::socket::{ControlError, Socket};
+use super::streams::{self, What};
 use crate::http::{self, Answering, Handler, Limits, Listener, Response, Serving, StatusCode, refusal};
+use crate::kept::Kept;
 use crate::plan;
 
 /// So many requests wait for the loop: more than there are connections.
@@ -79,6 +81,8 @@ pub struct Control {
     receiver: mpsc::Receiver<Asked>,
     next: Option<Asked>,
     counts: Counts,
+    /// What the streams are made of, once they are served.
+    kept: Option<Kept>,
 }
 
 impl Control {
@@ -93,20 +97,22 @@ impl Control {
     pub fn bind(spec: &plan::Control, xdg_runtime_dir: Option<&OsStr>) -> Result<Option<Self>, ControlError> {
         let Some(socket) = Socket::bind_somewhere(spec, xdg_runtime_dir)? else { return Ok(None) };
         let (sender, receiver) = mpsc::channel(QUEUE);
-        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default() }))
+        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default(), kept: None }))
     }
 
-    /// Serves. Within a runtime; a second time it does nothing.
+    /// Serves, lines and events out of what is kept. Within a runtime; a second time it does nothing.
     ///
     /// # Errors
     /// The runtime can't watch the socket: no memory, no descriptors.
-    pub fn serve(&mut self) -> io::Result<()> {
+    pub fn serve(&mut self, kept: Kept) -> io::Result<()> {
         let Some(listener) = self.socket.listener.take() else { return Ok(()) };
         let listener = Listener::unix(listener)?;
         debug!("control: initialized router for control server");
         let line = Line(self.sender.clone());
         let counts = Arc::clone(&self.counts);
-        let handler: Handler = Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts)));
+        self.kept = Some(kept.clone());
+        let handler: Handler =
+            Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts), kept.clone()));
         let path = self.path().display();
         debug!("control: listening to {path}");
         info!("control: serving at {path}");
@@ -142,7 +148,7 @@ impl Control {
     }
 
     /// The end: the file is removed, nobody is accepted any more, requests that wait for the loop are answered 503, and
-    /// answers that are on their way have a second.
+    /// answers that are on their way have a second. Who follows gets what was said until now.
     pub async fn finish(mut self) {
         let path = self.path().display().to_string();
         debug!("control: stopping control server");
@@ -150,6 +156,9 @@ impl Control {
         self.next = None;
         self.receiver.close();
         while self.receiver.try_recv().is_ok() {}
+        if let Some(kept) = &self.kept {
+            kept.end();
+        }
         let Some(serving) = self.serving.take() else { return };
         let all_served = serving.finish(FAREWELL).await;
         debug!("control: stopped serving at {path}");
@@ -166,9 +175,13 @@ fn lock(counts: &Counts) -> MutexGuard<'_, BTreeMap<(u16, &'static str), u64>> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn handle(request: http::Request, line: Line, counts: Counts) -> Answering {
+fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Answering {
     Box::pin(async move {
-        let path = http::segments(request.uri().path()).map(|segments| format!("/{}", segments.join("/")));
+        let segments = http::segments(request.uri().path());
+        if let Some(what) = segments.as_deref().and_then(What::of) {
+            return streams::answer(&kept, what, request.uri().query());
+        }
+        let path = segments.map(|segments| format!("/{}", segments.join("/")));
         let Some(path) = path.as_deref().and_then(routes_v3::label) else {
             return refusal(StatusCode::NOT_FOUND, "404 page not found");
         };

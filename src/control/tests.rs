@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::client::{self, Question};
 use super::*;
+use crate::kept::Kept;
 use crate::plan;
 
 fn at(path: &Path) -> plan::Control {
@@ -53,7 +54,7 @@ impl Server {
         let dir = dir();
         let path = dir.path().join("s");
         let mut control = bind(&path).unwrap();
-        control.serve().unwrap();
+        control.serve(Kept::new()).unwrap();
         Self { _dir: dir, path, control, asked: Vec::new() }
     }
 

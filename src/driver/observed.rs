@@ -1,10 +1,12 @@
 //! The loop and telemetry: what happens is counted, who asks is answered.
 
+use std::time::SystemTime;
+
 use tracing::error;
 
 use super::Driver;
 use super::running::Run;
-use crate::core::{ExitStatus, Input, Job, JobId, Slot, Stage};
+use crate::core::{Event, ExitStatus, Input, Job, JobId, Slot, Stage};
 use crate::plan::Plan;
 use crate::telemetry::{JobState, JobView, Snapshot, Telemetry};
 
@@ -31,6 +33,14 @@ impl Driver {
         if let Some(telemetry) = &mut self.telemetry {
             count(telemetry);
         }
+    }
+
+    /// An event was published: it is kept and counted.
+    pub(super) fn publish(&mut self, event: &Event, of: &str) {
+        // The source of an error is its text.
+        let detail = if *event.source == *of { "" } else { &event.source };
+        self.log.kept().event(SystemTime::now(), of, event.code.word(), detail);
+        self.observe(|telemetry| telemetry.event(event.code, of));
     }
 
     /// A run is over.

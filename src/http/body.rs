@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use super::Response;
+
 /// A body that is there, or one that comes piece by piece.
 #[derive(Debug)]
 pub struct Body(Inner);
@@ -16,7 +18,7 @@ enum Inner {
     /// `None` when it is taken or empty.
     Whole(Option<Bytes>),
     /// Ends when the sender is dropped. Holds its place among the streams once the server let it in.
-    Stream { pieces: mpsc::Receiver<Bytes>, place: Option<OwnedSemaphorePermit> },
+    Stream { pieces: mpsc::Receiver<Bytes>, place: Option<OwnedSemaphorePermit>, otherwise: Option<Box<Response>> },
 }
 
 impl Body {
@@ -29,7 +31,16 @@ impl Body {
     /// reader costs; the receiver is dropped when the reader is gone, or took nothing for 5 s. A reader who is gone is
     /// noticed only when something is sent: a quiet stream should send an empty line now and then.
     pub fn stream(pieces: mpsc::Receiver<Bytes>) -> Self {
-        Self(Inner::Stream { pieces, place: None })
+        Self(Inner::Stream { pieces, place: None, otherwise: None })
+    }
+
+    /// What is answered instead of this stream when there are too many; a text, if nothing is said.
+    #[must_use]
+    pub fn or_else(mut self, instead: Response) -> Self {
+        if let Inner::Stream { otherwise, .. } = &mut self.0 {
+            *otherwise = Some(Box::new(instead));
+        }
+        self
     }
 
     /// Whether it is a stream.
@@ -39,8 +50,17 @@ impl Body {
 
     /// Keeps a stream's place for as long as the body lives.
     pub(super) fn hold(&mut self, permit: OwnedSemaphorePermit) {
-        if let Inner::Stream { place, .. } = &mut self.0 {
+        if let Inner::Stream { place, otherwise, .. } = &mut self.0 {
             *place = Some(permit);
+            *otherwise = None;
+        }
+    }
+
+    /// What to answer instead of it.
+    pub(super) fn otherwise(self) -> Option<Response> {
+        match self.0 {
+            Inner::Stream { otherwise, .. } => otherwise.map(|response| *response),
+            Inner::Whole(_) => None,
         }
     }
 }

@@ -111,10 +111,11 @@ async fn answer(request: hyper::Request<Incoming>, shared: &Shared, by: Instant)
 /// Gives a stream its place; there are fewer than connections, so that somebody can always ask.
 fn admit(mut response: Response, shared: &Shared) -> Response {
     if response.body().is_stream() {
-        match Arc::clone(&shared.streams).try_acquire_owned() {
-            Ok(place) => response.body_mut().hold(place),
-            Err(_) => return refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many streams"),
-        }
+        let Ok(place) = Arc::clone(&shared.streams).try_acquire_owned() else {
+            let in_words = || refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many streams");
+            return response.into_body().otherwise().unwrap_or_else(in_words);
+        };
+        response.body_mut().hold(place);
     }
     response
 }
