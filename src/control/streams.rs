@@ -157,7 +157,7 @@ fn number<N: std::str::FromStr + PartialOrd + From<u8>>(name: &str, value: &str,
 fn moment(value: &str) -> Result<SystemTime, String> {
     let since = humantime::parse_duration(value).ok().map(|age| SystemTime::now().checked_sub(age));
     // Older than the clock can tell: everything.
-    let since = since.map(|since| since.unwrap_or(SystemTime::UNIX_EPOCH));
+    let since = since.map(|since| since.unwrap_or(SystemTime::UNIX_EPOCH).max(SystemTime::UNIX_EPOCH));
     let moment = since.or_else(|| humantime::parse_rfc3339(value).ok());
     moment.ok_or_else(|| format!("since: expected a duration or a moment in UTC, found {value:?}"))
 }
