@@ -391,7 +391,7 @@ impl Driver {
                 debug!("{} to the process group of {}", signal.name(), self.runs.name(child));
                 self.children.signal(child, signal);
             }
-            Effect::Arm { timer, at } => self.timers.arm(timer, at),
+            Effect::Arm { timer, at } => self.arm(timer, at),
             Effect::Disarm { timer } => self.timers.disarm(timer),
             Effect::Log { level, message } => match level {
                 Level::Debug => debug!("{message}"),

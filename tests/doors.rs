@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
 ///        app → config → plan          control, telemetry → http          app → console → control
-///        control, log → kept            api, env, duration, errno, leaf, number: leaves
+///        control, log → kept            api, env, duration, errno, leaf, nearest, number: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -73,7 +73,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("process", &["core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
-    ("control", &["api", "core", "duration", "errno", "http", "kept", "number", "plan"]),
+    ("control", &["api", "core", "duration", "errno", "http", "kept", "nearest", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
     ("kept", &["api", "plan"]),
     ("log", &["core", "duration", "errno", "kept", "plan"]),

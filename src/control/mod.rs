@@ -12,6 +12,7 @@
 //! | `server` | [`Control`]: the queue to the loop, and the count of requests |
 //! | `routes_v3` | the paths, methods, bodies and codes of v3 |
 //! | `routes_v4` | those of `/v4` |
+//! | `streams` | what is kept, and what comes: lines and events as `/v4` tells them |
 //! | `values` | the two bodies of v3, read |
 //! | `client` | the other end, for the command line: small and blocking |
 //!
@@ -25,6 +26,7 @@ mod routes_v3;
 mod routes_v4;
 mod server;
 mod socket;
+mod streams;
 mod values;
 
 #[cfg(test)]

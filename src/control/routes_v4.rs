@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 
 use super::server::{Line, Query, Reply, Request};
+use super::streams::{self, What};
 use crate::api;
 use crate::http::{self, Body, Bytes, Method, Response, StatusCode, json};
+use crate::kept::Kept;
 use crate::plan::Signal;
 
 /// Every route, as in the description: method, path. The path is the label of its requests in the metrics.
@@ -59,14 +61,30 @@ pub(super) fn route(segments: &[String]) -> Option<(&'static str, Option<&str>)>
 }
 
 /// Answers a request of one of the paths above.
-pub(super) async fn answer(path: &'static str, name: Option<&str>, request: http::Request, line: &Line) -> Response {
+pub(super) async fn answer(
+    path: &'static str,
+    name: Option<&str>,
+    request: http::Request,
+    line: &Line,
+    kept: &Kept,
+) -> Response {
     let method = request.method();
     let allowed: Vec<&str> = ROUTES.iter().filter(|(_, known)| *known == path).map(|(method, _)| *method).collect();
     if !allowed.contains(&method.as_str()) {
         let message = format!("{path} takes {}, not {method}", allowed.join(" or "));
         return refusal(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", &message);
     }
-    let asked = match query(path, name.unwrap_or_default(), method, request.body()) {
+    let name = name.unwrap_or_default();
+    let what = match path {
+        "/v4/logs" => Some(What::Logs),
+        "/v4/jobs/{name}/logs" => Some(What::JobLogs(name.to_owned())),
+        "/v4/events" => Some(What::Events),
+        _ => None,
+    };
+    if let Some(what) = what {
+        return streams::answer(kept, what, request.uri().query());
+    }
+    let asked = match query(path, name, method, request.body()) {
         Ok(query) => line.ask(Request::V4(query)),
         Err(message) => return refusal(StatusCode::BAD_REQUEST, "badRequest", &message),
     };

@@ -15,6 +15,7 @@ use super::socket::{ControlError, Socket};
 use super::{routes_v3, routes_v4};
 use crate::api;
 use crate::http::{self, Answering, Handler, Limits, Listener, Response, Serving, StatusCode, refusal};
+use crate::kept::Kept;
 use crate::plan::{self, Signal};
 
 /// So many requests wait for the loop: more than there are connections.
@@ -131,6 +132,8 @@ pub struct Control {
     receiver: mpsc::Receiver<Asked>,
     next: Option<Asked>,
     counts: Counts,
+    /// What the streams are made of, once they are served.
+    kept: Option<Kept>,
 }
 
 impl Control {
@@ -145,20 +148,22 @@ impl Control {
     pub fn bind(spec: &plan::Control, xdg_runtime_dir: Option<&OsStr>) -> Result<Option<Self>, ControlError> {
         let Some(socket) = Socket::bind_somewhere(spec, xdg_runtime_dir)? else { return Ok(None) };
         let (sender, receiver) = mpsc::channel(QUEUE);
-        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default() }))
+        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default(), kept: None }))
     }
 
-    /// Serves. Within a runtime; a second time it does nothing.
+    /// Serves, lines and events out of what is kept. Within a runtime; a second time it does nothing.
     ///
     /// # Errors
     /// The runtime can't watch the socket: no memory, no descriptors.
-    pub fn serve(&mut self) -> io::Result<()> {
+    pub fn serve(&mut self, kept: Kept) -> io::Result<()> {
         let Some(listener) = self.socket.listener.take() else { return Ok(()) };
         let listener = Listener::unix(listener)?;
         debug!("control: initialized router for control server");
         let line = Line(self.sender.clone());
         let counts = Arc::clone(&self.counts);
-        let handler: Handler = Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts)));
+        self.kept = Some(kept.clone());
+        let handler: Handler =
+            Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts), kept.clone()));
         let path = self.path().display();
         debug!("control: listening to {path}");
         info!("control: serving at {path}");
@@ -194,7 +199,7 @@ impl Control {
     }
 
     /// The end: the file is removed, nobody is accepted any more, requests that wait for the loop are answered 503, and
-    /// answers that are on their way have a second.
+    /// answers that are on their way have a second. Who follows gets what was said until now.
     pub async fn finish(mut self) {
         let path = self.path().display().to_string();
         debug!("control: stopping control server");
@@ -202,6 +207,9 @@ impl Control {
         self.next = None;
         self.receiver.close();
         while self.receiver.try_recv().is_ok() {}
+        if let Some(kept) = &self.kept {
+            kept.end();
+        }
         let Some(serving) = self.serving.take() else { return };
         let all_served = serving.finish(FAREWELL).await;
         debug!("control: stopped serving at {path}");
@@ -218,14 +226,14 @@ fn lock(counts: &Counts) -> MutexGuard<'_, BTreeMap<(u16, &'static str), u64>> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn handle(request: http::Request, line: Line, counts: Counts) -> Answering {
+fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Answering {
     Box::pin(async move {
         let segments = http::segments(request.uri().path()).unwrap_or_default();
         let of_v3 = routes_v3::label(&format!("/{}", segments.join("/")));
         let (path, response): (_, Response) = if let Some(path) = of_v3 {
             (path, routes_v3::answer(path, request, &line).await)
         } else if let Some((path, name)) = routes_v4::route(&segments) {
-            (path, routes_v4::answer(path, name, request, &line).await)
+            (path, routes_v4::answer(path, name, request, &line, &kept).await)
         } else if segments.first().is_some_and(|first| first == "v4") {
             return routes_v4::refusal(StatusCode::NOT_FOUND, "notFound", "there is nothing at this path");
         } else {

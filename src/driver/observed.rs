@@ -1,10 +1,12 @@
 //! The loop and telemetry: what happens is counted, who asks is answered.
 
+use std::time::SystemTime;
+
 use tracing::{debug, error};
 
 use super::Driver;
 use super::running::Run;
-use crate::core::{Event, ExitStatus, Input, Job, JobId, Slot};
+use crate::core::{Event, ExitStatus, Input, Job, JobId, Moment, Slot, Timer, elapsed};
 use crate::plan::Plan;
 use crate::telemetry::{JobView, Snapshot, Telemetry};
 
@@ -33,11 +35,28 @@ impl Driver {
         }
     }
 
-    /// An event was published.
+    /// An event was published: it is kept and counted.
     pub(super) fn published(&mut self, event: &Event, of: &str, note: &str) {
         debug!("event: {event}");
+        // The source of an error is its text.
+        let detail = if *event.source == *of { note } else { &event.source };
+        self.tell_event(of, event.code.word(), detail);
         self.observe(|telemetry| telemetry.event(event.code, of));
-        let _ = note;
+    }
+
+    /// What happened, for who asks later.
+    pub(super) fn tell_event(&self, source: &str, event: &str, detail: &str) {
+        self.log.kept().event(SystemTime::now(), source, event, detail);
+    }
+
+    /// A timer is set; a pause before a restart is told.
+    pub(super) fn arm(&mut self, timer: Timer, at: Moment) {
+        if let Timer::Restart(id) = timer
+            && let Some(job) = self.world.job(id)
+        {
+            self.tell_event(&job.spec().name, "backoff", &elapsed(at.since(self.now())));
+        }
+        self.timers.arm(timer, at);
     }
 
     /// A run is over.

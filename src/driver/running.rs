@@ -7,9 +7,10 @@ use tracing::{debug, error, warn};
 
 use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
+use crate::kept::LogStream;
 use crate::log::{Log, Origin, Record};
 use crate::plan::CommandSpec;
-use crate::process::{Children, Death, Flow, Line, SpawnError};
+use crate::process::{Children, Death, Flow, Line, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
 const SLOW_START: Duration = Duration::from_millis(100);
@@ -76,7 +77,12 @@ pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) ->
     } else {
         line.bytes
     };
-    match log.job_line(&Record::line(SystemTime::now(), origin, Some(run.pid), bytes)) {
+    let stream = match line.stream {
+        Stream::Stdout => LogStream::Stdout,
+        Stream::Stderr => LogStream::Stderr,
+    };
+    let record = Record::line(SystemTime::now(), origin, Some(run.pid), bytes);
+    match log.job_line(&Record { stream: Some(stream), ..record }) {
         Ok(()) => Flow::Taken,
         Err(_) => Flow::Full,
     }
@@ -124,6 +130,10 @@ impl Driver {
                 debug!(pid = started.pid, "{}.Run start", command.name);
                 if !command.pid_variable.is_empty() {
                     self.env.set(command.pid_variable.as_str(), started.pid.to_string());
+                }
+                if let Slot::Exec(_) = slot {
+                    let why = self.world.job(slot.job()).map(core::Job::when_in_words).unwrap_or_default();
+                    self.tell_event(&command.name, "start", &format!("pid {} ({why})", started.pid));
                 }
                 self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));
                 for pipe in started.outputs {

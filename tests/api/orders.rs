@@ -1,7 +1,8 @@
 //! Start, stop, restart, signal: each at any time, and twice.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::http::ask_socket;
 use crate::support::{DEADLINE, wait::holds_for, wait_until};
 use crate::{get, job, post, refused, start, wait_state};
 use std::time::Duration;
@@ -123,4 +124,30 @@ fn a_shutdown_is_a_stop_of_everything_and_then_nothing_is_ordered() {
     assert_eq!((&overview["stopping"], &overview["ready"]["reason"]), (&json!(true), &json!("not ready: stopping")));
     assert_eq!(job(&pilot, "a")["waitsFor"], "for its process to end");
     assert_eq!(pilot.wait_exit(), 0);
+}
+
+#[test]
+fn events_tell_a_job_s_life_with_what_there_is_to_know() {
+    let pilot = start(
+        r#"{ name: "crash", exec: ["sh", "-c", "exit 9"], restarts: "unlimited",
+          backoff: { free: 0, initial: "1h", max: "1h" } }"#,
+    );
+    wait_state(&pilot, "crash", "backoff");
+    let reply = ask_socket(&pilot.path("s"), "GET", "/v4/events", b"").unwrap();
+    let text = reply.text();
+    let told: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+            let detail = word("detail").replace(|c: char| c.is_ascii_digit(), "N");
+            format!("{} {} {detail}", word("source"), word("event"))
+        })
+        .collect();
+    assert_eq!(told[0], "global startup ");
+    let of_crash: Vec<&str> = told.iter().filter(|line| line.starts_with("crash")).map(String::as_str).collect();
+    assert_eq!(of_crash[0], "crash start pid N (at the start)");
+    assert!(of_crash[1].starts_with("crash exitFailed exit status N after N"), "{of_crash:?}");
+    assert!(of_crash[2..].iter().any(|line| line.starts_with("crash backoff ")), "{of_crash:?}");
+    pilot.finish();
 }
