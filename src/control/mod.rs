@@ -3,7 +3,8 @@
 //! ```text
 //!  client ──► socket ──► http ──► routes_v3 ──► Asked ──► bounded queue ──► the loop: ready(), take()
 //!                                    ▲                                          │
-//!                                    └──────────── Reply ◄── Asked::answer() ◄──┘
+//!                          │         └──────────── Reply ◄── Asked::answer() ◄──┘
+//!                          └──► streams ◄── kept: pages, without the loop
 //! ```
 //!
 //! | file | subject |

@@ -23,9 +23,10 @@ pub fn start(jobs: &str) -> Pilot {
     serving(Launch::config(&config(jobs)).start())
 }
 
-/// Waits until it serves.
+/// Waits until it serves and the jobs that start with it are started: nobody is answered before.
 pub fn serving(pilot: Pilot) -> Pilot {
     pilot.wait_stdout("control: serving at ");
+    assert_eq!(get(&pilot, "/v4/events?lines=0").status, 200);
     pilot
 }
 
