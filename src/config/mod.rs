@@ -28,12 +28,14 @@ mod decode;
 mod files;
 mod raw;
 mod report;
+mod schema;
 mod show;
 mod validate;
 
 pub use compile::{Outcome, compile};
 pub use context::Context;
 pub use load::{LoadError, Source, read};
+pub use schema::schema;
 pub use show::show;
 
 use diagnostic::Diagnostic;
