@@ -129,11 +129,12 @@ fn every_command_prints_what_it_says() {
     assert!(seen >= 3, "only {seen} commands were found");
 }
 
-/// What a shell prints for a command, with the binary on its `PATH`.
+/// What a shell prints for a command, with the binary on its `PATH`. It has a `/run` of its own: the default control socket
+/// of somebody else's instance is not in the way.
 fn shell(command: &str, dir: &Path) -> String {
     let bin = Path::new(support::BINARY).parent().unwrap();
-    let output = Command::new("sh")
-        .args(["-c", &format!("exec 2>&1; {command}")])
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &format!("mount -t tmpfs none /run && exec 2>&1 && {{ {command}\n}}")])
         .current_dir(dir)
         .env_clear()
         .env("PATH", format!("{}:{}", bin.display(), support::PATH))
@@ -173,9 +174,75 @@ fn links_lead_somewhere() {
             }
             let there = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{}: {target}", path.display()));
             let heading =
-                |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace(',', "");
+                |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace([',', '`', '.', '/'], "");
             let anchors: BTreeSet<String> = there.lines().filter(|line| line.starts_with('#')).map(heading).collect();
             assert!(anchor.is_empty() || anchors.contains(anchor), "{}: {target}, of {anchors:?}", path.display());
         }
+    }
+}
+
+/// The cells of a table's row.
+fn cells(line: &str) -> Vec<String> {
+    let inner = line.trim().trim_start_matches('|').trim_end_matches('|').replace("\\|", "\u{1}");
+    inner.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect()
+}
+
+/// The text between backticks, if a cell is nothing else.
+fn code(cell: &str) -> Option<&str> {
+    let code = cell.strip_prefix('`')?.strip_suffix('`')?;
+    (!code.contains('`')).then_some(code)
+}
+
+/// In a table with the columns `template` and `gives`, each template gives that. White space at the ends does not show.
+#[test]
+fn every_template_gives_what_it_says() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/templates.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("template");
+    let (mut columns, mut seen) = (None, 0);
+    for line in text.lines() {
+        let cells = if line.starts_with('|') { cells(line) } else { Vec::new() };
+        let at = |name: &str| cells.iter().position(|cell| cell == name);
+        if let (Some(template), Some(gives)) = (at("template"), at("gives")) {
+            columns = Some((template, gives));
+        } else if cells.is_empty() {
+            columns = None;
+        } else if let Some((template, gives)) = columns.filter(|_| !line.starts_with("|---")) {
+            let pairs = cells[template].split("`, `").zip(cells[gives].split("`, `"));
+            for (template, gives) in pairs.map(|(a, b)| (a.trim_matches('`'), b.trim_matches('`'))) {
+                assert_eq!(rendered(template, &file), gives, "{template}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} templates were found");
+}
+
+fn rendered(template: &str, file: &Path) -> String {
+    std::fs::write(file, template).unwrap();
+    let output = Command::new(support::BINARY)
+        .args(["-template", "-config"])
+        .arg(file)
+        .env_clear()
+        .envs([("NAME", "Template"), ("PARTS", "a:b:c"), ("COUNT", "3"), ("EMPTY", ""), ("my-var", "dash")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{template}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Each function that templates have is in the page about them.
+#[test]
+fn every_function_of_templates_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/templates.md")).unwrap();
+    let source = std::fs::read_to_string(root.join("src/config/template/funcs.rs")).unwrap();
+    let table = source.split("static FUNCTIONS").nth(1).unwrap().split("];").next().unwrap();
+    let names: Vec<&str> = table.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let words = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
+        assert!(page.lines().any(|line| line.contains('`') && words(line)), "{name} is not in docs/templates.md");
     }
 }

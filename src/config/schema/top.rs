@@ -145,7 +145,7 @@ fn signals() -> Value {
     let mut signals = known(&names, |name| {
         let signal = Signal::from_name(name)?;
         let default = SignalMap::default().action(signal).word().unwrap_or("");
-        Some(Field::new("What it means.", action()).default(default))
+        Some(Field::new("What it means.", action()).ours().default(default))
     });
     let mut others = Map::new();
     others.insert(any_case(&[names, bare].concat()), action());
@@ -159,7 +159,7 @@ fn signals() -> Value {
 pub(super) fn action() -> Value {
     let words: Vec<&str> = ACTIONS.iter().filter_map(SignalAction::word).collect();
     let pass = object(PASS, &["job", "signal"], |key| {
-        Some(match key {
+        let field = match key {
             "job" => Field::new("The job that gets a signal.", name()).example("nginx"),
             "signal" => {
                 let known: Vec<String> = (1..=31).filter_map(Signal::from_number).map(Signal::name).collect();
@@ -170,7 +170,8 @@ pub(super) fn action() -> Value {
                 Field::new("The signal that it gets.", either(&[json!({"enum": known}), text])).example("SIGHUP")
             }
             _ => return None,
-        })
+        };
+        Some(field.ours())
     });
     either(&[json!({"enum": words}), pass])
 }
