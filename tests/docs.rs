@@ -6,7 +6,11 @@
 //!   no error in it, unless its name begins with `broken`: then it must;
 //! - a block marked `console` is commands, `$ …`, each followed by all that it prints, as in a folder with the
 //!   configurations of that page. Times and pids may be others;
+//! - what a `json5` block without an error makes, fits the schema for editors;
 //! - links between the pages lead somewhere.
+//!
+//! The tables of `docs/configuration.md` name the fields that the schema names, with its defaults; the templates of
+//! `docs/templates.md` give what stands beside them.
 //!
 //! In `examples/`, every configuration is without problems.
 
@@ -17,11 +21,19 @@
     reason = "a test, also outside its test functions: what it can't read makes it fail"
 )]
 
+#[path = "config_schema/fields.rs"]
+mod fields;
 mod support;
+#[path = "config_schema/validator.rs"]
+mod validator;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use containerpilot::config::{json5, schema, template};
+use containerpilot::env::Environment;
+use serde_json::Value as Json;
 
 /// A fenced block: where, its mark and its text.
 struct Block {
@@ -76,6 +88,7 @@ fn name(block: &Block) -> &str {
 #[test]
 fn every_configuration_is_what_it_says() {
     let dir = tempfile::tempdir().unwrap();
+    let schema: Json = serde_json::from_str(&schema()).unwrap();
     let mut seen = 0;
     for (path, text) in pages() {
         for block in blocks(&path, &text).iter().filter(|block| block.mark == "json5") {
@@ -86,10 +99,19 @@ fn every_configuration_is_what_it_says() {
             let expected = if name(block).starts_with("broken") { 65 } else { 0 };
             assert_eq!(checked.status.code(), Some(expected), "{}\n{said}", block.place);
             assert!(expected != 0 || said.contains("no problems"), "{}\n{said}", block.place);
+            if expected == 0 {
+                assert_eq!(faults(&schema, &block.text), Vec::<String>::new(), "{}", block.place);
+            }
             seen += 1;
         }
     }
     assert!(seen >= 8, "only {seen} configurations were found");
+}
+
+/// What the schema has against a configuration, rendered without any variable.
+fn faults(schema: &Json, text: &str) -> Vec<String> {
+    let rendered = template::render(text, &Environment::default()).unwrap();
+    validator::faults(schema, &validator::json(&json5::parse(&rendered.text).unwrap()))
 }
 
 #[test]
@@ -105,6 +127,13 @@ fn every_example_is_without_problems() {
         let checked = support::run(&["config", "check", file.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&checked.stdout);
         assert_eq!(said, format!("{}: no problems\n", file.display()));
+        let schema: Json = serde_json::from_str(&schema()).unwrap();
+        assert_eq!(
+            faults(&schema, &std::fs::read_to_string(&file).unwrap()),
+            Vec::<String>::new(),
+            "{}",
+            file.display()
+        );
     }
 }
 
@@ -173,8 +202,9 @@ fn links_lead_somewhere() {
                 continue;
             }
             let there = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{}: {target}", path.display()));
-            let heading =
-                |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace([',', '`', '.', '/'], "");
+            let heading = |line: &str| {
+                line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace([',', '`', '.', '/'], "")
+            };
             let anchors: BTreeSet<String> = there.lines().filter(|line| line.starts_with('#')).map(heading).collect();
             assert!(anchor.is_empty() || anchors.contains(anchor), "{}: {target}, of {anchors:?}", path.display());
         }
@@ -244,5 +274,65 @@ fn every_function_of_templates_is_documented() {
     for name in names {
         let words = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
         assert!(page.lines().any(|line| line.contains('`') && words(line)), "{name} is not in docs/templates.md");
+    }
+}
+
+/// A row of the reference: the default and since when.
+struct Row {
+    default: String,
+    since: String,
+}
+
+/// The fields in `docs/configuration.md`: the tables that follow a line `Fields of …`.
+fn documented() -> BTreeMap<String, Row> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let (mut section, mut rows) = (None, BTreeMap::new());
+    for line in std::fs::read_to_string(page).unwrap().lines() {
+        if let Some(rest) = line.strip_prefix("Fields of ") {
+            let path = rest.split('`').nth(1).unwrap_or_default();
+            section = Some(if path.is_empty() { String::new() } else { format!("{path}.") });
+        } else if !line.starts_with('|') && !line.is_empty() {
+            section = None;
+        }
+        let (Some(section), true) = (&section, line.starts_with("| `")) else { continue };
+        let [field, kind, default, since, about, example] = cells(line).try_into().unwrap_or_else(|_| panic!("{line}"));
+        assert!(!kind.is_empty() && !about.is_empty() && example.contains('`'), "something is missing: {line}");
+        let path = format!("{section}{}", code(&field).unwrap());
+        assert!(rows.insert(path, Row { default, since }).is_none(), "twice: {line}");
+    }
+    rows
+}
+
+/// A path without the names of signals, which the reference has once for all.
+fn path_of(path: &str) -> String {
+    match path.strip_prefix("signals.") {
+        Some(rest) => rest.split_once('.').map_or("signals.*".to_owned(), |(_, field)| format!("signals.*.{field}")),
+        None => path.to_owned(),
+    }
+}
+
+/// Numbers are equal however they are written: the reference says 2 where the schema has 2.0.
+fn same(a: &Json, b: &Json) -> bool {
+    a == b || a.is_number() && a.as_f64() == b.as_f64()
+}
+
+#[test]
+fn the_reference_has_the_fields_of_the_schema() {
+    let schema: Json = serde_json::from_str(&schema()).unwrap();
+    let fields = fields::fields(&schema);
+    let documented = documented();
+    let paths: BTreeSet<String> = fields.iter().map(|field| path_of(&field.path)).collect();
+    let rows: BTreeSet<String> = documented.keys().cloned().collect();
+    assert_eq!(rows, paths, "documented, in the schema");
+    for field in &fields {
+        let row = &documented[&path_of(&field.path)];
+        let described = field.schema["description"].as_str().unwrap();
+        let since = if described.ends_with("New in 4.0.") { "4.0" } else { "v3" };
+        assert_eq!(row.since, since, "{}", field.path);
+        let of_one_signal = field.path.starts_with("signals.");
+        if let Some(default) = field.schema.get("default").filter(|_| !of_one_signal) {
+            let said = code(&row.default).and_then(|said| serde_json::from_str::<Json>(said).ok());
+            assert!(said.is_some_and(|said| same(&said, default)), "{}: {}, not {default}", field.path, row.default);
+        }
     }
 }
