@@ -139,31 +139,51 @@ fn every_example_is_without_problems() {
 
 #[test]
 fn every_command_prints_what_it_says() {
-    let mut seen = 0;
-    for (path, text) in pages() {
-        let dir = tempfile::tempdir().unwrap();
-        let blocks = blocks(&path, &text);
-        for block in blocks.iter().filter(|block| block.mark == "json5") {
-            std::fs::write(dir.path().join(name(block)), &block.text).unwrap();
-        }
-        for block in blocks.iter().filter(|block| block.mark == "console") {
-            let mut printed = String::new();
-            for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
-                printed += &["$ ", command, "\n", &shell(command, dir.path())].concat();
-                seen += 1;
-            }
-            assert_eq!(steady(&printed), steady(&block.text), "{}: it prints\n{printed}", block.place);
-        }
-    }
-    assert!(seen >= 3, "only {seen} commands were found");
+    // Some of them take seconds: all pages at once.
+    let seen: usize = std::thread::scope(|scope| {
+        let pages: Vec<_> = pages().into_iter().map(|page| scope.spawn(move || commands_of(&page))).collect();
+        pages.into_iter().map(|page| page.join().unwrap_or_else(|why| std::panic::resume_unwind(why))).sum()
+    });
+    assert!(seen > 20, "only {seen} commands were found");
 }
 
-/// What a shell prints for a command, with the binary on its `PATH`. It has a `/run` of its own: the default control socket
-/// of somebody else's instance is not in the way.
+/// Runs the commands of a page; how many there were.
+fn commands_of((path, text): &(PathBuf, String)) -> usize {
+    let mut seen = 0;
+    let dir = tempfile::tempdir().unwrap();
+    let blocks = blocks(path, text);
+    for block in blocks.iter().filter(|block| block.mark == "json5") {
+        std::fs::write(dir.path().join(name(block)), &block.text).unwrap();
+    }
+    for block in blocks.iter().filter(|block| block.mark == "console") {
+        let mut printed = String::new();
+        for command in block.text.lines().filter_map(|line| line.strip_prefix("$ ")) {
+            printed += &["$ ", command, "\n", &shell(command, dir.path())].concat();
+            seen += 1;
+        }
+        assert_eq!(steady(&printed), steady(&block.text), "{}: it prints\n{printed}", block.place);
+    }
+    seen
+}
+
+/// What a shell prints for a command within a minute, with the binary on its `PATH`. It has a `/run` of its own, so that the
+/// default control socket of somebody else's instance is not in the way, and nothing that it started outlives it.
 fn shell(command: &str, dir: &Path) -> String {
     let bin = Path::new(support::BINARY).parent().unwrap();
-    let output = Command::new("unshare")
-        .args(["--mount", "sh", "-c", &format!("mount -t tmpfs none /run && exec 2>&1 && {{ {command}\n}}")])
+    let output = Command::new("timeout")
+        .args([
+            "--foreground",
+            "-s",
+            "KILL",
+            "60",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+        ])
+        .args(["sh", "-c", &format!("mount -t tmpfs none /run && exec 2>&1 && {{ {command}\n}}")])
         .current_dir(dir)
         .env_clear()
         .env("PATH", format!("{}:{}", bin.display(), support::PATH))

@@ -1,9 +1,11 @@
 //! The JSON Schema of the configuration (draft 2020-12), for editors: `containerpilot config schema`.
 //!
 //! Decoding is written by hand (`decode`), so no derive could tell the truth about it. Instead the keys of each section are
-//! the decoder's own [`Names`], the words and defaults are the constants that the judging uses, and what stands here is
-//! only what each key takes and means. It is built when asked for: a table of it would be relocated, and so dirty, in every
-//! running process.
+//! the decoder's own [`Names`], the words are those that the judging uses, and what stands here is only what each key takes
+//! and means. Tests try every field with values of every type and hold the answers against the code's.
+//!
+//! It is put together as text when asked for. A table of it would be relocated, and so dirty, in every running process;
+//! JSON values and their printing would be 150 kB of code.
 //!
 //! What can't be said in a schema, or would only make its messages worse (rules between fields, ranges within texts), is
 //! left to `config check`.
@@ -13,10 +15,8 @@ mod jobs;
 mod kind;
 mod top;
 
-use serde_json::{Map, Value, json};
-
 use super::decode::Names;
-use kind::{TEMPLATE, any_case};
+use kind::{TEMPLATE, any_case, words};
 
 /// What the schema says of itself.
 const COMMENT: &str = "About the file as it is written, before its template is rendered, because that is what an editor \
@@ -26,83 +26,48 @@ const COMMENT: &str = "About the file as it is written, before its template is r
 
 /// The schema, as a text for people and editors.
 pub fn schema() -> String {
-    let file = top::file();
-    let mut root = Map::new();
-    root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-    root.insert("title".to_owned(), json!(concat!("containerpilot ", env!("CARGO_PKG_VERSION"))));
-    root.insert("$comment".to_owned(), json!(COMMENT));
-    if let Value::Object(file) = file {
-        root.extend(file);
-    }
+    let version = env!("CARGO_PKG_VERSION");
+    let (file, action) = (top::file(), indented(&top::action()));
     // Once, for some twenty signals that take it.
-    root.insert("$defs".to_owned(), json!({"action": top::action()}));
-    format!("{:#}\n", Value::Object(root))
+    let file = file.strip_prefix('{').unwrap_or(&file);
+    format!(
+        "{{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n  \"title\": \"containerpilot {version}\",\n  \
+         \"$comment\": \"{COMMENT}\",\n  \"$defs\": {{\"action\": {action}}},{file}\n"
+    )
 }
 
-/// What a key takes, and what it means.
-struct Field {
-    about: &'static str,
-    kind: Value,
-    ours: bool,
-    default: Option<Value>,
-    examples: Vec<Value>,
-}
-
-impl Field {
-    fn new(about: &'static str, kind: Value) -> Self {
-        Self { about, kind, ours: false, default: None, examples: Vec::new() }
-    }
-
-    /// The original did not have it.
-    fn ours(self) -> Self {
-        Self { ours: true, ..self }
-    }
-
-    fn default(self, value: impl Into<Value>) -> Self {
-        Self { default: Some(value.into()), ..self }
-    }
-
-    fn example(mut self, value: impl Into<Value>) -> Self {
-        self.examples.push(value.into());
-        self
-    }
-
-    fn into_schema(self) -> Value {
-        let mut schema = Map::new();
-        let since = if self.ours { " New in 4.0." } else { "" };
-        schema.insert("description".to_owned(), json!([self.about, since].concat()));
-        if let Value::Object(kind) = self.kind {
-            schema.extend(kind);
-        }
-        if let Some(default) = self.default {
-            schema.insert("default".to_owned(), default);
-        }
-        if !self.examples.is_empty() {
-            schema.insert("examples".to_owned(), self.examples.into());
-        }
-        Value::Object(schema)
-    }
-}
+/// What a key takes, as the text of a schema; what it means, without anything to escape; its default and examples, as
+/// members of the schema.
+type Field = (String, &'static str, &'static str);
 
 /// An object with these keys in any case, as [`Decoder::object`](super::decode::Decoder::object) takes it; `null` is as good
 /// as none. A key that `describe` says nothing of takes anything, and a test finds it.
-fn object(names: Names, required: &[&str], describe: impl Fn(&str) -> Option<Field>) -> Value {
-    let mut object = known(names.fields, describe);
+fn object(names: Names, required: &[&str], describe: &dyn Fn(&str) -> Option<Field>) -> String {
     // In another case, or of ContainerPilot's inside: taken, but nothing that an editor should propose.
     let keys: Vec<&str> = names.fields.iter().chain(names.private).copied().collect();
-    object.insert("patternProperties".to_owned(), json!({format!("{}|{TEMPLATE}", any_case(&keys)): true}));
-    object.insert("additionalProperties".to_owned(), json!(false));
-    if !required.is_empty() {
-        object.insert("required".to_owned(), json!(required));
-    }
-    Value::Object(object)
+    let others = format!("\"{}|{TEMPLATE}\": true", any_case(&keys));
+    let required = if required.is_empty() { String::new() } else { format!(",\n  \"required\": {}", words(required)) };
+    known(names.fields, describe, &(others, required))
 }
 
-/// An object with these properties, open for more.
-fn known(keys: &[&str], describe: impl Fn(&str) -> Option<Field>) -> Map<String, Value> {
-    let property = |key: &&str| ((*key).to_owned(), describe(key).map_or(json!(true), Field::into_schema));
-    let mut object = Map::new();
-    object.insert("type".to_owned(), json!(["object", "null"]));
-    object.insert("properties".to_owned(), Value::Object(keys.iter().map(property).collect()));
-    object
+/// An object with these properties, and others by pattern; `rest` is what stands at the end.
+fn known(keys: &[&str], describe: &dyn Fn(&str) -> Option<Field>, (others, rest): &(String, String)) -> String {
+    let property = |key: &&str| {
+        let Some((kind, about, more)) = describe(key) else { return format!("\n    \"{key}\": true") };
+        let kind = indented(&kind);
+        let kind = kind.strip_prefix('{').and_then(|kind| kind.strip_suffix('}')).unwrap_or("");
+        let comma = if more.is_empty() { "" } else { ", " };
+        format!("\n    \"{key}\": {{\"description\": \"{about}\", {kind}{comma}{more}}}")
+    };
+    let properties: Vec<String> = keys.iter().map(property).collect();
+    format!(
+        "{{\n  \"type\": [\"object\", \"null\"],\n  \"properties\": {{{}\n  }},\n  \"patternProperties\": {{{others}}},\n  \
+         \"additionalProperties\": false{rest}\n}}",
+        properties.join(",")
+    )
+}
+
+/// A text within another one.
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n    ")
 }

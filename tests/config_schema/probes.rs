@@ -2,6 +2,7 @@
 
 use containerpilot::config::interfaces::Address;
 use containerpilot::config::{Context, Outcome, Source, compile};
+use containerpilot::plan::{Signal, SignalMap};
 use serde_json::{Value as Json, json};
 
 use super::golden::{is_unknown_or_mistyped, messages};
@@ -52,12 +53,16 @@ fn put(path: &str, value: Json) -> Json {
         job["health"] = json!({"interval": 1, "ttl": 5});
         job["interfaces"] = json!("static:192.0.2.1");
     }
+    if path == "jobs[].consul.enableTagOverride" {
+        // Without a field of ours beside it, it is required (v3 §8.1 rule 6).
+        file.pointer_mut("/jobs/0").unwrap()["consul"] = json!({"deregisterCriticalServiceAfter": "1m"});
+    }
     let mut at = &mut file;
     for step in path.split('.') {
         let (step, list) = step.strip_suffix("[]").map_or((step, false), |step| (step, true));
         let step = if step == "*" { "some" } else { step };
         if at.get(step).is_none_or(|there| !there.is_object() && !there.is_array()) {
-            at[step] = beside(path, step);
+            at[step] = beside(step);
         }
         at = at.get_mut(step).unwrap();
         if list {
@@ -69,12 +74,12 @@ fn put(path: &str, value: Json) -> Json {
 }
 
 /// What else must be in an object that a field is put into.
-fn beside(path: &str, step: &str) -> Json {
+fn beside(step: &str) -> Json {
     match step {
         "health" => json!({"interval": 1, "ttl": 5}),
         "some" => json!({"address": "192.0.2.1"}),
         "backoff" => json!({}),
-        _ if path.starts_with("signals.SIG") => json!({"job": "app", "signal": "SIGHUP"}),
+        signal if signal.starts_with("SIG") => json!({"job": "app", "signal": "SIGHUP"}),
         _ => json!({}),
     }
 }
@@ -119,4 +124,31 @@ fn the_schema_and_the_code_agree_about_every_field() {
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(taken > 500 && refused > 500, "{taken} {refused}");
+}
+
+#[test]
+fn a_default_that_is_written_out_changes_nothing() {
+    let schema = schema();
+    let mut seen = 0;
+    for fields::Field { path, schema: field } in fields::fields(&schema) {
+        let Some(default) = field.get("default") else { continue };
+        let plan = |value: Json| {
+            let file = put(&path, value);
+            outcome(&file).plan.unwrap_or_else(|| panic!("{path}: {file}"))
+        };
+        let (mut without, mut with) = (plan(Json::Null), plan(default.clone()));
+        if path == "control.socket" {
+            // Whether it was configured is told apart: then it must be possible (design §4 row 30).
+            (without.control.configured, with.control.configured) = (true, true);
+        }
+        if let Some(name) = path.strip_prefix("signals.") {
+            // What is ignored need not be in the map.
+            let signal = Signal::from_name(name).unwrap();
+            assert_eq!(without.signals.action(signal), with.signals.action(signal), "{path}: {default}");
+            (without.signals, with.signals) = (SignalMap::default(), SignalMap::default());
+        }
+        assert_eq!(without, with, "{path}: {default}");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
 }

@@ -1,14 +1,10 @@
 //! What the fields of a configuration take, as the weak decoding has it: scalars turn into one another, `null` is nothing.
+//! Each is the text of a schema; patterns are written as within JSON.
 
 use std::fmt::Write;
-use std::time::Duration;
-
-use serde_json::{Value, json};
-
-use crate::duration::GoDuration;
 
 /// Found in every text that a template makes something of.
-pub(super) const TEMPLATE: &str = "\\{\\{";
+pub(super) const TEMPLATE: &str = r"\\{\\{";
 
 /// What `parse_int` takes.
 const WHOLE: &str = "^[+-]?(0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+|0(_?[0-7])*|[1-9][0-9]*)$";
@@ -17,129 +13,144 @@ const WHOLE: &str = "^[+-]?(0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+
 const SWITCH: &str = "^(1|t|T|TRUE|true|True|0|f|F|FALSE|false|False)?$";
 
 /// What `parse_go_duration` takes.
-const GO_DURATION: &str = "^[+-]?(0|(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
+const GO_DURATION: &str = r"^[+-]?(0|(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$";
 
 /// Any text.
-pub(super) fn text() -> Value {
-    json!({"type": ["string", "number", "boolean", "null"]})
+pub(super) fn text() -> String {
+    r#"{"type": ["string", "number", "boolean", "null"]}"#.to_owned()
 }
 
 /// A text that must be there.
-pub(super) fn name() -> Value {
-    json!({"type": ["string", "number", "boolean"], "minLength": 1})
+pub(super) fn name() -> String {
+    r#"{"type": ["string", "number", "boolean"], "minLength": 1}"#.to_owned()
+}
+
+/// A text that is not empty where it is there.
+pub(super) fn path() -> String {
+    r#"{"type": ["string", "number", "boolean", "null"], "minLength": 1}"#.to_owned()
 }
 
 /// A name that Consul must be able to look up.
-pub(super) fn service_name() -> Value {
-    json!({"type": "string", "pattern": format!("^[a-z][a-zA-Z0-9-]+$|{TEMPLATE}")})
+pub(super) fn service_name() -> String {
+    matching("^[a-z][a-zA-Z0-9-]+$")
 }
 
-/// A whole number.
-pub(super) fn whole() -> Value {
-    json!({"type": ["number", "string", "boolean", "null"], "pattern": format!("{WHOLE}|{TEMPLATE}")})
+/// A text of this form, or one that a template makes.
+pub(super) fn matching(pattern: &str) -> String {
+    format!(r#"{{"type": "string", "pattern": "{pattern}|{TEMPLATE}"}}"#)
 }
 
-/// A whole number within bounds, where there are any.
-pub(super) fn whole_from(least: i64, most: Option<i64>) -> Value {
-    let mut kind = at_least(whole(), least);
-    if let (Value::Object(kind), Some(most)) = (&mut kind, most) {
-        // What is behind the point is cut off.
-        kind.insert("exclusiveMaximum".to_owned(), json!(most.saturating_add(1)));
-    }
-    kind
+/// A whole number; `bounds` are members of the schema.
+pub(super) fn whole(bounds: &str) -> String {
+    format!(r#"{{"type": ["number", "string", "boolean", "null"], "pattern": "{WHOLE}|{TEMPLATE}"{bounds}}}"#)
 }
+
+/// What is behind the point is cut off, so that -0.5 is 0.
+pub(super) const FROM_0: &str = r#", "exclusiveMinimum": -1"#;
+
+/// A whole number from 1 up.
+const FROM_1: &str = r#", "minimum": 1"#;
+
+/// A port, or another number of 16 bits, 0 not among them.
+pub(super) const SIXTEEN_BITS: &str = r#", "minimum": 1, "exclusiveMaximum": 65536"#;
 
 /// Whole seconds from 1 up that must be there.
-pub(super) fn seconds() -> Value {
-    json!({"type": ["number", "string", "boolean"], "pattern": format!("{WHOLE}|{TEMPLATE}"), "minimum": 1})
+pub(super) fn seconds() -> String {
+    format!(r#"{{"type": ["number", "string", "boolean"], "pattern": "{WHOLE}|{TEMPLATE}"{FROM_1}}}"#)
 }
 
-/// A duration; nothing is as good as none.
-pub(super) fn duration() -> Value {
-    let pattern = format!("^$|^[+-]?[0-9]+$|{GO_DURATION}|{TEMPLATE}");
-    json!({"type": ["string", "integer", "boolean", "null"], "pattern": pattern})
+/// A duration; nothing is as good as none. `bounds` are members of the schema.
+fn bounded(bounds: &str) -> String {
+    format!(
+        r#"{{"type": ["string", "integer", "boolean", "null"], "pattern": "^$|^[+-]?[0-9]+$|{GO_DURATION}|{TEMPLATE}"{bounds}}}"#
+    )
+}
+
+/// A duration, whatever its length.
+pub(super) fn duration() -> String {
+    bounded("")
 }
 
 /// A duration that is not below zero.
-pub(super) fn wait() -> Value {
-    at_least(duration(), 0)
+pub(super) fn wait() -> String {
+    bounded(FROM_0)
 }
 
 /// A duration of at least a millisecond.
-pub(super) fn pause() -> Value {
-    at_least(duration(), 1)
-}
-
-fn at_least(mut kind: Value, least: i64) -> Value {
-    if let Value::Object(kind) = &mut kind {
-        // What is behind the point is cut off, so that -0.5 is 0.
-        let (bound, number) =
-            if least > 0 { ("minimum", least) } else { ("exclusiveMinimum", least.saturating_sub(1)) };
-        kind.insert(bound.to_owned(), json!(number));
-    }
-    kind
+pub(super) fn pause() -> String {
+    bounded(FROM_1)
 }
 
 /// A duration as Go reads it: with a unit.
-pub(super) fn unit_duration() -> Value {
-    json!({"type": ["string", "null"], "pattern": format!("{GO_DURATION}|{TEMPLATE}")})
-}
-
-/// A default that is a duration.
-pub(super) fn length(duration: Duration) -> Value {
-    GoDuration::from(duration).to_string().into()
+pub(super) fn unit_duration() -> String {
+    format!(r#"{{"type": ["string", "null"], "pattern": "{GO_DURATION}|{TEMPLATE}"}}"#)
 }
 
 /// A switch.
-pub(super) fn switch() -> Value {
-    json!({"type": ["boolean", "number", "string", "null"], "pattern": format!("{SWITCH}|{TEMPLATE}")})
+pub(super) fn switch() -> String {
+    format!(r#"{{"type": ["boolean", "number", "string", "null"], "pattern": "{SWITCH}|{TEMPLATE}"}}"#)
 }
 
 /// A number with a fraction; no text is one.
-pub(super) fn fraction(least: f64, most: f64) -> Value {
-    json!({"type": ["number", "null"], "minimum": least, "maximum": most})
+pub(super) fn fraction(least: u16, most: u16) -> String {
+    format!(r#"{{"type": ["number", "null"], "minimum": {least}, "maximum": {most}}}"#)
 }
 
-/// One of these words.
-pub(super) fn word(words: &[&str]) -> Value {
-    either(&[json!({"enum": words}), templated(), json!({"type": "null"})])
+/// Words as a list.
+pub(super) fn words(words: &[&str]) -> String {
+    format!("[\"{}\"]", words.join("\", \""))
+}
+
+/// One of these words, exactly.
+pub(super) fn one_of(list: &[&str]) -> String {
+    format!(r#"{{"enum": {}}}"#, words(list))
+}
+
+/// One of these words, what a template makes, or nothing.
+pub(super) fn word(list: &[&str]) -> String {
+    either(&[one_of(list), templated(), NOTHING.to_owned()])
 }
 
 /// One of these words, or another text that fits `also`, which no editor needs to propose.
-pub(super) fn word_or(words: &[&str], also: &str) -> Value {
-    let text = json!({"type": "string", "pattern": format!("{also}|{TEMPLATE}")});
-    either(&[json!({"enum": words}), text, json!({"type": "null"})])
+pub(super) fn word_or(list: &[&str], also: &str) -> String {
+    either(&[one_of(list), matching(also), NOTHING.to_owned()])
 }
 
+/// `null`.
+pub(super) const NOTHING: &str = r#"{"type": "null"}"#;
+
+/// `false`.
+pub(super) const OFF: &str = r#"{"const": false}"#;
+
 /// A text that a template makes something of.
-pub(super) fn templated() -> Value {
-    json!({"type": "string", "pattern": TEMPLATE})
+pub(super) fn templated() -> String {
+    format!(r#"{{"type": "string", "pattern": "{TEMPLATE}"}}"#)
 }
 
 /// One of several.
-pub(super) fn either(kinds: &[Value]) -> Value {
-    json!({"anyOf": kinds})
+pub(super) fn either(kinds: &[String]) -> String {
+    format!(r#"{{"anyOf": [{}]}}"#, kinds.join(", "))
 }
 
 /// A list of these; an empty object is an empty list.
-pub(super) fn list(element: &Value) -> Value {
-    json!({"type": ["array", "object", "null"], "items": element, "maxProperties": 0})
+pub(super) fn list(element: &str) -> String {
+    format!(r#"{{"type": ["array", "object", "null"], "maxProperties": 0, "items": {element}}}"#)
 }
 
 /// Objects in a list; those that are `null` don't count.
-pub(super) fn objects(element: &Value) -> Value {
-    json!({"type": ["array", "null"], "items": element})
+pub(super) fn objects(element: &str) -> String {
+    format!(r#"{{"type": ["array", "null"], "items": {element}}}"#)
 }
 
 /// A command: a text that is split at spaces, or a list.
-pub(super) fn command() -> Value {
-    let argument = json!({"type": ["string", "number", "boolean"]});
-    json!({"type": ["string", "array", "null"], "minLength": 1, "minItems": 1, "items": argument})
+pub(super) fn command() -> String {
+    let argument = r#"{"type": ["string", "number", "boolean"]}"#;
+    format!(r#"{{"type": ["string", "array", "null"], "minLength": 1, "minItems": 1, "items": {argument}}}"#)
 }
 
-/// Interfaces to choose an address from.
-pub(super) fn interfaces() -> Value {
-    json!({"type": ["string", "array", "null"], "items": {"type": "string"}})
+/// Interfaces to choose an address from: a list, and a text where the original took one.
+pub(super) fn interfaces(text: &str) -> String {
+    format!(r#"{{"type": [{text}"array", "null"], "items": {{"type": "string"}}}}"#)
 }
 
 /// A pattern for these words in any case.

@@ -16,7 +16,7 @@ use crate::env::Environment;
 use crate::plan::{Consul, ConsulScheme, ConsulTls};
 
 /// Where an agent usually is.
-pub(in crate::config) const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
 
 /// What the original said to a file without a usable `consul`.
 pub(super) const NO_BACKEND: &str = "no discovery backend defined";

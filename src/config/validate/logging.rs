@@ -13,7 +13,7 @@ use crate::config::template::go_quote;
 use crate::plan::{Control, Level, LogFormat, LogOutput, Logging};
 
 /// Seconds that a stop may take, unless the file says otherwise.
-pub(in crate::config) const DEFAULT_STOP_TIMEOUT: u64 = 5;
+const DEFAULT_STOP_TIMEOUT: u64 = 5;
 
 /// The `logging` section, not yet judged.
 pub(super) fn decode<'n>(node: Option<&'n Node>, report: &mut Report) -> Option<raw::Logging<'n>> {

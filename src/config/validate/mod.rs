@@ -28,12 +28,11 @@ mod watches;
 mod when;
 
 // What the schema tells of is what is judged here.
-pub(super) use consul::DEFAULT_ADDRESS;
-pub(super) use logging::{DEFAULT_STOP_TIMEOUT, FORMATS, LEVELS};
+pub(super) use logging::{FORMATS, LEVELS};
 pub(super) use reload::MODES;
 pub(super) use service::STATUSES;
 pub(super) use signals::{ACTIONS, PASS, reserved};
-pub(super) use telemetry::{DEFAULT_PORT, KINDS};
+pub(super) use telemetry::KINDS;
 pub(super) use top::KNOWN;
 pub(super) use when::{DOCUMENTED, EVENTS, OTHER_SIGNAL};
 

@@ -16,7 +16,7 @@ use crate::config::template::go_quote;
 use crate::plan::{HealthSpec, JobSpec, MetricKind, MetricSpec, Restarts, ServiceSpec, TELEMETRY_JOB, Telemetry, When};
 
 /// Where metrics are served unless the file says otherwise.
-pub(in crate::config) const DEFAULT_PORT: i64 = 9090;
+const DEFAULT_PORT: i64 = 9090;
 
 /// The telemetry service's heartbeat and time to live.
 const HEARTBEAT: Duration = Duration::from_secs(5);
