@@ -356,3 +356,30 @@ fn the_reference_has_the_fields_of_the_schema() {
         }
     }
 }
+
+/// Each metric of the program, as the source spells it, is in the page about telemetry, and no other one.
+#[test]
+fn every_metric_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = |text: &str| -> BTreeSet<String> {
+        let whole = |rest: &str| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+        let names = text.split("containerpilot_").skip(1).map(whole);
+        // The parts of a histogram or a summary are one metric.
+        names
+            .map(|name| ["_bucket", "_count", "_sum"].iter().fold(name, |n, end| n.trim_end_matches(end).to_owned()))
+            .collect()
+    };
+    let mut source = String::new();
+    for entry in std::fs::read_dir(root.join("src/telemetry")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("tests.rs") {
+            // Only what stands in quotes: `containerpilot_*` in a comment is no name.
+            let text = std::fs::read_to_string(path).unwrap();
+            source += &text.split('"').skip(1).step_by(2).collect::<Vec<_>>().join("\n");
+        }
+    }
+    let documented = names(&std::fs::read_to_string(root.join("docs/telemetry.md")).unwrap());
+    let known: BTreeSet<String> = names(&source).into_iter().filter(|name| !name.is_empty()).collect();
+    assert!(known.len() > 10, "{known:?}");
+    assert_eq!(documented, known, "documented, in the source");
+}

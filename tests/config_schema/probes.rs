@@ -53,6 +53,10 @@ fn put(path: &str, value: Json) -> Json {
         job["health"] = json!({"interval": 1, "ttl": 5});
         job["interfaces"] = json!("static:192.0.2.1");
     }
+    if path.starts_with("jobs[].backoff") {
+        // Only there it means something.
+        file.pointer_mut("/jobs/0").unwrap()["restarts"] = json!("unlimited");
+    }
     if path == "jobs[].consul.enableTagOverride" {
         // Without a field of ours beside it, it is required (v3 §8.1 rule 6).
         file.pointer_mut("/jobs/0").unwrap()["consul"] = json!({"deregisterCriticalServiceAfter": "1m"});
@@ -76,7 +80,7 @@ fn put(path: &str, value: Json) -> Json {
 /// What else must be in an object that a field is put into.
 fn beside(step: &str) -> Json {
     match step {
-        "health" => json!({"interval": 1, "ttl": 5}),
+        "health" => json!({"exec": "c", "interval": 1, "ttl": 5}),
         "some" => json!({"address": "192.0.2.1"}),
         "backoff" => json!({}),
         signal if signal.starts_with("SIG") => json!({"job": "app", "signal": "SIGHUP"}),
@@ -85,8 +89,9 @@ fn beside(step: &str) -> Json {
 }
 
 fn outcome(file: &Json) -> Outcome {
-    let addresses = vec![Address { interface: "eth0".to_owned(), ip: "192.0.2.2".parse().unwrap() }];
-    let context = Context { addresses, hostname: "probe".to_owned(), ..Context::default() };
+    let addresses = [("eth0", "192.0.2.2"), ("eth1", "10.0.0.5")];
+    let addresses = addresses.map(|(name, ip)| Address { interface: name.to_owned(), ip: ip.parse().unwrap() });
+    let context = Context { addresses: addresses.to_vec(), hostname: "probe".to_owned(), ..Context::default() };
     // It stays a text: what a template would make of it is another question.
     let text = file.to_string().replace("{{", "{{ \"{{\" }}");
     compile(&Source { origin: "probe.json5".to_owned(), text }, &context, false)
@@ -148,6 +153,10 @@ fn a_default_that_is_written_out_changes_nothing() {
             (without.signals, with.signals) = (SignalMap::default(), SignalMap::default());
         }
         assert_eq!(without, with, "{path}: {default}");
+        // Here the field means something: another value makes another plan.
+        for example in field.get("examples").and_then(Json::as_array).into_iter().flatten() {
+            assert!(example == default || plan(example.clone()) != with, "{path}: {example} is as good as {default}");
+        }
         seen += 1;
     }
     assert!(seen > 30, "{seen}");
