@@ -297,10 +297,11 @@ fn every_function_of_templates_is_documented() {
     }
 }
 
-/// A row of the reference: the default and since when.
+/// A row of the reference: the default, since when, and an example.
 struct Row {
     default: String,
     since: String,
+    example: String,
 }
 
 /// The fields in `docs/configuration.md`: the tables that follow a line `Fields of …`.
@@ -318,7 +319,7 @@ fn documented() -> BTreeMap<String, Row> {
         let [field, kind, default, since, about, example] = cells(line).try_into().unwrap_or_else(|_| panic!("{line}"));
         assert!(!kind.is_empty() && !about.is_empty() && example.contains('`'), "something is missing: {line}");
         let path = format!("{section}{}", code(&field).unwrap());
-        assert!(rows.insert(path, Row { default, since }).is_none(), "twice: {line}");
+        assert!(rows.insert(path, Row { default, since, example }).is_none(), "twice: {line}");
     }
     rows
 }
@@ -349,6 +350,9 @@ fn the_reference_has_the_fields_of_the_schema() {
         let described = field.schema["description"].as_str().unwrap();
         let since = if described.ends_with("New in 4.0.") { "4.0" } else { "v3" };
         assert_eq!(row.since, since, "{}", field.path);
+        let example = json5::parse(&format!("{{ it: {} }}", row.example.trim_matches('`'))).unwrap();
+        let faults = validator::faults_of_part(&schema, field.schema, &validator::json(&example)["it"]);
+        assert!(faults.is_empty(), "{}: {faults:?}", field.path);
         let of_one_signal = field.path.starts_with("signals.");
         if let Some(default) = field.schema.get("default").filter(|_| !of_one_signal) {
             let said = code(&row.default).and_then(|said| serde_json::from_str::<Json>(said).ok());
