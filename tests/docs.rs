@@ -166,8 +166,9 @@ fn commands_of((path, text): &(PathBuf, String)) -> usize {
     seen
 }
 
-/// What a shell prints for a command within a minute, with the binary on its `PATH`. It has a `/run` of its own, so that the
-/// default control socket of somebody else's instance is not in the way, and nothing that it started outlives it.
+/// What a shell prints for a command within a minute, with the binary on its `PATH`. It has a `/run` and
+/// a network of its own, so that somebody else's control socket or port is not in the way, and nothing that it started
+/// outlives it.
 fn shell(command: &str, dir: &Path) -> String {
     let bin = Path::new(support::BINARY).parent().unwrap();
     let output = Command::new("timeout")
@@ -183,7 +184,7 @@ fn shell(command: &str, dir: &Path) -> String {
             "--mount-proc",
             "--kill-child",
         ])
-        .args(["sh", "-c", &format!("mount -t tmpfs none /run && exec 2>&1 && {{ {command}\n}}")])
+        .args(["sh", "-c", &format!("mount -t tmpfs none /run && ip link set lo up && exec 2>&1 && {{ {command}\n}}")])
         .current_dir(dir)
         .env_clear()
         .env("PATH", format!("{}:{}", bin.display(), support::PATH))
