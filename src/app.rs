@@ -65,6 +65,7 @@ fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Ask { config, ask } => ask::ask(config, ask),
         Command::Check { file, json } => check(&file, json),
         Command::Show { file } => show(&file),
+        Command::Schema => Ok(print(&config::schema())),
     };
     done.unwrap_or_else(|Failed(exit, text)| {
         // Not for ever: before the loop runs, nobody could end a process that waits for a reader here (row 78).

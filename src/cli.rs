@@ -48,6 +48,8 @@ pub enum Command {
         /// The file.
         file: String,
     },
+    /// `config schema`
+    Schema,
 }
 
 /// What a running instance is asked for.
@@ -100,6 +102,8 @@ enum ConfigVerb {
     Check(CheckArgs),
     /// Print the configuration as it would be used, with every default, as JSON5; secrets are masked
     Show(ShowArgs),
+    /// Print the JSON Schema of configurations, for editors
+    Schema,
 }
 
 #[derive(Args)]
@@ -130,6 +134,7 @@ fn verb(program: &str, words: &[String]) -> Result<Command, UsageError> {
             Ok(Command::Check { file, json })
         }
         Ok(Verbs { verb: Verb::Config(ConfigVerb::Show(ShowArgs { file })) }) => Ok(Command::Show { file }),
+        Ok(Verbs { verb: Verb::Config(ConfigVerb::Schema) }) => Ok(Command::Schema),
         Err(error) if error.use_stderr() => Err(UsageError(error.render().to_string())),
         Err(error) => Ok(Command::Help(error.render().to_string())),
     }
@@ -291,6 +296,8 @@ Commands, as the first word:
     \tprint every problem of a configuration; exit 0 or 65
   config show FILE
     \tprint the configuration with every default as JSON5
+  config schema
+    \tprint the JSON Schema of configurations, for editors
 
 Examples:
   {program} -config /etc/containerpilot.json5
@@ -362,6 +369,7 @@ mod tests {
         assert_eq!(read(&["config", "check", "F"]), Ok(Command::Check { file: "F".into(), json: false }));
         assert_eq!(read(&["config", "check", "--json", "F"]), Ok(Command::Check { file: "F".into(), json: true }));
         assert_eq!(read(&["config", "show", "F"]), Ok(Command::Show { file: "F".into() }));
+        assert_eq!(read(&["config", "schema"]), Ok(Command::Schema));
         assert_eq!(read(&["-config", "F", "config", "check"]), Ok(run(Some("F"), &["config", "check"])));
         assert!(read(&["config", "chekc", "F"]).is_err());
         assert!(matches!(read(&["config", "--help"]), Ok(Command::Help(_))));

@@ -5,13 +5,16 @@
 //! Without the variable there is nothing to test, and the test says so and passes. A variable that names a folder without
 //! an index is a failure.
 
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test's way to fail")]
+
+#[path = "config_schema/validator.rs"]
+mod validator;
 
 use std::path::{Path, PathBuf};
 
 use containerpilot::config::diagnostic::{self, Diagnostic, Severity};
 use containerpilot::config::interfaces::Address;
-use containerpilot::config::{Context, LoadError, Outcome, Source, compile, read, template};
+use containerpilot::config::{Context, LoadError, Outcome, Source, compile, json5, read, schema, template};
 use containerpilot::env::Environment;
 use serde_json::Value as Json;
 
@@ -199,4 +202,31 @@ fn files_of_the_wrapper_are_refused_by_name() {
     for file in files {
         assert!(matches!(load(&corpus.folder.join(file)), Err(LoadError::Toml { .. })), "{file}");
     }
+}
+
+/// What an editor would say of these files: nothing, where the code takes them.
+#[test]
+fn files_of_version_3_that_are_taken_fit_the_schema() {
+    let Some(corpus) = Corpus::find() else { return };
+    let schema: Json = serde_json::from_str(&schema()).unwrap();
+    let mut wrong = Vec::new();
+    let (mut rendered, mut written) = (0, 0);
+    for case in corpus.cases(&["v3"]) {
+        let outcome = compile(&case.source, &case.context(), false);
+        for (text, count) in [(&case.rendered, &mut rendered), (&case.source.text, &mut written)] {
+            let Ok(tree) = json5::parse(text) else { continue };
+            let faults = validator::faults(&schema, &validator::json(&tree));
+            if outcome.plan.is_some() {
+                *count += 1;
+                if !faults.is_empty() {
+                    wrong.push(case.note(&faults.join(", ")));
+                }
+            } else if faults.is_empty() && errors(&outcome).iter().any(|e| e.message.starts_with("unknown key")) {
+                wrong.push(case.note(&format!("fits: {}", case.shown(&outcome))));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    // Most templates stand outside of texts, and such a file is no JSON5 as it is written.
+    assert_eq!((rendered, written), (194, 64));
 }

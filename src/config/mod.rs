@@ -7,6 +7,8 @@
 //!                          └────────────────────┴── report: every problem, mapped back to the source ┘
 //! ```
 //!
+//! What files may say is told to editors by `schema`, out of the same keys and words.
+//!
 //! Parse, don't validate: behind this room nobody asks a question of the file again. All problems are told at once,
 //! where they stand in the file as written (never in the rendered text, which may hold secrets), each with what was
 //! found and what is accepted. What the original would have said is kept beside it ([`Outcome::original`]).
@@ -28,12 +30,14 @@ mod decode;
 mod files;
 mod raw;
 mod report;
+mod schema;
 mod show;
 mod validate;
 
 pub use compile::{Outcome, compile};
 pub use context::Context;
 pub use load::{LoadError, Source, read};
+pub use schema::schema;
 pub use show::show;
 
 use diagnostic::Diagnostic;

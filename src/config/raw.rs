@@ -5,7 +5,9 @@
 
 mod consul;
 
-pub(super) use consul::{Consul, Extras, TaggedAddress, Tls, Weights, consul};
+pub(super) use consul::{
+    CONSUL, Consul, EXTRAS, Extras, TAGGED_ADDRESS, TLS, TaggedAddress, Tls, WEIGHTS, Weights, consul,
+};
 
 use super::decode::{Decoder, Field, Fields, Names};
 use super::diagnostic::Span;
@@ -48,21 +50,32 @@ pub(super) const JOB: Names = Names {
         "stoppingWaitEvent",
     ],
 };
-const HEALTH: Names = Names { fields: &["exec", "interval", "ttl", "timeout", "logging"], private: &[] };
-const WHEN: Names = Names { fields: &["source", "once", "each", "interval", "timeout"], private: &[] };
-const RAW_LOGGING: Names = Names { fields: &["raw"], private: &[] };
-const WATCH: Names =
+/// The keys of a job's `health`.
+pub(super) const HEALTH: Names = Names { fields: &["exec", "interval", "ttl", "timeout", "logging"], private: &[] };
+/// The keys of a job's `when`.
+pub(super) const WHEN: Names = Names { fields: &["source", "once", "each", "interval", "timeout"], private: &[] };
+/// The keys of the `logging` of a job or a check.
+pub(super) const RAW_LOGGING: Names = Names { fields: &["raw"], private: &[] };
+/// The keys of a watch.
+pub(super) const WATCH: Names =
     Names { fields: &["name", "interval", "tag", "dc", "filter"], private: &["serviceName", "discoveryService"] };
-const TELEMETRY: Names =
+/// The keys of `telemetry`.
+pub(super) const TELEMETRY: Names =
     Names { fields: &["port", "interfaces", "tags", "metrics"], private: &["MetricConfigs", "JobConfig", "addr"] };
-const METRIC: Names = Names {
+/// The keys of a metric.
+pub(super) const METRIC: Names = Names {
     fields: &["namespace", "subsystem", "name", "help", "type"],
     private: &["fullName", "metricType", "collector"],
 };
-const LOGGING: Names = Names { fields: &["level", "format", "output"], private: &[] };
-const CONTROL: Names = Names { fields: &["socket"], private: &[] };
-const RELOAD: Names = Names { fields: &["mode", "quiesce", "coalesce", "watch"], private: &[] };
-const BACKOFF: Names = Names { fields: &["free", "initial", "factor", "max", "healthyAfter", "jitter"], private: &[] };
+/// The keys of `logging` at the top.
+pub(super) const LOGGING: Names = Names { fields: &["level", "format", "output"], private: &[] };
+/// The keys of `control`.
+pub(super) const CONTROL: Names = Names { fields: &["socket"], private: &[] };
+/// The keys of `reload` as an object.
+pub(super) const RELOAD: Names = Names { fields: &["mode", "quiesce", "coalesce", "watch"], private: &[] };
+/// The keys of a job's `backoff` as an object.
+pub(super) const BACKOFF: Names =
+    Names { fields: &["free", "initial", "factor", "max", "healthyAfter", "jitter"], private: &[] };
 
 /// One job.
 #[derive(Debug, Default)]

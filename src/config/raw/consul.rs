@@ -5,17 +5,21 @@ use crate::config::decode::{Decoder, Field, Names};
 use crate::config::json5::{Member, Node, Value};
 use crate::config::report::Place;
 
-/// The last one is ours.
-const CONSUL: Names = Names { fields: &["address", "scheme", "token", "tls", "failingHeartbeat"], private: &[] };
-const TLS: Names =
+/// The keys of `consul` as an object. The last one is ours.
+pub(in crate::config) const CONSUL: Names =
+    Names { fields: &["address", "scheme", "token", "tls", "failingHeartbeat"], private: &[] };
+/// The keys of its `tls`.
+pub(in crate::config) const TLS: Names =
     Names { fields: &["cafile", "capath", "clientcert", "clientkey", "servername", "verify"], private: &[] };
-/// The last three are ours.
-const EXTRAS: Names = Names {
+/// The keys of a job's `consul`. The last three are ours.
+pub(in crate::config) const EXTRAS: Names = Names {
     fields: &["enableTagOverride", "deregisterCriticalServiceAfter", "meta", "taggedAddresses", "weights"],
     private: &[],
 };
-const TAGGED_ADDRESS: Names = Names { fields: &["address", "port"], private: &[] };
-const WEIGHTS: Names = Names { fields: &["passing", "warning"], private: &[] };
+/// The keys of one of `taggedAddresses` as an object.
+pub(in crate::config) const TAGGED_ADDRESS: Names = Names { fields: &["address", "port"], private: &[] };
+/// The keys of a job's `weights`.
+pub(in crate::config) const WEIGHTS: Names = Names { fields: &["passing", "warning"], private: &[] };
 
 /// The `consul` section as an object.
 #[derive(Debug, Default)]

@@ -44,7 +44,7 @@ pub(super) fn values(raw: Option<&raw::Logging>, report: &mut Report) -> Logging
 }
 
 /// The names of levels; `warning` is `warn`.
-const LEVELS: [(&str, Level); 7] = [
+pub(in crate::config) const LEVELS: [(&str, Level); 7] = [
     ("debug", Level::Debug),
     ("info", Level::Info),
     ("warn", Level::Warn),
@@ -72,21 +72,22 @@ fn level(text: &Text, report: &mut Report) -> Option<Level> {
     None
 }
 
+/// The names of formats.
+pub(in crate::config) const FORMATS: [(&str, LogFormat); 3] =
+    [("default", LogFormat::Default), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+
 fn format(text: &Text, report: &mut Report) -> Option<LogFormat> {
     let node = text.node.filter(|_| !text.text().is_empty())?;
-    match text.text().to_lowercase().as_str() {
-        "default" => Some(LogFormat::Default),
-        "text" => Some(LogFormat::Text),
-        "json" => Some(LogFormat::Json),
-        _ => {
-            let found = report.found(node);
-            let message = format!("logging.format: expected \"default\", \"text\" or \"json\", found {found}");
-            let rank = Rank(Step::LogValues, 0, 2);
-            let original = format!("Unknown log format '{}'", text.text());
-            report.add(Problem::error(rank, "logging.format", node.span, message).original(original));
-            None
-        }
+    let lower = text.text().to_lowercase();
+    if let Some((_, format)) = FORMATS.iter().find(|(name, _)| *name == lower) {
+        return Some(*format);
     }
+    let found = report.found(node);
+    let message = format!("logging.format: expected \"default\", \"text\" or \"json\", found {found}");
+    let rank = Rank(Step::LogValues, 0, 2);
+    let original = format!("Unknown log format '{}'", text.text());
+    report.add(Problem::error(rank, "logging.format", node.span, message).original(original));
+    None
 }
 
 fn output(text: &Text, report: &mut Report) -> Option<LogOutput> {

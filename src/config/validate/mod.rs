@@ -27,7 +27,14 @@ mod top;
 mod watches;
 mod when;
 
-pub(super) use when::spelt;
+// What the schema tells of is what is judged here.
+pub(super) use logging::{FORMATS, LEVELS};
+pub(super) use reload::MODES;
+pub(super) use service::STATUSES;
+pub(super) use signals::{ACTIONS, PASS, reserved};
+pub(super) use telemetry::KINDS;
+pub(super) use top::KNOWN;
+pub(super) use when::{DOCUMENTED, OTHER_SIGNAL, events, spelt};
 
 use super::context::Context;
 use super::json5::Node;

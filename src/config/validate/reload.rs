@@ -10,7 +10,8 @@ use crate::config::report::{Place, Rank, Report, Step};
 use crate::plan::{Reload, ReloadMode};
 
 /// The words for what it does.
-const MODES: [(&str, ReloadMode); 2] = [("reconcile", ReloadMode::Reconcile), ("restart", ReloadMode::Restart)];
+pub(in crate::config) const MODES: [(&str, ReloadMode); 2] =
+    [("reconcile", ReloadMode::Reconcile), ("restart", ReloadMode::Restart)];
 
 /// The longest wait: a reload that comes later is one that nobody remembers.
 const LONGEST: Duration = Duration::from_hours(1);

@@ -95,14 +95,17 @@ pub(super) fn check_name(judge: &mut Judge, rule: u8, key: &str, name: &str, nod
     }
 }
 
+/// The words for the status of a check.
+pub(in crate::config) const STATUSES: [(&str, CheckStatus); 3] =
+    [("passing", CheckStatus::Passing), ("warning", CheckStatus::Warning), ("critical", CheckStatus::Critical)];
+
 fn initial_status(raw: &Job, judge: &mut Judge) -> Option<CheckStatus> {
     let node = raw.initial_status_node?;
-    match raw.initial_status.value()?.as_str() {
-        "" => None,
-        "passing" => Some(CheckStatus::Passing),
-        "warning" => Some(CheckStatus::Warning),
-        "critical" => Some(CheckStatus::Critical),
-        _ => {
+    let word = raw.initial_status.value()?;
+    match STATUSES.iter().find(|(name, _)| name == word) {
+        Some((_, status)) => Some(*status),
+        None if word.is_empty() => None,
+        None => {
             let message = format!("expected \"passing\", \"warning\" or \"critical\", {}", judge.found(node));
             let job = raw.name.text();
             let original = format!("job[{job}].initialStatus must be one of 'passing', 'warning' or 'critical'");

@@ -18,7 +18,7 @@ pub(super) struct Signals<'n> {
 }
 
 /// What a signal may mean and one word says.
-const ACTIONS: [SignalAction; 6] = [
+pub(in crate::config) const ACTIONS: [SignalAction; 6] = [
     SignalAction::Terminate,
     SignalAction::ToggleMaintenance,
     SignalAction::ReopenLogs,
@@ -30,7 +30,8 @@ const ACTIONS: [SignalAction; 6] = [
 /// What a signal may mean, for messages.
 const ACCEPTED: &str = "\"terminate\", \"toggleMaintenance\", \"reopenLogs\", \"reload\", \"event\", \"ignore\" or { job: \"NAME\", signal: \"SIGHUP\" }";
 
-const PASS: Names = Names { fields: &["job", "signal"], private: &[] };
+/// The keys of what passes a signal on.
+pub(in crate::config) const PASS: Names = Names { fields: &["job", "signal"], private: &[] };
 
 /// Reads `signals`.
 pub(super) fn signals<'n>(node: Option<&'n Node>, report: &mut Report) -> Signals<'n> {
@@ -90,14 +91,7 @@ fn mappable(member: &Member, report: &mut Report) -> Option<Signal> {
         report.add(problem.help("names are like SIGHUP, SIGUSR1 or SIGWINCH"));
         return None;
     };
-    let why = match signal.name().as_str() {
-        "SIGKILL" | "SIGSTOP" => "no program can decide what it means",
-        "SIGCHLD" => "it tells us of the end of processes",
-        "SIGILL" | "SIGFPE" | "SIGSEGV" | "SIGBUS" | "SIGTRAP" | "SIGSYS" => {
-            "it tells of a fault in the program itself"
-        }
-        _ => return Some(signal),
-    };
+    let Some(why) = reserved(signal) else { return Some(signal) };
     report.add(Problem::error(
         Rank::OURS,
         &path,
@@ -105,6 +99,18 @@ fn mappable(member: &Member, report: &mut Report) -> Option<Signal> {
         format!("{path}: {} can't be mapped: {why}", signal.name()),
     ));
     None
+}
+
+/// Why nobody can say what this signal means, if so.
+pub(in crate::config) fn reserved(signal: Signal) -> Option<&'static str> {
+    match signal.name().as_str() {
+        "SIGKILL" | "SIGSTOP" => Some("no program can decide what it means"),
+        "SIGCHLD" => Some("it tells us of the end of processes"),
+        "SIGILL" | "SIGFPE" | "SIGSEGV" | "SIGBUS" | "SIGTRAP" | "SIGSYS" => {
+            Some("it tells of a fault in the program itself")
+        }
+        _ => None,
+    }
 }
 
 fn action<'n>(

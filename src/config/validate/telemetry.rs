@@ -182,28 +182,32 @@ fn metric(raw: &Metric, helps: &mut HashMap<String, String>, judge: &mut Judge) 
     Some(spec)
 }
 
+/// The words for the types of metrics.
+pub(in crate::config) const KINDS: [(&str, MetricKind); 4] = [
+    ("counter", MetricKind::Counter),
+    ("gauge", MetricKind::Gauge),
+    ("histogram", MetricKind::Histogram),
+    ("summary", MetricKind::Summary),
+];
+
 fn kind(raw: &Metric, judge: &mut Judge) -> Option<MetricKind> {
-    match raw.kind.text() {
-        "counter" => Some(MetricKind::Counter),
-        "gauge" => Some(MetricKind::Gauge),
-        "histogram" => Some(MetricKind::Histogram),
-        "summary" => Some(MetricKind::Summary),
-        other => {
-            if !raw.kind.field.is_bad() {
-                let message = "\"counter\", \"gauge\", \"histogram\" or \"summary\"";
-                let original = format!("invalid metric type: {other}");
-                let problem = match raw.kind.node {
-                    Some(node) => {
-                        let message = format!("expected {message}, {}", judge.found(node));
-                        judge.error(1, "type", node.span, message, original)
-                    }
-                    None => judge.error(1, "type", raw.span, format!("missing: expected {message}"), original),
-                };
-                judge.add(problem);
-            }
-            None
-        }
+    let word = raw.kind.text();
+    if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == word) {
+        return Some(*kind);
     }
+    if !raw.kind.field.is_bad() {
+        let message = "\"counter\", \"gauge\", \"histogram\" or \"summary\"";
+        let original = format!("invalid metric type: {word}");
+        let problem = match raw.kind.node {
+            Some(node) => {
+                let message = format!("expected {message}, {}", judge.found(node));
+                judge.error(1, "type", node.span, message, original)
+            }
+            None => judge.error(1, "type", raw.span, format!("missing: expected {message}"), original),
+        };
+        judge.add(problem);
+    }
+    None
 }
 
 fn is_metric_name(name: &str) -> bool {

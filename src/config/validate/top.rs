@@ -7,7 +7,7 @@ use crate::config::json5::{Member, Node, Value};
 use crate::config::report::{Place, Problem, Rank, Report, Step};
 
 /// The sections of v3, and ours (design §6). Their names are matched exactly.
-const KNOWN: [&str; 10] =
+pub(in crate::config) const KNOWN: [&str; 10] =
     ["consul", "logging", "stopTimeout", "control", "jobs", "watches", "telemetry", "signals", "exitCode", "reload"];
 
 /// What only a file of ContainerPilot 2 has.

@@ -43,10 +43,10 @@ pub(crate) fn spelt(code: EventCode) -> &'static str {
 }
 
 /// A second name of [`EventCode::Signal`].
-const OTHER_SIGNAL: &str = "SIGUSR2";
+pub(crate) const OTHER_SIGNAL: &str = "SIGUSR2";
 
 /// Those that people are told of; the others are internal to the original.
-const DOCUMENTED: usize = 11;
+pub(crate) const DOCUMENTED: usize = 11;
 
 fn event(name: &str) -> Option<EventCode> {
     let name = if name == OTHER_SIGNAL { "SIGHUP" } else { name };
