@@ -20,6 +20,8 @@
 
 pub mod client;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod routes_v3;
 mod server;
 mod socket;
