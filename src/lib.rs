@@ -9,7 +9,7 @@
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
 //! people and scripts ask on, `api` the words of its newer half, `telemetry` what monitoring sees, `http` the server below every socket that we answer on;
-//! `fuzzing` is where fuzzing comes in, in no release; `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf` and `number` are leaves. `tests/doors.rs` says which
+//! `fuzzing` is where fuzzing comes in, in no release; `file_watch` tells when the configuration may have changed; `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf` and `number` are leaves. `tests/doors.rs` says which
 //! room may name which.
 
 pub mod api;
@@ -24,6 +24,7 @@ pub mod duration;
 pub mod env;
 pub mod errno;
 pub mod exit;
+pub mod file_watch;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod http;

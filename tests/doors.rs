@@ -57,6 +57,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "duration",
             "env",
             "exit",
+            // `reload.watch`: its changes are inputs of the loop, like a signal's.
+            "file_watch",
             "handoff",
             "kept",
             "log",
@@ -78,6 +80,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("log", &["core", "duration", "errno", "kept", "plan"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
+    ("file_watch", &["errno", "leaf"]),
     ("core", &["duration", "plan"]),
     ("plan", &[]),
     ("duration", &[]),
