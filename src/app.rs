@@ -4,6 +4,7 @@ mod ask;
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +22,7 @@ use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::control::Control;
 use crate::core;
 use crate::discovery::Discovery;
-use crate::driver::{Driver, Reloader, Reread};
+use crate::driver::{Driver, Reading, Reloader, Reread};
 use crate::env::Environment;
 use crate::exit::Exit;
 use crate::kept::Kept;
@@ -129,26 +130,42 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
     let control = control_of(&plan, &mut env)?;
     let discovery = discovery_of(&plan)?;
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
-    let reloader = reloader_of(source.origin.clone());
+    let reloader = reloader_of(&source);
     drop((source, diagnostics));
     run_plan(&plan, env, log, discovery, control, reloader)
 }
 
 /// What reads the same file again. Its path is looked up anew, so that a file that was put in its place is the new one.
-fn reloader_of(path: String) -> Reloader {
-    Arc::new(move |env| {
-        let source = config::read(&path).map_err(|error| vec![error.to_string()])?;
-        let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
-        let line = |problem| diagnostic::one_line(problem, &source.origin, &source.text);
-        match plan {
-            Some(plan) => {
-                // The files of TLS are found out to be unusable only here.
-                let discovery = discovery_of(&plan).map_err(|Failed(_, text)| vec![text.trim_end().to_owned()])?;
-                Ok(Reread { plan, warnings: diagnostics.iter().map(line).collect(), discovery })
-            }
-            None => Err(diagnostics.iter().filter(|problem| problem.severity == Severity::Error).map(line).collect()),
+fn reloader_of(source: &Source) -> Reloader {
+    let path = source.origin.clone();
+    let read = move |env, known| {
+        let source = config::read(&path).map_err(|error| error.to_string());
+        let fingerprint = fingerprint(source.as_ref().map_or_else(String::as_str, |source| source.text.as_str()));
+        let judge = || judged(&source.map_err(|line| vec![line])?, env);
+        Reading { fingerprint, judged: (known != Some(fingerprint)).then(judge) }
+    };
+    Reloader { path: source.origin.clone().into(), fingerprint: fingerprint(&source.text), read: Arc::new(read) }
+}
+
+/// Tells one text from another, without keeping it.
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a text that was read again means, or everything that is wrong with it.
+fn judged(source: &Source, env: Environment) -> Result<Reread, Vec<String>> {
+    let Outcome { plan, diagnostics, .. } = config::compile(source, &Context::of_this_host(env), false);
+    let line = |problem| diagnostic::one_line(problem, &source.origin, &source.text);
+    match plan {
+        Some(plan) => {
+            // The files of TLS are found out to be unusable only here.
+            let discovery = discovery_of(&plan).map_err(|Failed(_, text)| vec![text.trim_end().to_owned()])?;
+            Ok(Reread { plan, warnings: diagnostics.iter().map(line).collect(), discovery })
         }
-    })
+        None => Err(diagnostics.iter().filter(|problem| problem.severity == Severity::Error).map(line).collect()),
+    }
 }
 
 /// The control socket, and its place for every child.

@@ -24,7 +24,7 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
 use self::reload::Reloads;
-pub use self::reload::{Refused, Reloader, Request, Reread, Until};
+pub use self::reload::{Reading, Refused, Reloader, Request, Reread, Until};
 use self::running::{Runs, deliver};
 use crate::control::Control;
 use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Timer, World};
@@ -145,6 +145,7 @@ impl Driver {
         if let Some(telemetry) = &mut self.telemetry {
             telemetry.serve();
         }
+        self.watch_file();
         // The first jobs run. What made them out of a text is not needed any more.
         process::release_startup_pages();
         while self.exit.is_none() {
@@ -175,7 +176,7 @@ impl Driver {
             () = asked::news(self.control.as_mut()) => {}
             () = services::news(self.discovery.as_mut()) => {}
             () = observed::asked(self.telemetry.as_mut()) => {}
-            read = self.reloads.read() => self.on_read(read),
+            news = self.reloads.news() => self.on_news(news),
             result = self.outputs.ready(), if !self.log_is_full => if let Err(error) = result {
                 error!("can't wait for the output of jobs: {error}");
             },

@@ -9,8 +9,9 @@
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
 //! people and scripts ask on, `api` the words of its newer half, `kept` the last lines and events for who asks later,
-//! `telemetry` what monitoring sees, `http` the server below every socket that we answer on; `exit` names our exit statuses,
-//! `env`, `duration`, `errno`, `leaf`, `nearest` and `number` are leaves. `tests/doors.rs` says which room may name which.
+//! `telemetry` what monitoring sees, `http` the server below every socket that we answer on; `file_watch` tells when the
+//! configuration may have changed; `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf`, `nearest` and
+//! `number` are leaves. `fuzzing` is where fuzzing comes in, in no release. `tests/doors.rs` says which room may name which.
 
 pub mod api;
 pub mod app;
@@ -24,6 +25,9 @@ pub mod duration;
 pub mod env;
 pub mod errno;
 pub mod exit;
+pub mod file_watch;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 pub mod kept;
 pub mod leaf;

@@ -182,8 +182,13 @@ fn reload(reload: &Reload) -> Item {
         ReloadMode::Reconcile => "reconcile",
         ReloadMode::Restart => "restart",
     };
-    let Reload { quiesce, coalesce, .. } = reload;
-    object([("mode", Item::text(mode)), ("quiesce", duration(*quiesce)), ("coalesce", duration(*coalesce))])
+    let Reload { quiesce, coalesce, watch, .. } = reload;
+    object([
+        ("mode", Item::text(mode)),
+        ("quiesce", duration(*quiesce)),
+        ("coalesce", duration(*coalesce)),
+        ("watch", Item::switch(*watch)),
+    ])
 }
 
 fn job(job: &JobSpec) -> Item {

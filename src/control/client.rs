@@ -216,7 +216,7 @@ fn receive(stream: &UnixStream, answer: &mut Vec<u8>, deadline: Instant) -> io::
 }
 
 /// The status and the body of an answer, without the white space around it.
-fn parse(answer: &[u8]) -> Option<(u16, String)> {
+pub(super) fn parse(answer: &[u8]) -> Option<(u16, String)> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let line = head.strip_prefix("HTTP/1.")?;

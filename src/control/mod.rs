@@ -23,6 +23,8 @@
 
 pub mod client;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod routes_v3;
 mod routes_v4;
 mod server;

@@ -37,6 +37,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use self::consul::Client;
 pub use self::consul::DiscoveryError;
+#[cfg(any(test, fuzzing))]
+pub use self::consul::fuzz;
 use crate::core::{Input, JobId, Report, WatchId};
 use crate::leaf;
 use crate::plan::{CheckStatus, Consul, ServiceSpec, WatchSpec};

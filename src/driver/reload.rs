@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! signal, control ─► ask_reload ─► a thread reads, renders and judges ─┬─ bad: told, nothing changes (reliability row 70)
-//!                                                                      └─ good ─► Input::Reload ─► … ─► Reconfigure,
+//! file ─► if its text is another ──┘                                   └─ good ─► Input::Reload ─► … ─► Reconfigure,
 //!                                                                                                       Reloaded
 //! ```
 //!
@@ -10,7 +10,10 @@
 //! that is an error to tell, while the pool of the runtime would panic (row 25). There is one at a time; whoever asks
 //! meanwhile is served by the next reading, since the file may have changed.
 
+mod file;
+
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -23,11 +26,26 @@ use crate::env::Environment;
 use crate::plan::{Consul, Control, Logging, Plan};
 use crate::process;
 
-/// Reads the configuration again, with this environment for its template.
-///
-/// # Errors
-/// Everything that is wrong with it, a line each, with its place.
-pub type Reloader = Arc<dyn Fn(Environment) -> Result<Reread, Vec<String>> + Send + Sync>;
+/// What reads the configuration again.
+#[derive(Clone)]
+pub struct Reloader {
+    /// The file, which `reload.watch` watches.
+    pub path: PathBuf,
+    /// Which text of it is in force.
+    pub fingerprint: u64,
+    /// Reads it again, with this environment for its template. With a fingerprint it does not look further when that is
+    /// the text's.
+    pub read: Arc<dyn Fn(Environment, Option<u64>) -> Reading + Send + Sync>,
+}
+
+/// What a reading came to.
+#[derive(Debug)]
+pub struct Reading {
+    /// The same for the same text; where there is none, for the same reason.
+    pub fingerprint: u64,
+    /// What it means, or everything that is wrong with it, a line each, with its place. `None` where nobody looked.
+    pub judged: Option<Result<Reread, Vec<String>>>,
+}
 
 /// A configuration that was read again and is good.
 #[derive(Debug)]
@@ -69,17 +87,40 @@ pub struct Request {
     pub answer: oneshot::Sender<Result<Summary, Refused>>,
 }
 
-/// What a reading came to; nothing where the thread died.
-pub(super) type Read = Option<Result<Reread, Vec<String>>>;
+/// What the thread gives: a reading, and which places of the file can't be watched.
+type Given = Box<(Reading, Result<(), String>)>;
+
+/// Nothing where the thread died.
+pub(super) type Read = Option<Given>;
+
+/// What wakes the loop.
+pub(super) enum News {
+    /// The reading is done.
+    Read(Read),
+    /// The file may have changed.
+    File,
+}
+
+/// Whether what is read is to be followed, and not only judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    #[default]
+    No,
+    /// If the text is another than that of the last reading that was to be followed.
+    IfChanged,
+    Yes,
+}
 
 /// What is read again, and what of the plan in force is compared with the next one here.
 pub(super) struct Reloads {
     reloader: Reloader,
-    reading: Option<oneshot::Receiver<Result<Reread, Vec<String>>>>,
-    /// What is read is to be followed, not only judged.
-    wanted: bool,
-    /// Likewise of the reading after this one.
-    wanted_since: bool,
+    reading: Option<oneshot::Receiver<Given>>,
+    /// Of this reading.
+    wanted: Wanted,
+    /// Of the one after it.
+    wanted_since: Wanted,
+    /// What the plan says of the file, and what watches it.
+    file: file::File,
     /// Those whom this reading answers, or whose waiting for the end begins with it.
     asked: Vec<Request>,
     /// Those who asked since it began.
@@ -101,8 +142,9 @@ impl Reloads {
         Self {
             reloader,
             reading: None,
-            wanted: false,
-            wanted_since: false,
+            wanted: Wanted::No,
+            wanted_since: Wanted::No,
+            file: file::File::new(plan.reload.watch),
             asked: Vec::new(),
             asked_since: Vec::new(),
             waiting: Vec::new(),
@@ -120,11 +162,19 @@ impl Reloads {
         self.consul.as_ref().map(|consul| consul.address.as_str())
     }
 
-    /// Waits for the end of the reading; for ever if there is none. Cancel safe.
-    pub(super) async fn read(&mut self) -> Read {
-        match &mut self.reading {
-            Some(reading) => reading.await.ok(),
-            None => std::future::pending().await,
+    /// Waits for the end of the reading, or for a change of the file; for ever if nothing can come. Cancel safe.
+    pub(super) async fn news(&mut self) -> News {
+        let Self { reading, file, .. } = self;
+        let read = async {
+            match reading {
+                Some(reading) => reading.await.ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read => News::Read(read),
+            () = file.changed() => News::File,
         }
     }
 }
@@ -138,10 +188,14 @@ impl Driver {
             self.refuse_when_stopping();
             return;
         }
+        let judged = request.as_ref().is_some_and(|request| request.until == Until::Judged);
+        self.ask_reading(if judged { Wanted::No } else { Wanted::Yes }, request);
+    }
+
+    fn ask_reading(&mut self, wanted: Wanted, request: Option<Request>) {
         let reloads = &mut self.reloads;
-        let wanted = request.as_ref().is_none_or(|request| request.until != Until::Judged);
         if reloads.reading.is_some() {
-            reloads.wanted_since |= wanted;
+            reloads.wanted_since = reloads.wanted_since.max(wanted);
             reloads.asked_since.extend(request);
             return;
         }
@@ -152,10 +206,20 @@ impl Driver {
 
     fn begin_reading(&mut self) {
         let (sender, receiver) = oneshot::channel();
-        let (reloader, env) = (Arc::clone(&self.reloads.reloader), self.env.clone());
+        let reloads = &self.reloads;
+        let (read, env) = (Arc::clone(&reloads.reloader.read), self.env.clone());
+        // Nobody else wants to know.
+        let only_another = reloads.wanted == Wanted::IfChanged && reloads.asked.is_empty();
+        let known = only_another.then_some(reloads.reloader.fingerprint);
+        let watched = reloads.file.watched();
         // As much stack as the first reading had.
         let thread = std::thread::Builder::new().name("reload".to_owned()).stack_size(8 << 20);
-        match thread.spawn(move || drop(sender.send(reloader(env)))) {
+        let reading = move || {
+            // Before the reading, so that nothing is missed after it.
+            let seen = watched.map_or(Ok(()), |watched| watched.renew());
+            drop(sender.send(Box::new((read(env, known), seen))));
+        };
+        match thread.spawn(reading) {
             Ok(_) => self.reloads.reading = Some(receiver),
             Err(error) => self.refuse(&[format!("no thread to read the configuration on: {error}")]),
         }
@@ -176,6 +240,9 @@ impl Driver {
     /// Whether a reading is done, when something else has woken the loop.
     pub(super) fn hear_of_reading(&mut self) {
         self.refuse_when_stopping();
+        if self.reloads.file.take() {
+            self.file_changed();
+        }
         let Some(reading) = &mut self.reloads.reading else { return };
         match reading.try_recv() {
             Ok(read) => self.on_read(Some(read)),
@@ -184,22 +251,50 @@ impl Driver {
         }
     }
 
+    pub(super) fn on_news(&mut self, news: News) {
+        match news {
+            News::Read(read) => self.on_read(read),
+            News::File => self.file_changed(),
+        }
+    }
+
     pub(super) fn on_read(&mut self, read: Read) {
         self.reloads.reading = None;
         match read {
-            Some(Ok(reread)) => self.accept(reread),
-            Some(Err(errors)) => self.refuse(&errors),
+            Some(read) => {
+                let (reading, seen) = *read;
+                self.reloads.file.seen(seen);
+                self.judged(reading);
+            }
             None => self.refuse(&["internal error while the configuration was read".to_owned()]),
         }
         let reloads = &mut self.reloads;
         reloads.wanted = std::mem::take(&mut reloads.wanted_since);
         reloads.asked = std::mem::take(&mut reloads.asked_since);
-        if reloads.wanted || !reloads.asked.is_empty() {
+        if reloads.wanted != Wanted::No || !reloads.asked.is_empty() {
             self.begin_reading();
         }
     }
 
-    fn accept(&mut self, reread: Reread) {
+    fn judged(&mut self, Reading { fingerprint, judged }: Reading) {
+        let reloads = &mut self.reloads;
+        let follow = match reloads.wanted {
+            Wanted::No => false,
+            Wanted::IfChanged => reloads.reloader.fingerprint != fingerprint,
+            Wanted::Yes => true,
+        };
+        if follow {
+            // Also of one that is wrong: it is not told again before it is another.
+            reloads.reloader.fingerprint = fingerprint;
+        }
+        match judged {
+            Some(Ok(reread)) => self.accept(reread, follow),
+            Some(Err(errors)) => self.refuse(&errors),
+            None => debug!("the configuration file has the text that it had: nothing to reload"),
+        }
+    }
+
+    fn accept(&mut self, reread: Reread, follow: bool) {
         self.refuse_when_stopping();
         let summary = self.world.preview(&reread.plan);
         for request in std::mem::take(&mut self.reloads.asked) {
@@ -208,7 +303,7 @@ impl Driver {
                 Until::Done => self.reloads.waiting.push(request),
             }
         }
-        if self.reloads.wanted && self.world.takes_reloads() {
+        if follow && self.world.takes_reloads() {
             debug!("the configuration is read again and good: it is followed after the quiet period");
             self.reload(reread);
         }
@@ -249,6 +344,8 @@ impl Driver {
         self.export_addresses(plan);
         self.change_consul(plan);
         self.change_telemetry(plan);
+        self.reloads.file.wanted = plan.reload.watch;
+        self.watch_file();
     }
 
     /// A reload is done: those who waited for that are told, when no other one is on its way.

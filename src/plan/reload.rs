@@ -13,11 +13,18 @@ pub struct Reload {
     pub quiesce: Duration,
     /// … but never longer than this since somebody first asked.
     pub coalesce: Duration,
+    /// A change of the configuration file asks for one.
+    pub watch: bool,
 }
 
 impl Default for Reload {
     fn default() -> Self {
-        Self { mode: ReloadMode::Reconcile, quiesce: Duration::from_millis(500), coalesce: Duration::from_secs(5) }
+        Self {
+            mode: ReloadMode::Reconcile,
+            quiesce: Duration::from_millis(500),
+            coalesce: Duration::from_secs(5),
+            watch: false,
+        }
     }
 }
 

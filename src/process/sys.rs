@@ -124,8 +124,11 @@ pub(super) fn seal_descriptors() {
     }
 }
 
-/// Puts a descriptor on the runtime, for reading.
-pub(super) fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// Puts a descriptor on the runtime, for reading. Within a runtime.
+///
+/// # Errors
+/// No memory for that, or it is none that can be waited for.
+pub fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` inside the `AsyncFd` stays open and the same as long as that lives.
     Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
 }

@@ -107,7 +107,6 @@ fn what_is_out_of_range_is_refused_by_both() {
         "exitCode: \"no\"".to_owned(),
         "reload: \"no\"".to_owned(),
         "reload: { mode: \"no\" }".to_owned(),
-        "reload: { watch: true }".to_owned(),
         "reload: { quiesce: -1 }".to_owned(),
         "logging: { level: \"LOUD\" }".to_owned(),
         "logging: { format: \"xml\" }".to_owned(),

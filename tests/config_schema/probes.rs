@@ -20,7 +20,6 @@ const STRICTER: &[(&str, &[&str], &str)] = &[
         "the one number that is a duration without a unit",
     ),
     ("telemetry.interfaces", &["{}"], "an empty object for an empty list"),
-    ("reload.watch", &["\"\"", "\"0\"", "0"], "an editor need not know other words for the only one"),
 ];
 
 const TEMPLATE: &str = "{{ .X }}";

@@ -12,6 +12,7 @@ mod support;
 mod told;
 
 mod consul;
+mod file;
 mod reconcile;
 mod refused;
 

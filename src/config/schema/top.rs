@@ -1,8 +1,8 @@
 //! The top level and its small sections.
 
 use super::kind::{
-    NOTHING, OFF, TEMPLATE, any_case, either, interfaces, list, matching, name, objects, one_of, path, templated, text,
-    wait, whole, word, word_or,
+    TEMPLATE, any_case, either, interfaces, list, matching, name, objects, one_of, path, switch, templated, text, wait,
+    whole, word, word_or,
 };
 use super::{Field, consul, jobs, known, object};
 use crate::config::raw;
@@ -207,9 +207,9 @@ fn reload() -> String {
                 r#""default": "5s", "examples": ["10s"]"#,
             ),
             "watch" => (
-                either(&[OFF.to_owned(), NOTHING.to_owned()]),
-                "The file is not watched: only `false` is taken. New in 4.0.",
-                r#""default": false, "examples": [false]"#,
+                switch(),
+                "A change of the file is a reload, too. New in 4.0.",
+                r#""default": false, "examples": [true]"#,
             ),
             _ => return None,
         };

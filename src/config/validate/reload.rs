@@ -61,12 +61,8 @@ fn parts(raw: &raw::Reload, judge: &mut Judge) -> Reload {
         let problem = judge.our_error("coalesce", node.span, "shorter than the quiet period, `quiesce`");
         judge.add(problem);
     }
-    if let Field::Given(true, span) = raw.watch {
-        let message = "this version does not watch the file: it can only be false";
-        let problem = judge.our_error("watch", span, message);
-        judge.add(problem.help("a signal can ask for a reload: signals: { SIGHUP: \"reload\" }"));
-    }
-    Reload { mode, quiesce, coalesce }
+    let watch = matches!(raw.watch, Field::Given(true, _));
+    Reload { mode, quiesce, coalesce, watch }
 }
 
 /// A length up to an hour; 0 waits for nobody.
@@ -115,6 +111,12 @@ mod tests {
     }
 
     #[test]
+    fn the_file_is_watched_only_if_that_is_said() {
+        assert!(!reload_of("{}").watch && !reload_of("\"restart\"").watch && !reload_of("{ watch: null }").watch);
+        assert_eq!(reload_of("{ watch: true }"), Reload { watch: true, ..Reload::default() });
+    }
+
+    #[test]
     fn what_can_not_be_is_refused() {
         let refused = |text: &str, want: &str| {
             let said = said(&outcome(&format!("{{ reload: {text}, jobs: [ {{ name: \"a\" }} ] }}")));
@@ -125,7 +127,7 @@ mod tests {
         refused("{ mode: \"\" }", "reload.mode: expected \"reconcile\" or \"restart\", found \"\"");
         refused("{ quiesce: \"-1s\" }", "reload.quiesce: expected a time from 0 to \"1h\", found \"-1s\"");
         refused("{ coalesce: \"100ms\" }", "reload.coalesce: shorter than the quiet period, `quiesce`");
-        refused("{ watch: true }", "reload.watch: this version does not watch the file: it can only be false");
+        refused("{ watch: {} }", "reload.watch: expected true or false, found an object");
         refused("{ wait: 1 }", "reload.wait: unknown key `wait` in reload");
     }
 }

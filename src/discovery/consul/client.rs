@@ -27,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// The most that is read of an answer (reliability row 62).
 const LARGEST: usize = 8 * 1024 * 1024;
 /// The most that is said of an answer that is no success.
-const LARGEST_SAID: usize = 200;
+pub(super) const LARGEST_SAID: usize = 200;
 /// The most that is read of such an answer, so that a token in it is seen whole and taken out.
 const LARGEST_REFUSAL: usize = 4096;
 /// So many agent calls at a time: Consul takes 200 connections of one address. One that hangs for half a minute has that
@@ -320,13 +320,13 @@ fn request(call: &Call, token: Option<&Secret>) -> Result<reqwest::Request, Call
 }
 
 /// A header's value. One that can't be sent is not repeated.
-fn header(name: &str, value: &str) -> Result<HeaderValue, CallError> {
+pub(super) fn header(name: &str, value: &str) -> Result<HeaderValue, CallError> {
     let unusable = |_| CallError::Unusable(format!("the value for the header {name} holds what no header can"));
     HeaderValue::from_str(value).map_err(unusable)
 }
 
 /// The beginning of a body for a message. A server that repeats our token is not repeated.
-fn one_line(body: &[u8], token: Option<&Secret>) -> String {
+pub(super) fn one_line(body: &[u8], token: Option<&Secret>) -> String {
     let mut text = String::from_utf8_lossy(body).into_owned();
     if let Some(token) = token {
         text = text.replace(token.expose(), "***");

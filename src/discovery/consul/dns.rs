@@ -27,7 +27,12 @@ use super::file::SmallFile;
 use crate::discovery::pace::now;
 
 mod config;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod message;
+
+#[cfg(any(test, fuzzing))]
+pub(super) use self::fuzz::fuzz;
 
 /// So many lookups at a time (reliability row 56).
 const AT_A_TIME: usize = 4;

@@ -18,6 +18,8 @@ mod dns;
 mod error;
 mod explain;
 mod file;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod tls;
 mod token;
 mod types;
@@ -25,4 +27,6 @@ mod types;
 pub(super) use client::{Client, Limit};
 pub(super) use error::CallError;
 pub use error::DiscoveryError;
+#[cfg(any(test, fuzzing))]
+pub use fuzz::fuzz;
 pub(super) use types::{HealthQuery, Wait, registration, update};

@@ -70,11 +70,16 @@ impl TokenFile {
         let path = self.file.path().display();
         let unusable = |error: &io::Error| CallError::Unusable(format!("the token file {path} can't be read: {error}"));
         let bytes = self.file.read(PATIENCE).await.map_err(|error| unusable(&error))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| unusable(&io::ErrorKind::InvalidData.into()))?.trim();
-        let token = (!text.is_empty()).then(|| Secret::new(text));
+        let token = of_file(&bytes).map_err(|error| unusable(&error))?;
         (*self.read.lock().unwrap_or_else(PoisonError::into_inner)).clone_from(&token);
         Ok(token)
     }
+}
+
+/// The token that a file with these bytes holds.
+pub(super) fn of_file(bytes: &[u8]) -> io::Result<Option<Secret>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?.trim();
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ fn plan(names: &[&str]) -> Plan {
     compile(&Source { origin: "f".to_owned(), text }, &Context::default(), false).plan.unwrap()
 }
 
+/// Another for another file.
+fn fingerprint(file: &Result<Plan, Vec<String>>) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    format!("{file:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A loop with a job `a` whose configuration is read as the jobs say, or is wrong.
 struct Bench {
     driver: Driver,
@@ -34,10 +42,17 @@ impl Bench {
         let file = Arc::new(Mutex::new(Ok(plan(&["a"]))));
         let reloader: Reloader = {
             let file = Arc::clone(&file);
-            Arc::new(move |_| {
-                let plan = file.lock().unwrap().clone()?;
-                Ok(Reread { plan, warnings: Vec::new(), discovery: None })
-            })
+            let read = move |_, known| {
+                let file = file.lock().unwrap().clone();
+                let fingerprint = fingerprint(&file);
+                let reread = |plan| Reread { plan, warnings: Vec::new(), discovery: None };
+                Reading { fingerprint, judged: (known != Some(fingerprint)).then(|| file.map(reread)) }
+            };
+            Reloader {
+                path: dir.path().join("none"),
+                fingerprint: fingerprint(&Ok(plan(&["a"]))),
+                read: Arc::new(read),
+            }
         };
         let mut driver = Driver::new(&plan(&["a"]), Environment::default(), log, None, None, reloader).unwrap();
         driver.inbox.push_back(Input::Start);
@@ -57,8 +72,8 @@ impl Bench {
 
     /// Lets the reading that is under way end, and what follows from it.
     async fn read(&mut self) {
-        let read = timeout(Duration::from_secs(30), self.driver.reloads.read()).await.unwrap();
-        self.driver.on_read(read);
+        let news = timeout(Duration::from_secs(30), self.driver.reloads.news()).await.unwrap();
+        self.driver.on_news(news);
         self.driver.take_turn();
     }
 
@@ -110,11 +125,11 @@ async fn f70_who_asks_is_told_all_errors_and_nothing_changes() {
 async fn who_asks_during_a_reading_is_served_by_the_next_one() {
     let mut bench = Bench::new();
     let mut first = bench.ask(Until::Accepted);
-    let read = bench.driver.reloads.read().await;
+    let news = bench.driver.reloads.news().await;
     bench.write(Ok(plan(&["b"])));
     let mut second = bench.ask(Until::Judged);
     bench.driver.ask_reload(None);
-    bench.driver.on_read(read);
+    bench.driver.on_news(news);
     assert_eq!(first.try_recv().unwrap().unwrap().unchanged, 1);
     assert!(second.try_recv().is_err());
     bench.read().await;
@@ -142,9 +157,55 @@ async fn f71_when_everything_stops_everybody_is_refused_at_once() {
 #[tokio::test]
 async fn a_panic_while_it_is_read_is_an_answer_too() {
     let mut bench = Bench::new();
-    bench.driver.reloads.reloader = Arc::new(|_| panic!("on purpose"));
+    bench.driver.reloads.reloader.read = Arc::new(|_, _| panic!("on purpose"));
     let mut answer = bench.ask(Until::Accepted);
     bench.read().await;
     let Err(Refused::Invalid(lines)) = answer.try_recv().unwrap() else { panic!("refused") };
     assert_eq!(lines, ["internal error while the configuration was read"]);
+}
+
+#[tokio::test]
+async fn a_changed_file_is_followed_once_and_a_touched_one_not_at_all() {
+    let mut bench = Bench::new();
+    bench.driver.file_changed();
+    bench.read().await;
+    assert!(!bench.driver.world.is_reloading(), "it is as at the start");
+
+    bench.write(Ok(plan(&["b"])));
+    bench.driver.file_changed();
+    bench.read().await;
+    assert!(bench.driver.world.is_reloading());
+    bench.quiet();
+    assert_eq!(bench.jobs(), ["b"]);
+
+    bench.driver.file_changed();
+    bench.read().await;
+    assert!(!bench.driver.world.is_reloading());
+    // Who asks himself is served, whatever the text.
+    bench.driver.ask_reload(None);
+    bench.read().await;
+    assert!(bench.driver.world.is_reloading());
+}
+
+#[tokio::test]
+async fn a_question_meanwhile_does_not_hide_a_change_of_the_file() {
+    let mut bench = Bench::new();
+    bench.write(Ok(plan(&["b"])));
+    let mut judged = bench.ask(Until::Judged);
+    bench.read().await;
+    assert!(judged.try_recv().unwrap().is_ok());
+    bench.driver.file_changed();
+    bench.read().await;
+    assert!(bench.driver.world.is_reloading(), "it was judged, but not followed");
+}
+
+#[tokio::test]
+async fn a_file_that_is_mended_to_what_it_was_is_told() {
+    let mut bench = Bench::new();
+    for file in [Err(vec!["f:1:1: one".to_owned()]), Ok(plan(&["a"]))] {
+        bench.write(file);
+        bench.driver.file_changed();
+        bench.read().await;
+    }
+    assert!(bench.driver.world.is_reloading(), "one line says that all is well again");
 }
