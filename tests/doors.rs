@@ -78,7 +78,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("log", &["core", "duration", "errno", "kept", "plan"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
-    ("core", &["duration", "plan"]),
+    // Numbers only to count: `2 jobs`.
+    ("core", &["duration", "number", "plan"]),
     ("plan", &[]),
     ("duration", &[]),
     ("env", &[]),
