@@ -8,7 +8,7 @@
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
-//! people and scripts ask on, `api` the words of its newer half, `telemetry` what monitoring sees, `http` the server below every socket that we answer on;
+//! people and scripts ask on, `api` the words of its newer half, `console` what asks there for the operator, `telemetry` what monitoring sees, `http` the server below every socket that we answer on;
 //! `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf` and `number` are leaves. `tests/doors.rs` says which
 //! room may name which.
 
@@ -16,6 +16,7 @@ pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod core;
 pub mod discovery;

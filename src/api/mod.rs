@@ -187,6 +187,22 @@ pub struct Done {
     pub jobs: Vec<Job>,
 }
 
+/// `GET /v4/jobs/{name}`: all jobs of that name, which mostly is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Jobs {
+    /// In file order.
+    pub jobs: Vec<Job>,
+}
+
+/// What was done where nothing else is to be told: `POST /v4/shutdown`, `/v4/logs/reopen`, `/v4/jobs/{name}/reopen-logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    /// A sentence without a full stop.
+    pub said: String,
+}
+
 /// `GET /v4/env`: the variables that a job would be started with, but for those that tell one who was not set by us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
