@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Failed, Host};
@@ -140,8 +140,14 @@ fn is_fine(code: u16) -> bool {
     (200..300).contains(&code)
 }
 
-/// The answer as a type, or the refusal that it is.
-fn understood<T: DeserializeOwned>(mut heard: Heard) -> Result<Given<T>, Failed> {
+/// The answer as a type, or the refusal that it is. What does not depend on the type stands in functions of its own, which
+/// are in the binary once.
+fn understood<T: DeserializeOwned>(heard: Heard) -> Result<Given<T>, Failed> {
+    let (json, place) = json(heard)?;
+    typed(json, &place)
+}
+
+fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
     if !is_fine(heard.answer.code) {
         return Err(refused(heard));
     }
@@ -149,10 +155,14 @@ fn understood<T: DeserializeOwned>(mut heard: Heard) -> Result<Given<T>, Failed>
     whole.map_err(|error| broken(&heard.place, &error))?;
     let json: Value = serde_json::from_slice(&body).map_err(|error| puzzled(&heard.place, &error))?;
     // One that came late, when the status was sent already.
-    if let Some(error) = refusal(&json) {
-        return Err(Failed::Refused(error));
+    match refusal(&json) {
+        Some(error) => Err(Failed::Refused(error)),
+        None => Ok((json, heard.place)),
     }
-    let value = T::deserialize(&json).map_err(|error| puzzled(&heard.place, &error))?;
+}
+
+fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<Given<T>, Failed> {
+    let value = T::deserialize(&json).map_err(|error| puzzled(place, &error))?;
     Ok(Given { value, json })
 }
 
@@ -200,9 +210,9 @@ pub(super) struct Lines {
 
 /// What comes next.
 #[derive(Debug)]
-pub(super) enum Next<T> {
-    /// A line.
-    Line(Given<T>),
+pub(super) enum Next {
+    /// A line, which is [`Lines::typed`] yet.
+    Line(Value),
     /// Lines that are no more.
     Lost(Given<Lost>),
     /// Nothing new; the server lives.
@@ -213,7 +223,7 @@ pub(super) enum Next<T> {
 
 impl Lines {
     /// Waits for the next line.
-    pub(super) fn next<T: DeserializeOwned>(&mut self) -> Result<Next<T>, Failed> {
+    pub(super) fn next(&mut self) -> Result<Next, Failed> {
         let mut line = Vec::new();
         let read = self.source.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
         match read {
@@ -233,17 +243,19 @@ impl Lines {
         if line.is_empty() {
             return Ok(Next::Alive);
         }
-        let puzzled = |error| puzzled(&self.place, &error);
-        let json: Value = serde_json::from_slice(line).map_err(puzzled)?;
+        let json: Value = serde_json::from_slice(line).map_err(|error| puzzled(&self.place, &error))?;
         if let Some(error) = refusal(&json) {
             return Err(Failed::Refused(error));
         }
         if json.get("dropped").is_some() {
-            let value = Lost::deserialize(&json).map_err(puzzled)?;
-            return Ok(Next::Lost(Given { value, json }));
+            return Ok(Next::Lost(self.typed(json)?));
         }
-        let value = T::deserialize(&json).map_err(puzzled)?;
-        Ok(Next::Line(Given { value, json }))
+        Ok(Next::Line(json))
+    }
+
+    /// The line as what it should be.
+    pub(super) fn typed<T: DeserializeOwned>(&self, json: Value) -> Result<Given<T>, Failed> {
+        typed(json, &self.place)
     }
 
     /// Whether the next line is here already, and nobody has to wait for it.

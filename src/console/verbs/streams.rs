@@ -1,8 +1,8 @@
 //! `logs` and `events`: what was kept first, then what comes.
 
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::super::client::{Given, Instance, Next};
+use super::super::client::{Given, Instance, Lines, Next};
 use super::super::output::Output;
 use super::super::render::{self, Look};
 use super::super::{Failed, complain};
@@ -34,22 +34,31 @@ pub(super) fn logs(
 ) -> Result<(), Failed> {
     let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/logs";
     let mut columns = render::Logs::new(job.is_some());
-    relay(&path, wanted, instance, output, "line", |line: &LogLine, look| columns.line(line, look))
+    let mut show = |stream: &Lines, json, look: &Look<'_>| {
+        stream.typed(json).map(|Given { value, json }: Given<LogLine>| (columns.line(&value, look), json))
+    };
+    relay(&path, wanted, instance, output, "line", &mut show)
 }
 
 pub(super) fn events(wanted: &Wanted, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
     let mut columns = render::Events::new();
-    relay("/v4/events", wanted, instance, output, "event", |event: &EventRecord, look| columns.line(event, look))
+    let mut show = |stream: &Lines, json, look: &Look<'_>| {
+        stream.typed(json).map(|Given { value, json }: Given<EventRecord>| (columns.line(&value, look), json))
+    };
+    relay("/v4/events", wanted, instance, output, "event", &mut show)
 }
 
+/// From a line of a stream its text, and itself again.
+type Show<'a> = dyn FnMut(&Lines, Value, &Look<'_>) -> Result<(String, Value), Failed> + 'a;
+
 /// Shows a stream until it ends, somebody interrupts, or whoever reads it has gone.
-fn relay<T: DeserializeOwned>(
+fn relay(
     path: &str,
     wanted: &Wanted,
     instance: &Instance<'_>,
     output: &mut Output<'_>,
     noun: &str,
-    mut show: impl FnMut(&T, &Look<'_>) -> String,
+    show: &mut Show<'_>,
 ) -> Result<(), Failed> {
     let mut stream = instance.lines(&format!("{path}{}", wanted.query()))?;
     loop {
@@ -57,9 +66,11 @@ fn relay<T: DeserializeOwned>(
             output.flush()?;
         }
         let text = match stream.next()? {
-            Next::Line(Given { json, .. }) if wanted.json => machine(&json),
+            Next::Line(json) => {
+                let (text, json) = show(&stream, json, &output.look())?;
+                if wanted.json { machine(&json) } else { text }
+            }
             Next::Lost(Given { json, .. }) if wanted.json => machine(&json),
-            Next::Line(Given { value, .. }) => show(&value, &output.look()),
             Next::Lost(Given { value, .. }) => render::lost(&value, noun),
             Next::Alive => {
                 Output::ask_reader()?;
@@ -77,6 +88,6 @@ fn relay<T: DeserializeOwned>(
     }
 }
 
-fn machine(json: &serde_json::Value) -> String {
+fn machine(json: &Value) -> String {
     harmless(&json.to_string()) + "\n"
 }
