@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -168,7 +168,7 @@ fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<Given<T>, Fai
 
 fn refusal(json: &Value) -> Option<Error> {
     json.get("error")?;
-    serde_json::from_value(json.clone()).ok().map(|Refusal { error }| error)
+    Refusal::deserialize(json).ok().map(|Refusal { error }| error)
 }
 
 /// What a status that is not 2xx says.
