@@ -1,4 +1,5 @@
-//! What a log line costs: its shape on the loop's thread, and its way through the writer thread into a pipe.
+//! What a log line costs: its shape on the loop's thread, its place among what is kept, and its way through the writer
+//! thread into a pipe.
 //!
 //! `cargo bench --bench log`. Prints nanoseconds a line; no statistics, no baseline.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement by hand")]
@@ -7,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::time::{Instant, SystemTime};
 
+use containerpilot::kept::{Kept, Line, LogStream};
 use containerpilot::log::{Formatter, Log, Origin, Record, Zone};
 use containerpilot::plan::{Level, LogFormat, LogOutput, Logging};
 
@@ -31,10 +33,21 @@ fn main() {
             writeln!(report, "format {format:?}, {what}, {} bytes: {each:?} a line", line.len()).unwrap();
         }
     }
+    for jobs in [1, 50] {
+        let kept = Kept::new();
+        let names: Vec<String> = (0..jobs).map(|n| format!("job-{n}")).collect();
+        let (stream, pid, level, text) = (Some(LogStream::Stdout), Some(42), Level::Info, PLAIN.as_bytes());
+        let before = Instant::now();
+        for name in names.iter().cycle().take(LINES as usize) {
+            kept.line(&Line { job: name, check: false, stream, pid, level, time: SystemTime::now(), text });
+        }
+        let each = before.elapsed() / LINES;
+        writeln!(report, "kept, {jobs} jobs in turn, the clock included: {each:?} a line").unwrap();
+    }
     for format in [LogFormat::Default, LogFormat::Json] {
         let (mut reader, writer) = std::io::pipe().unwrap();
         let output = LogOutput::File(format!("/proc/self/fd/{}", writer.as_raw_fd()).into());
-        let (log, guard) = Log::start(&Logging { level: Level::Info, format, output }).unwrap();
+        let (log, guard) = Log::start(&Logging { level: Level::Info, format, output }, Kept::new()).unwrap();
         let read = std::thread::spawn(move || {
             let (mut bytes, mut buffer) = (0_usize, vec![0; 65_536]);
             while let Ok(n @ 1..) = reader.read(&mut buffer) {

@@ -25,6 +25,7 @@ use crate::discovery::Discovery;
 use crate::driver::{Driver, Reloader, Reread};
 use crate::env::Environment;
 use crate::exit::Exit;
+use crate::kept::Kept;
 use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
@@ -114,7 +115,9 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
         return Err(Failed(Exit::Config, diagnostic::render(&diagnostics, &source.origin, &source.text)));
     };
     // The guard outlives everything that logs: dropped last, it gives the last lines their second.
-    let started = Log::start(&plan.logging);
+    let kept = Kept::new();
+    kept.set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
+    let started = Log::start(&plan.logging, kept);
     let (log, _guard) = started.map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))?;
     LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
@@ -187,7 +190,7 @@ fn run_plan(
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     if let Some(control) = &mut control {
-        control.serve().map_err(|error| Failed::broken("serve the control socket", &error))?;
+        control.serve(log.kept().clone()).map_err(|error| Failed::broken("serve the control socket", &error))?;
     }
     let driver = Driver::new(plan, env, log, discovery, control, reloader);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;

@@ -7,11 +7,13 @@
 //! A death becomes an input only when the child's output is delivered, at most a second after it (design §4 row 28),
 //! so that everything a job wrote precedes the line that tells its end.
 
+mod answers;
 mod asked;
 mod observed;
 mod reload;
 mod running;
 mod services;
+mod views;
 mod watched;
 
 use std::collections::VecDeque;
@@ -47,8 +49,6 @@ const SIGNALS: usize = 64;
 const OUTPUT_BUDGET: usize = 64 * 1024;
 /// A full pipe and a bit: what a dead child can have left.
 const LAST_OUTPUT: usize = 128 * 1024;
-/// A job that ends well so soon and leaves processes behind has probably put itself into the background (row 5).
-const DAEMONISED: Duration = Duration::from_secs(1);
 
 /// Everything that the loop owns.
 pub struct Driver {
@@ -205,18 +205,22 @@ impl Driver {
             if !matches!(input, Input::Reload(_)) {
                 trace!(?input, "input");
             }
-            let now = self.now();
-            let mut effects = std::mem::take(&mut self.effects);
-            self.world.step(now, &input, &mut effects);
-            for effect in effects.drain(..) {
-                self.carry_out(effect);
-            }
-            self.effects = effects;
-            self.tell_stop();
+            self.step(&input);
             if self.exit.is_some() || self.now().since(began) > TURN {
                 return;
             }
         }
+    }
+
+    fn step(&mut self, input: &Input) {
+        let now = self.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.world.step(now, input, &mut effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+        self.tell_stop();
     }
 
     fn take_signals(&mut self, signals: &mut Signals) {
@@ -335,21 +339,6 @@ impl Driver {
         self.pumped(pumped);
     }
 
-    fn tell_left_behind(&self, death: &Death, now: Moment) {
-        let Some(run) = self.runs.get(death.id) else { return };
-        let name = &run.name;
-        let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
-        if at_once {
-            let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
-            let what = how_many.map_or_else(|| "processes".to_owned(), |number| core::count(number, "process"));
-            warn!(
-                "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
-            );
-        } else {
-            debug!("{name} left processes behind, which got SIGTERM");
-        }
-    }
-
     /// Takes output from the pipes into the log, as far as that has room: it may have by now.
     fn pump(&mut self) {
         self.log_is_full = false;
@@ -402,7 +391,7 @@ impl Driver {
                 debug!("{} to the process group of {}", signal.name(), self.runs.name(child));
                 self.children.signal(child, signal);
             }
-            Effect::Arm { timer, at } => self.timers.arm(timer, at),
+            Effect::Arm { timer, at } => self.arm(timer, at),
             Effect::Disarm { timer } => self.timers.disarm(timer),
             Effect::Log { level, message } => match level {
                 Level::Debug => debug!("{message}"),
@@ -410,10 +399,7 @@ impl Driver {
                 Level::Warn => warn!("{message}"),
                 Level::Error | Level::Fatal | Level::Panic => error!("{message}"),
             },
-            Effect::Published { event, of } => {
-                debug!("event: {event}");
-                self.observe(|telemetry| telemetry.event(event.code, &of));
-            }
+            Effect::Published { event, of, note } => self.published(&event, &of, &note),
             Effect::Report { job, report } => self.report(job, report),
             Effect::Service { job } => self.serve(job),
             Effect::StartWatch { watch } => self.start_watch(watch),

@@ -8,9 +8,10 @@
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
-//! people and scripts ask on, `api` the words of its newer half, `console` what asks there for the operator, `telemetry` what monitoring sees, `http` the server below every socket that we answer on;
-//! `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf` and `number` are leaves. `tests/doors.rs` says which
-//! room may name which.
+//! people and scripts ask on, `api` the words of its newer half, `console` what asks there for the operator, `kept` the
+//! last lines and events for who asks later, `telemetry` what monitoring sees, `http` the server below every socket that
+//! we answer on; `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf`, `nearest` and `number` are leaves.
+//! `tests/doors.rs` says which room may name which.
 
 pub mod api;
 pub mod app;
@@ -26,8 +27,10 @@ pub mod env;
 pub mod errno;
 pub mod exit;
 pub mod http;
+pub mod kept;
 pub mod leaf;
 pub mod log;
+pub mod nearest;
 pub mod number;
 pub mod plan;
 pub mod process;

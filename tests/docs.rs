@@ -291,8 +291,9 @@ fn links_lead_somewhere() {
                 continue;
             }
             let there = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{}: {target}", path.display()));
-            let heading =
-                |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace([',', '?'], "");
+            let heading = |line: &str| {
+                line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace([',', '?'], "")
+            };
             let anchors: BTreeSet<String> = there.lines().filter(|line| line.starts_with('#')).map(heading).collect();
             assert!(anchor.is_empty() || anchors.contains(anchor), "{}: {target}, of {anchors:?}", path.display());
         }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
 ///        app → config → plan          control, telemetry → http          app → console → control
-///        control, log → kept            api, env, duration, errno, leaf, number: leaves
+///        control, log → kept            api, env, duration, errno, leaf, nearest, number: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -60,6 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "handoff",
             "kept",
             "log",
+            "nearest",
             "plan",
             "probe",
             "process",
@@ -68,11 +69,11 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("timers", &["core"]),
-    ("config", &["duration", "env", "errno", "number", "plan"]),
+    ("config", &["duration", "env", "errno", "nearest", "number", "plan"]),
     ("process", &["core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
-    ("control", &["api", "core", "duration", "errno", "http", "kept", "number", "plan"]),
+    ("control", &["api", "core", "duration", "errno", "http", "kept", "nearest", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
     ("kept", &["api", "plan"]),
     ("log", &["core", "duration", "errno", "kept", "plan"]),
@@ -86,6 +87,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("errno", &[]),
     ("exit", &[]),
     ("leaf", &[]),
+    ("nearest", &[]),
     ("number", &[]),
 ];
 

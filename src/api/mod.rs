@@ -177,6 +177,22 @@ pub struct SignalRequest {
     pub signal: String,
 }
 
+/// `GET /v4/jobs/{name}`: all jobs of that name, which mostly is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Jobs {
+    /// In file order.
+    pub jobs: Vec<Job>,
+}
+
+/// The answer to a request that has no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Said {
+    /// What was done, as a sentence without a full stop.
+    pub said: String,
+}
+
 /// What became of `start`, `stop`, `restart` and `signal`: all jobs of that name, which mostly is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -187,23 +203,7 @@ pub struct Done {
     pub jobs: Vec<Job>,
 }
 
-/// `GET /v4/jobs/{name}`: all jobs of that name, which mostly is one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Jobs {
-    /// In file order.
-    pub jobs: Vec<Job>,
-}
-
-/// What was done where nothing else is to be told: `POST /v4/shutdown`, `/v4/logs/reopen`, `/v4/jobs/{name}/reopen-logs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Said {
-    /// A sentence without a full stop.
-    pub said: String,
-}
-
-/// `GET /v4/env`: the variables that a job would be started with, but for those that tell one who was not set by us.
+/// `GET /v4/env`: the variables that a job would be started with now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Env {
@@ -221,7 +221,7 @@ pub struct Refusal {
 /// What is wrong with a request, or keeps it from being done. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
-    /// A word for programs: `notFound`, `badRequest`, `methodNotAllowed`, `conflict`, `invalid`, `unavailable`.
+    /// A word for programs: `badRequest`, `notFound`, `methodNotAllowed`, `conflict`, `invalid`, `unavailable`.
     pub code: String,
     /// A line for people.
     pub message: String,

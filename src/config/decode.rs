@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 
 use super::coerce::{parse_bool, parse_int, truncate};
-use super::diagnostic::{Span, nearest};
+use super::diagnostic::Span;
 use super::duration::parse_go_duration;
 use super::go_value::go_type;
 use super::json5::{Member, Node, Value};
 use super::report::{Place, Problem, Rank, Report};
+use crate::nearest::nearest;
 use crate::number::number_as_string;
 
 /// A field of a section.

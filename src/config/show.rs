@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::print::{Entry, Item};
-use super::validate::EVENTS;
+use super::validate::spelt;
 use crate::duration::GoDuration;
 use crate::plan::{
-    Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, Control, EventCode, ExitCodeRule, HealthSpec, JobSpec,
-    Level, LogFormat, LogOutput, Logging, MetricKind, MetricSpec, Plan, Reload, ReloadMode, Restarts, ServiceSpec,
+    Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, Control, ExitCodeRule, HealthSpec, JobSpec, Level,
+    LogFormat, LogOutput, Logging, MetricKind, MetricSpec, Plan, Reload, ReloadMode, Restarts, ServiceSpec,
     SignalAction, SignalMap, TaggedAddress, Telemetry, Trigger, WatchSpec, When,
 };
 
@@ -240,7 +240,7 @@ fn when(job: &JobSpec) -> Option<Item> {
     let mut object = Object::default();
     let mut triggered = |key: &str, trigger: &Trigger| {
         object.put("source", Item::text(&trigger.source));
-        object.put(key, Item::text(event(trigger.event)));
+        object.put(key, Item::text(spelt(trigger.event)));
     };
     match &job.when {
         When::Startup => return None,
@@ -255,10 +255,6 @@ fn when(job: &JobSpec) -> Option<Item> {
         object.put("timeout", duration(timeout));
     }
     Some(object.done())
-}
-
-fn event(code: EventCode) -> &'static str {
-    EVENTS.iter().find(|(_, known)| *known == code).map_or("", |(name, _)| name)
 }
 
 fn backoff(backoff: &Backoff) -> Item {

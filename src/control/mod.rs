@@ -3,7 +3,8 @@
 //! ```text
 //!  client ──► socket ──► http ──► routes_v3 ──► Asked ──► bounded queue ──► the loop: ready(), take()
 //!                                    ▲                                          │
-//!                                    └──────────── Reply ◄── Asked::answer() ◄──┘
+//!                          │         └──────────── Reply ◄── Asked::answer() ◄──┘
+//!                          └──► streams ◄── kept: pages, without the loop
 //! ```
 //!
 //! | file | subject |
@@ -11,6 +12,8 @@
 //! | `socket` | the socket's file: 0600 from its first moment, and what else may stand at its path |
 //! | `server` | [`Control`]: the queue to the loop, and the count of requests |
 //! | `routes_v3` | the paths, methods, bodies and codes of v3 |
+//! | `routes_v4` | those of `/v4` |
+//! | `streams` | what is kept, and what comes: lines and events as `/v4` tells them |
 //! | `values` | the two bodies of v3, read |
 //! | `client` | the other end, for the command line: small and blocking; its `wire` carries the console's questions, too |
 //!
@@ -21,12 +24,15 @@
 pub mod client;
 
 mod routes_v3;
+mod routes_v4;
 mod server;
 mod socket;
+mod streams;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::server::{Asked, Control, Reply, Request};
+pub use self::routes_v4::ROUTES;
+pub use self::server::{Asked, Control, Query, Reply, Request};
 pub use self::socket::ControlError;

@@ -4,6 +4,7 @@ use tracing::{debug, warn};
 
 use super::server::{Line, Reply, Request};
 use super::values::{self, Unprocessable, is_settable};
+use crate::api;
 use crate::http::{self, Method, Response, StatusCode, plain, refusal};
 
 /// The label of a request in `containerpilot_control_http_requests`: its path, if it is one of ours.
@@ -32,13 +33,13 @@ pub(super) async fn answer(path: &'static str, request: http::Request, line: &Li
         debug!("control: reloading app via control plane");
     }
     match line.ask(asked).await {
-        Reply::Done => {
+        Reply::Done | Reply::Json(_) => {
             if path == RELOAD {
                 debug!("control: reloaded app via control plane");
             }
             plain(StatusCode::OK, "\n")
         }
-        Reply::Refused { code, message } => {
+        Reply::Refused { code, message } | Reply::Error { code, error: api::Error { message, .. } } => {
             let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             refusal(code, message.trim_end())
         }

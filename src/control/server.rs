@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
-use super::routes_v3;
 use super::socket::{ControlError, Socket};
+use super::{routes_v3, routes_v4};
+use crate::api;
 use crate::http::{self, Answering, Handler, Limits, Listener, Response, Serving, StatusCode, refusal};
-use crate::plan;
+use crate::kept::Kept;
+use crate::plan::{self, Signal};
 
 /// So many requests wait for the loop: more than there are connections.
 const QUEUE: usize = 64;
@@ -35,6 +37,48 @@ pub enum Request {
     Maintenance(bool),
     /// Is the loop alive?
     Ping,
+    /// Something of `/v4`.
+    V4(Query),
+}
+
+/// What is asked for by `/v4`; jobs by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// How everything stands.
+    Overview,
+    /// How a job stands.
+    Job(String),
+    /// Why it does.
+    Why(String),
+    /// Start it.
+    Start(String),
+    /// Stop it, and let it be so.
+    Stop(String),
+    /// Stop and start it.
+    Restart(String),
+    /// Signal its process group.
+    Signal(String, Signal),
+    /// Open its log file again.
+    ReopenJobLogs(String),
+    /// Open all log files again.
+    ReopenLogs,
+    /// What the watches see.
+    Watches,
+    /// The variables that a job would be started with.
+    Env,
+    /// Whether maintenance is on.
+    Maintenance,
+    /// Enter maintenance, or leave it.
+    SetMaintenance(bool),
+    /// Read the configuration again, and follow it or only judge it.
+    Reload {
+        /// Only judge it.
+        dry_run: bool,
+    },
+    /// Stop everything.
+    Shutdown,
+    /// Is the loop alive?
+    Ping,
 }
 
 /// What became of it.
@@ -42,6 +86,15 @@ pub enum Request {
 pub enum Reply {
     /// It is done, or will be.
     Done,
+    /// An answer of `/v4`.
+    Json(String),
+    /// A refusal of `/v4`: nothing has changed.
+    Error {
+        /// The HTTP status, 400 to 599.
+        code: u16,
+        /// Why.
+        error: api::Error,
+    },
     /// It is not, and nothing has changed.
     Refused {
         /// The HTTP status, 400 to 599.
@@ -79,6 +132,8 @@ pub struct Control {
     receiver: mpsc::Receiver<Asked>,
     next: Option<Asked>,
     counts: Counts,
+    /// What the streams are made of, once they are served.
+    kept: Option<Kept>,
 }
 
 impl Control {
@@ -93,20 +148,22 @@ impl Control {
     pub fn bind(spec: &plan::Control, xdg_runtime_dir: Option<&OsStr>) -> Result<Option<Self>, ControlError> {
         let Some(socket) = Socket::bind_somewhere(spec, xdg_runtime_dir)? else { return Ok(None) };
         let (sender, receiver) = mpsc::channel(QUEUE);
-        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default() }))
+        Ok(Some(Self { socket, serving: None, sender, receiver, next: None, counts: Counts::default(), kept: None }))
     }
 
-    /// Serves. Within a runtime; a second time it does nothing.
+    /// Serves, lines and events out of what is kept. Within a runtime; a second time it does nothing.
     ///
     /// # Errors
     /// The runtime can't watch the socket: no memory, no descriptors.
-    pub fn serve(&mut self) -> io::Result<()> {
+    pub fn serve(&mut self, kept: Kept) -> io::Result<()> {
         let Some(listener) = self.socket.listener.take() else { return Ok(()) };
         let listener = Listener::unix(listener)?;
         debug!("control: initialized router for control server");
         let line = Line(self.sender.clone());
         let counts = Arc::clone(&self.counts);
-        let handler: Handler = Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts)));
+        self.kept = Some(kept.clone());
+        let handler: Handler =
+            Arc::new(move |request| handle(request, line.clone(), Arc::clone(&counts), kept.clone()));
         let path = self.path().display();
         debug!("control: listening to {path}");
         info!("control: serving at {path}");
@@ -142,7 +199,7 @@ impl Control {
     }
 
     /// The end: the file is removed, nobody is accepted any more, requests that wait for the loop are answered 503, and
-    /// answers that are on their way have a second.
+    /// answers that are on their way have a second. Who follows gets what was said until now.
     pub async fn finish(mut self) {
         let path = self.path().display().to_string();
         debug!("control: stopping control server");
@@ -150,6 +207,9 @@ impl Control {
         self.next = None;
         self.receiver.close();
         while self.receiver.try_recv().is_ok() {}
+        if let Some(kept) = &self.kept {
+            kept.end();
+        }
         let Some(serving) = self.serving.take() else { return };
         let all_served = serving.finish(FAREWELL).await;
         debug!("control: stopped serving at {path}");
@@ -166,13 +226,19 @@ fn lock(counts: &Counts) -> MutexGuard<'_, BTreeMap<(u16, &'static str), u64>> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn handle(request: http::Request, line: Line, counts: Counts) -> Answering {
+fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Answering {
     Box::pin(async move {
-        let path = http::segments(request.uri().path()).map(|segments| format!("/{}", segments.join("/")));
-        let Some(path) = path.as_deref().and_then(routes_v3::label) else {
+        let segments = http::segments(request.uri().path()).unwrap_or_default();
+        let of_v3 = routes_v3::label(&format!("/{}", segments.join("/")));
+        let (path, response): (_, Response) = if let Some(path) = of_v3 {
+            (path, routes_v3::answer(path, request, &line).await)
+        } else if let Some((path, name)) = routes_v4::route(&segments) {
+            (path, routes_v4::answer(path, name, request, &line, &kept).await)
+        } else if segments.first().is_some_and(|first| first == "v4") {
+            return routes_v4::refusal(StatusCode::NOT_FOUND, "notFound", "there is nothing at this path");
+        } else {
             return refusal(StatusCode::NOT_FOUND, "404 page not found");
         };
-        let response: Response = routes_v3::answer(path, request, &line).await;
         let mut counts = lock(&counts);
         let times = counts.entry((response.status().as_u16(), path)).or_default();
         *times = times.saturating_add(1);
@@ -186,12 +252,15 @@ pub(super) struct Line(mpsc::Sender<Asked>);
 
 impl Line {
     /// Asks the loop and waits for its answer; the server bounds the time.
-    pub(super) async fn ask(&self, request: Request) -> Reply {
+    pub(super) fn ask(&self, request: Request) -> impl Future<Output = Reply> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let nobody = || Reply::Refused { code: 503, message: "Service Unavailable".to_owned() };
-        if self.0.try_send(Asked { request, reply }).is_err() {
-            return nobody();
+        let sent = self.0.try_send(Asked { request, reply });
+        async move {
+            let nobody = || Reply::Refused { code: 503, message: "Service Unavailable".to_owned() };
+            match sent {
+                Ok(()) => answer.await.unwrap_or_else(|_| nobody()),
+                Err(_) => nobody(),
+            }
         }
-        answer.await.unwrap_or_else(|_| nobody())
     }
 }

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::client::{self, Question};
 use super::*;
+use crate::kept::Kept;
 use crate::plan;
 
 fn at(path: &Path) -> plan::Control {
@@ -53,7 +54,7 @@ impl Server {
         let dir = dir();
         let path = dir.path().join("s");
         let mut control = bind(&path).unwrap();
-        control.serve().unwrap();
+        control.serve(Kept::new()).unwrap();
         Self { _dir: dir, path, control, asked: Vec::new() }
     }
 
@@ -154,7 +155,7 @@ mod routes {
     #[tokio::test]
     async fn unknown_paths_are_404_and_not_counted() {
         let mut server = Server::start();
-        for path in ["/", "/v3", "/v3/env", "/v3/ping/", "/V3/ping", "/v3/maintenance", "/v4/jobs", "*"] {
+        for path in ["/", "/v3", "/v3/env", "/v3/ping/", "/V3/ping", "/v3/maintenance", "/v5/jobs", "*"] {
             assert_eq!(server.request("POST", path, "{}").await, (404, "404 page not found\n".to_owned()), "{path}");
         }
         assert_eq!(server.asked, []);

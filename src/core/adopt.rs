@@ -35,7 +35,7 @@ impl Job {
         if old.when == self.spec.when && old.wait_timeout == self.spec.wait_timeout {
             return false;
         }
-        if std::mem::take(&mut self.wait_armed) {
+        if self.wait_until.take().is_some() {
             turn.disarm(Timer::Wait(self.id));
         }
         if old.when == self.spec.when && self.started {

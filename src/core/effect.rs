@@ -49,6 +49,8 @@ pub enum Effect {
         event: Event,
         /// Whom it counts for: its source, but for an error the command that failed, never a text (design §4 row 16).
         of: Arc<str>,
+        /// More of it, for people: how a run ended, which instances came and went. Often empty.
+        note: String,
     },
     /// Tell Consul about a job's service.
     Report {

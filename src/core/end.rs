@@ -15,12 +15,13 @@ impl Job {
         let Some((run, command)) = self.take_run(slot) else { return };
         run.ended(turn);
         let text = exit_status(status);
+        let note = format!("{text} after {}", elapsed(turn.now.since(run.started)));
         if status.is_success() {
             turn.log(Level::Debug, format!("{command} exited without error"));
-            turn.publish(Event::new(EventCode::ExitSuccess, command), Some(slot));
+            turn.publish_with(note, Event::new(EventCode::ExitSuccess, command), Some(slot));
         } else {
             turn.log(Level::Error, format!("{command} exited with error: {text}"));
-            turn.publish(Event::new(EventCode::ExitFailed, command.clone()), Some(slot));
+            turn.publish_with(note, Event::new(EventCode::ExitFailed, command.clone()), Some(slot));
             let told = format!("{command}: {text}");
             turn.publish_error(command, told);
         }
@@ -28,8 +29,9 @@ impl Job {
             self.check_failure = text;
         } else {
             let killed = run.phase == Phase::Killed && self.stage == Stage::Terminating;
-            self.last = Some(LastRun { code: status.shell_code(), text, killed });
-            self.note_pause(turn.now.since(run.started), status.is_success(), turn);
+            let lasted = turn.now.since(run.started);
+            self.last = Some(LastRun { code: status.shell_code(), text, killed, at: turn.now, lasted });
+            self.note_pause(lasted, status.is_success(), turn);
         }
     }
 
@@ -43,12 +45,14 @@ impl Job {
             self.held_check = None;
             return;
         }
-        turn.publish(Event::new(EventCode::ExitFailed, command.as_str()), Some(slot));
+        turn.publish_with(failure.reason.clone(), Event::new(EventCode::ExitFailed, command.as_str()), Some(slot));
         turn.publish_error(command, failure.reason.clone());
         if matches!(slot, Slot::Check(_)) {
             self.check_failure.clone_from(&failure.reason);
         } else {
-            self.last = Some(LastRun { code: failure.exit_code, text: failure.reason.clone(), killed: false });
+            let text = failure.reason.clone();
+            let (at, lasted) = (turn.now, Duration::ZERO);
+            self.last = Some(LastRun { code: failure.exit_code, text, killed: false, at, lasted });
             self.note_pause(Duration::ZERO, false, turn);
         }
     }

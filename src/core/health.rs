@@ -96,6 +96,8 @@ impl Job {
             turn.log(level, format!("{} is {word}", self.name()));
         }
         self.set_status(status);
+        self.checked = Some(turn.now);
+        self.failed_checks = if passed { 0 } else { self.failed_checks.saturating_add(1) };
         turn.publish(Event::new(code, self.name()), None);
         if passed {
             self.tell_passing(turn);

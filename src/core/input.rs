@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChildId, ExitStatus, Instance, JobId, WatchId};
+use super::{ChildId, ExitStatus, Instance, JobId, Order, WatchId};
 use crate::plan::{Plan, Signal};
 
 /// One thing that happened outside.
@@ -46,6 +46,13 @@ pub enum Input {
         watch: WatchId,
         /// All healthy instances, in any order.
         instances: Vec<Instance>,
+    },
+    /// Somebody orders something of all jobs of this name.
+    Order {
+        /// Their name.
+        job: String,
+        /// What.
+        order: Order,
     },
     /// After [`Effect::Sweep`](super::Effect::Sweep): no process is left but us.
     NothingLeft,

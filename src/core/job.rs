@@ -21,6 +21,7 @@
 //! run has ended: that is what the original's blocking loop came to, without the blocking.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,10 @@ pub(super) struct LastRun {
     pub text: String,
     /// Whether we had to kill it when it was stopped.
     pub killed: bool,
+    /// When it ended.
+    pub at: Moment,
+    /// How long it lasted.
+    pub lasted: Duration,
 }
 
 /// One job's state.
@@ -92,7 +97,15 @@ pub struct Job {
     pub(super) place: usize,
     /// A reload removes it, or puts another in its place: it stops, whatever its rules say.
     pub(super) retired: bool,
+    /// Somebody has stopped it by hand: it stays so until somebody starts it or its definition changes (`order`).
+    pub(super) halted: bool,
+    /// It starts anew once it has stopped.
+    pub(super) again: bool,
+    /// It has acted on the stop of a job that starts anew: once it is over, another waits in its place.
+    pub(super) renew: bool,
     pub(super) stage: Stage,
+    /// Since when it is in this stage.
+    pub(super) since: Moment,
     pub(super) status: Status,
     /// Whether the event of `when` still starts it.
     pub(super) armed: bool,
@@ -112,8 +125,8 @@ pub struct Job {
     pub(super) streak: Streak,
     /// Starts by events are spaced like restarts: the job is part of a cycle (reliability row 37).
     pub(super) spaced: bool,
-    /// `when.timeout` is armed.
-    pub(super) wait_armed: bool,
+    /// When `when.timeout` is over, while it is armed.
+    pub(super) wait_until: Option<Moment>,
     pub(super) started: bool,
     pub(super) runs: u64,
     /// Starts because its run had ended.
@@ -136,6 +149,10 @@ pub struct Job {
     pub(super) skipped_checks: u64,
     /// How the last check failed, in the original's words.
     pub(super) check_failure: String,
+    /// How many have failed in a row.
+    pub(super) failed_checks: u64,
+    /// When the last one ended.
+    pub(super) checked: Option<Moment>,
     pub(super) registration: Registration,
 }
 
@@ -167,7 +184,11 @@ impl Job {
             spec,
             place: 0,
             retired: false,
+            halted: false,
+            again: false,
+            renew: false,
             stage: Stage::Live,
+            since: Moment::default(),
             status,
             armed,
             starts_left,
@@ -180,7 +201,7 @@ impl Job {
             not_before: Moment::default(),
             streak: Streak::default(),
             spaced: false,
-            wait_armed: false,
+            wait_until: None,
             started: false,
             runs: 0,
             restarts: 0,
@@ -195,6 +216,8 @@ impl Job {
             held_check: None,
             skipped_checks: 0,
             check_failure: String::new(),
+            failed_checks: 0,
+            checked: None,
             registration,
         }
     }
@@ -271,8 +294,9 @@ impl Job {
             turn.arm(Timer::Interval(self.id), first);
         }
         if let Some(timeout) = self.spec.wait_timeout.filter(|_| !self.started) {
-            self.wait_armed = true;
-            turn.arm(Timer::Wait(self.id), turn.now.after(timeout));
+            let until = turn.now.after(timeout);
+            self.wait_until = Some(until);
+            turn.arm(Timer::Wait(self.id), until);
         }
     }
 
@@ -317,8 +341,7 @@ impl Job {
 
     /// Rule 2: `when.timeout` is over before the first start.
     pub(super) fn on_wait_over(&mut self, turn: &mut Turn<'_>) {
-        if self.wait_armed && self.stage == Stage::Live {
-            self.wait_armed = false;
+        if self.stage == Stage::Live && self.wait_until.take().is_some() {
             if let Some(timeout) = self.spec.wait_timeout {
                 let outlook = match self.waits_for_a_stop() {
                     Some((source, _)) => format!("it waits on for the stop of {source}"),

@@ -18,6 +18,8 @@
 //! | `exec` | one run of one command: time limit, escalation |
 //! | `backoff`, `cycle` | the pause before a restart; which jobs wake each other for ever |
 //! | `reconcile`, `reload`, `adopt` | what a new plan changes; when and in which order; what a job takes over while it lives |
+//! | `order` | what somebody orders a job by hand |
+//! | `look`, `why` | how a job stands, and why, for people |
 //! | `event`, `input`, `effect` | the vocabulary |
 //!
 //! The event bus is a queue inside the world: an event is handed to every job in file order before the next one
@@ -38,6 +40,8 @@ mod exec;
 mod health;
 mod input;
 mod job;
+mod look;
+mod order;
 mod reconcile;
 mod reload;
 mod say;
@@ -47,6 +51,7 @@ mod start;
 mod stop;
 mod turn;
 mod watch;
+mod why;
 mod world;
 
 #[cfg(test)]
@@ -56,10 +61,13 @@ pub use effect::Effect;
 pub use event::{Event, GLOBAL};
 pub use input::{Input, SpawnFailure, Timer};
 pub use job::{Job, Stage, Status};
+pub use look::{LastExit, Look, NextStart, State};
+pub use order::Order;
 pub use reconcile::Summary;
-pub use say::{count, elapsed, exit_status};
+pub use say::{count, elapsed, exit_status, some_names};
 pub use service::Report;
 pub use watch::{Instance, WatchId};
+pub use why::{Explanation, Reason};
 pub use world::World;
 
 /// One run of one command. Never a pid, never used twice in the life of the program.

@@ -9,8 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::JobId;
-use super::say::count;
-use crate::plan::{CommandSpec, HealthSpec, JobSpec};
+use super::say::{count, some_names};
+use crate::plan::{CommandSpec, HealthSpec, JobSpec, ServiceSpec};
 
 /// What becomes of a job of the new plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ pub(super) enum Fate {
     Same(JobId),
     /// It goes on; these fields have changed.
     Live(JobId, Vec<String>),
-    /// Its process has to be another: it stops and starts anew.
-    Restart(JobId),
+    /// Its process has to be another: it stops and starts anew. These fields have changed.
+    Restart(JobId, Vec<String>),
     /// There was none of its name.
     Add,
 }
@@ -37,7 +37,8 @@ pub(super) struct Comparison {
 /// How two definitions of a job differ.
 #[derive(Debug, PartialEq, Eq)]
 enum Difference {
-    Process,
+    /// What the process is made of, and what else.
+    Process(Vec<String>),
     Fields(Vec<String>),
 }
 
@@ -52,7 +53,7 @@ pub(super) fn compare<'j>(old: impl Iterator<Item = (JobId, &'j JobSpec)>, new: 
             return Fate::Add;
         };
         match difference(old, new) {
-            Difference::Process => Fate::Restart(id),
+            Difference::Process(fields) => Fate::Restart(id, fields),
             Difference::Fields(fields) if fields.is_empty() => Fate::Same(id),
             Difference::Fields(fields) => Fate::Live(id, fields),
         }
@@ -79,23 +80,32 @@ fn difference(old: &JobSpec, new: &JobSpec) -> Difference {
         main,
         overrides_exit_code,
     } = old;
-    if !is_same_process(exec.as_ref(), new.exec.as_ref()) {
-        return Difference::Process;
-    }
+    let same_process = is_same_process(exec.as_ref(), new.exec.as_ref());
     let timeout = |exec: Option<&CommandSpec>| exec.and_then(|exec| exec.timeout);
     let fields = [
+        ("exec", !same_process),
         ("timeout", timeout(exec.as_ref()) != timeout(new.exec.as_ref())),
         ("when", *when != new.when || *wait_timeout != new.wait_timeout),
         ("restarts", *restarts != new.restarts),
         ("backoff", *backoff != new.backoff),
         ("stopTimeout", *stop_timeout != new.stop_timeout),
         ("health", !is_same_check(health.as_ref(), new.health.as_ref())),
-        ("service", *service != new.service),
+        ("tags", tags(service.as_ref()) != tags(new.service.as_ref())),
+        ("service", without_tags(service.as_ref()) != without_tags(new.service.as_ref())),
         ("pauseInMaintenance", *pause_in_maintenance != new.pause_in_maintenance),
         ("main", *main != new.main),
         ("exitCode", *overrides_exit_code != new.overrides_exit_code),
     ];
-    Difference::Fields(fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect())
+    let fields = fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
+    if same_process { Difference::Fields(fields) } else { Difference::Process(fields) }
+}
+
+fn tags(of: Option<&ServiceSpec>) -> &[String] {
+    of.map_or(&[], |service| &service.tags)
+}
+
+fn without_tags(of: Option<&ServiceSpec>) -> Option<ServiceSpec> {
+    of.map(|service| ServiceSpec { tags: Vec::new(), ..service.clone() })
 }
 
 /// Whether a process that was started from the one could have been started from the other.
@@ -117,8 +127,8 @@ fn is_same_check(old: Option<&HealthSpec>, new: Option<&HealthSpec>) -> bool {
 pub struct Summary {
     /// Everything was stopped and started anew (`reload: "restart"`); the rest is empty then but `added` and `unchanged`.
     pub everything: bool,
-    /// Jobs that were stopped and start anew.
-    pub changed: Vec<String>,
+    /// Jobs that were stopped and start anew, and what of them has changed.
+    pub changed: Vec<(String, Vec<String>)>,
     /// Jobs that go on with other settings, and which ones.
     pub in_place: Vec<(String, Vec<String>)>,
     /// Jobs that are gone.
@@ -138,7 +148,7 @@ impl Summary {
             match fate {
                 Fate::Same(_) => summary.unchanged += 1,
                 Fate::Live(_, fields) => summary.in_place.push((name, fields.clone())),
-                Fate::Restart(_) => summary.changed.push(name),
+                Fate::Restart(_, fields) => summary.changed.push((name, fields.clone())),
                 Fate::Add => summary.added.push(name),
             }
         }
@@ -153,7 +163,8 @@ impl fmt::Display for Summary {
         if self.everything {
             return write!(f, "everything started anew, {}", count(self.unchanged, "job"));
         }
-        write!(f, "{} changed{}", self.changed.len(), some_of(&self.changed))?;
+        let changed: Vec<String> = self.changed.iter().map(|(name, _)| name.clone()).collect();
+        write!(f, "{} changed{}", changed.len(), some_of(&changed))?;
         if !self.in_place.is_empty() {
             let names: Vec<String> =
                 self.in_place.iter().map(|(name, fields)| format!("{name}: {}", fields.join(", "))).collect();
@@ -167,11 +178,6 @@ impl fmt::Display for Summary {
 
 /// ` (web, db)`, the first ten of them; nothing for none.
 fn some_of(names: &[String]) -> String {
-    const MOST: usize = 10;
-    let some: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
-    match names.len().checked_sub(MOST) {
-        _ if names.is_empty() => String::new(),
-        None | Some(0) => format!(" ({})", some.join(", ")),
-        Some(more) => format!(" ({} and {more} more)", some.join(", ")),
-    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if names.is_empty() { String::new() } else { format!(" ({})", some_names(&names)) }
 }

@@ -50,6 +50,11 @@ impl Reloading {
         self.pending.is_some() || self.under_way.is_some()
     }
 
+    /// Whether it waits for jobs to stop.
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Whether everything is being stopped to be started anew.
     pub fn restarts_everything(&self) -> bool {
         self.under_way.as_ref().is_some_and(UnderWay::is_restart)
@@ -130,7 +135,7 @@ impl World {
         let comparison = self.compare(&plan);
         let everything = plan.reload.mode == ReloadMode::Restart;
         let mut retired: BTreeSet<JobId> = comparison.removed.iter().copied().collect();
-        let restarted = |fate: &Fate| if let Fate::Restart(id) = fate { Some(*id) } else { None };
+        let restarted = |fate: &Fate| if let Fate::Restart(id, _) = fate { Some(*id) } else { None };
         retired.extend(comparison.fates.iter().filter_map(restarted));
         let mut renewed = BTreeSet::new();
         if everything {
@@ -176,13 +181,13 @@ impl World {
             .iter()
             .filter_map(|fate| match fate {
                 Fate::Same(id) | Fate::Live(id, _) => Some(*id),
-                Fate::Restart(_) | Fate::Add => None,
+                Fate::Restart(..) | Fate::Add => None,
             })
             .collect();
         let mut to_stop: Vec<JobId> = comparison
             .fates
             .iter()
-            .filter_map(|fate| if let Fate::Restart(id) = fate { Some(*id) } else { None })
+            .filter_map(|fate| if let Fate::Restart(id, _) = fate { Some(*id) } else { None })
             .collect();
         let mut renewed = BTreeSet::new();
         while let Some(job) = to_stop.pop().and_then(|id| self.job(id)) {
@@ -259,10 +264,14 @@ impl World {
                 if job.adopt(&spec, consul, &mut turn) {
                     placed.rearmed.push(job.id);
                 }
+                if job.halted && matches!(fate, Fate::Live(..)) {
+                    // It was stopped by hand, is not yet, and is touched.
+                    (job.halted, job.again) = (false, true);
+                }
                 order.push(job.id);
                 continue;
             }
-            let resumes = matches!(fate, Fate::Restart(id) if reload.resumed.contains(id));
+            let resumes = matches!(fate, Fate::Restart(id, _) if reload.resumed.contains(id));
             let id = self.new_job_id();
             self.jobs.insert(id, Job::new(id, spec, consul));
             placed.fresh.push((id, resumes));
@@ -282,11 +291,12 @@ impl World {
     fn kept(&self, fate: &Fate, spec: &JobSpec, reload: &UnderWay) -> Option<JobId> {
         let id = match fate {
             Fate::Same(id) | Fate::Live(id, _) => *id,
-            Fate::Restart(_) | Fate::Add => return None,
+            Fate::Restart(..) | Fate::Add => return None,
         };
         let anew = reload.is_restart() || reload.renewed.contains(&id);
-        // What is over and has got another event to wait for begins anew.
-        let over = |job: &&Job| job.stage == Stage::Complete && job.spec.when != spec.when;
+        // What is over and has got another event to wait for begins anew; so does what was stopped by hand and is touched.
+        let touched = |job: &Job| job.halted && matches!(fate, Fate::Live(..));
+        let over = |job: &&Job| job.stage == Stage::Complete && (job.spec.when != spec.when || touched(job));
         (!anew && !self.job(id).as_ref().is_some_and(over)).then_some(id)
     }
 
@@ -360,10 +370,17 @@ impl Job {
     /// Whether it runs once on the stop of another job, and waits for it, or is over after it. One that lives on after
     /// that is no stop job.
     fn acts_once_on_a_stop(&self) -> bool {
+        self.is_for_one_stop() && (self.stage == Stage::Complete || self.waits_for_a_stop().is_some())
+    }
+
+    /// Whether it does so now, or has.
+    pub(super) fn has_acted_once_on_a_stop(&self) -> bool {
+        self.is_for_one_stop() && !self.armed
+    }
+
+    fn is_for_one_stop(&self) -> bool {
         let When::Once(trigger) = &self.spec.when else { return false };
-        matches!(trigger.event, EventCode::Stopping | EventCode::Stopped)
-            && self.spec.restarts != Restarts::Unlimited
-            && (self.stage == Stage::Complete || self.waits_for_a_stop().is_some())
+        matches!(trigger.event, EventCode::Stopping | EventCode::Stopped) && self.spec.restarts != Restarts::Unlimited
     }
 
     /// Whether it is in the state that such an event of it tells.

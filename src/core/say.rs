@@ -40,6 +40,16 @@ fn signal_text(signal: Signal) -> String {
     }
 }
 
+/// `web, db`, the first ten of them and how many more there are.
+pub fn some_names(names: &[&str]) -> String {
+    const MOST: usize = 10;
+    let some: Vec<&str> = names.iter().take(MOST).copied().collect();
+    match names.len().saturating_sub(MOST) {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,6 +55,11 @@ impl Registration {
         spec.service.is_some() && consul.is_some()
     }
 
+    /// For the job that takes the place of one that is over.
+    pub fn anew(&self) -> Self {
+        Self { withdrawals: 0, ..self.clone() }
+    }
+
     /// A reload has changed what there is to tell. Withdrawals that wait for their answer still do.
     pub fn change(&mut self, spec: &JobSpec, consul: Option<&Consul>) {
         let withdrawals = self.withdrawals;

@@ -124,8 +124,22 @@ impl Job {
         }
     }
 
+    /// Somebody wants it to run now, whatever it waits for.
+    pub(super) fn start_by_hand(&mut self, turn: &mut Turn<'_>) {
+        if self.is_there() {
+            return;
+        }
+        self.wait_no_longer(turn);
+        if self.due == 0 {
+            // This is the start that it waited for.
+            self.armed &= self.starts_left;
+            self.due = 1;
+        }
+        self.start_what_is_due(turn);
+    }
+
     fn start(&mut self, turn: &mut Turn<'_>) {
-        if std::mem::take(&mut self.wait_armed) {
+        if self.wait_until.take().is_some() {
             turn.disarm(Timer::Wait(self.id));
         }
         self.started = true;

@@ -13,6 +13,7 @@ impl Job {
     /// Publishes `stopping` and takes nothing new on.
     fn leave(&mut self, turn: &mut Turn<'_>) {
         self.stage = Stage::Leaving;
+        self.since = turn.now;
         self.armed = false;
         self.starts_left = false;
         self.due = 0;
@@ -47,6 +48,7 @@ impl Job {
     pub(super) fn finish(&mut self, turn: &mut Turn<'_>) {
         if self.stage == Stage::Terminating && self.run.is_none() && self.check.is_none() {
             self.stage = Stage::Complete;
+            self.since = turn.now;
             self.set_status(Status::Unknown);
             turn.publish(Event::new(EventCode::Stopped, self.name()), None);
         }
@@ -93,7 +95,8 @@ impl World {
     /// Stops one job: `stopping` now, the first signal once its dependents are done.
     pub(super) fn stop_job(&mut self, id: JobId, now: Moment, effects: &mut Vec<Effect>) {
         let Some(job) = self.job(id).filter(|job| job.stage == Stage::Live) else { return };
-        if job.spec.main && !job.retired && !self.is_stopping() {
+        let is_over = !job.retired && !job.halted && !job.again;
+        if job.spec.main && is_over && !self.is_stopping() {
             // The container's application ends: so does everything else, itself included.
             let reason = format!("the end of {}", job.name());
             self.shut_down(&reason, false, now, effects);
@@ -141,7 +144,7 @@ impl World {
 
     /// Whose end a leaving job waits for: those who act on its `stopping`; and if it is the local Consul agent, those
     /// whom it still has to tell of.
-    fn awaited(&self, id: JobId) -> Vec<JobId> {
+    pub(super) fn awaited(&self, id: JobId) -> Vec<JobId> {
         let Some(job) = self.job(id) else { return Vec::new() };
         let unsettled = |other: &JobId| self.job(*other).is_some_and(|job| !job.is_settled());
         let mut awaited: Vec<JobId> = job.waiting_for.iter().copied().filter(unsettled).collect();

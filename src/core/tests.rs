@@ -8,6 +8,7 @@ mod exit;
 mod faults;
 mod health;
 mod orderings;
+mod orders;
 mod pace;
 mod properties;
 mod reload;

@@ -45,14 +45,19 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     pub fn publish(&mut self, event: Event, from: Option<Slot>) {
-        self.effects.push(Effect::Published { event: event.clone(), of: Arc::clone(&event.source) });
+        self.publish_with(String::new(), event, from);
+    }
+
+    /// An event about which there is more to tell.
+    pub fn publish_with(&mut self, note: String, event: Event, from: Option<Slot>) {
+        self.effects.push(Effect::Published { event: event.clone(), of: Arc::clone(&event.source), note });
         self.ledger.queue.push_back(Queued::Event { event, from });
     }
 
     /// A command has failed: the source of this event is a text, and it counts for the command.
     pub fn publish_error(&mut self, command: String, text: String) {
         let event = Event::new(EventCode::Error, text);
-        self.effects.push(Effect::Published { event: event.clone(), of: command.into() });
+        self.effects.push(Effect::Published { event: event.clone(), of: command.into(), note: String::new() });
         self.ledger.queue.push_back(Queued::Event { event, from: None });
     }
 

@@ -1,12 +1,14 @@
 //! Watches: the difference between two lists of instances, as events (v3 §14).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::say::count;
 use super::turn::Turn;
 use super::world::World;
-use super::{Event, Slot};
+use super::{Event, Moment, Slot};
 use crate::plan::{EventCode, WatchSpec, When};
 
 /// A watch, by a number that is never used again. Several may look for the same service.
@@ -37,11 +39,13 @@ pub(super) struct Watch {
     pub(super) source: Arc<str>,
     /// By id. Nothing at first, as if everything had been looked at already.
     pub(super) instances: Vec<Instance>,
+    /// When that changed last.
+    pub(super) changed: Option<Moment>,
 }
 
 impl Watch {
     pub fn new(spec: &WatchSpec) -> Self {
-        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new() }
+        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new(), changed: None }
     }
 
     /// A new list. It counts when there are more or fewer, or somebody is elsewhere; tags and nodes don't (v3 §14).
@@ -50,14 +54,35 @@ impl Watch {
         instances.sort_by_cached_key(key);
         let same = |(old, new): (&Instance, &Instance)| old.address == new.address && old.port == new.port;
         let changed = self.instances.len() != instances.len() || !self.instances.iter().zip(&instances).all(same);
-        self.instances = instances;
+        let before = std::mem::replace(&mut self.instances, instances);
         if changed {
+            self.changed = Some(turn.now);
+            let note = difference(&before, &self.instances);
             let state = if self.instances.is_empty() { EventCode::StatusUnhealthy } else { EventCode::StatusHealthy };
-            for code in [EventCode::StatusChanged, state] {
-                turn.publish(Event::new(code, Arc::clone(&self.source)), None);
-            }
+            turn.publish_with(note, Event::new(EventCode::StatusChanged, Arc::clone(&self.source)), None);
+            turn.publish(Event::new(state, Arc::clone(&self.source)), None);
         }
     }
+}
+
+/// `2 → 3 instances (+10.0.3.7:5432)`: what came and went, the first few of each.
+fn difference(before: &[Instance], now: &[Instance]) -> String {
+    const MOST: usize = 5;
+    let keys = |of: &'_ [Instance]| -> BTreeSet<(String, String, i64)> {
+        of.iter().map(|instance| (instance.id.clone(), instance.address.clone(), instance.port)).collect()
+    };
+    let (old, new) = (keys(before), keys(now));
+    let place = |sign: char, (_, address, port): &(String, String, i64)| {
+        if address.contains(':') { format!("{sign}[{address}]:{port}") } else { format!("{sign}{address}:{port}") }
+    };
+    let gone: Vec<_> = old.difference(&new).map(|key| ('-', key)).collect();
+    let changes: Vec<_> = gone.into_iter().chain(new.difference(&old).map(|key| ('+', key))).collect();
+    let more = changes.len().saturating_sub(MOST);
+    let mut places: Vec<String> = changes.into_iter().take(MOST).map(|(sign, key)| place(sign, key)).collect();
+    if more > 0 {
+        places.push(format!("and {more} more"));
+    }
+    format!("{} → {} ({})", before.len(), count(now.len(), "instance"), places.join(" "))
 }
 
 impl World {
@@ -74,6 +99,11 @@ impl World {
     /// What a watch looks for.
     pub fn watch(&self, id: WatchId) -> Option<&WatchSpec> {
         Some(&self.watches.get(&id)?.spec)
+    }
+
+    /// What a watch has seen, and when that changed last.
+    pub fn seen(&self, id: WatchId) -> Option<(&[Instance], Option<Moment>)> {
+        self.watches.get(&id).map(|watch| (watch.instances.as_slice(), watch.changed))
     }
 
     /// All watches, by id.

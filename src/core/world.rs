@@ -128,6 +128,7 @@ impl World {
                 }
             }
             Input::Seen { watch, instances } => self.on_seen(*watch, instances, now, effects),
+            Input::Order { job, order } => self.on_order(job, *order, now, effects),
             Input::NothingLeft => self.on_nothing_left(effects),
             Input::Reload(plan) => self.on_reload(plan, now, effects),
             Input::ConsulChanged => {
@@ -139,7 +140,7 @@ impl World {
             }
         }
         self.settle(now, effects);
-        while self.apply_when_ready(now, effects) {
+        while self.start_again(now, effects) || self.apply_when_ready(now, effects) {
             self.settle(now, effects);
         }
         self.check_completion(now, effects);
@@ -170,7 +171,9 @@ impl World {
     }
 
     pub(super) fn all_complete(&self) -> bool {
-        self.jobs.values().all(|job| job.stage == Stage::Complete)
+        // One that was stopped by hand is there to be started.
+        let comes_back = |job: &Job| (job.halted || job.again || job.renew) && !self.ledger.stopping;
+        self.jobs.values().all(|job| job.stage == Stage::Complete && !comes_back(job))
     }
 
     /// Whether everything is stopping.

@@ -37,6 +37,8 @@ pub(super) struct Service {
     pub(super) name: String,
     /// Replaced by a reload; the task looks at it before each report.
     data: Mutex<Arc<Data>>,
+    /// What Consul has taken last, and when; nothing while it is not registered.
+    taken: Mutex<Option<(CheckStatus, Instant)>>,
     pub(super) mailbox: Mailbox,
 }
 
@@ -51,12 +53,24 @@ pub(super) struct Data {
 impl Service {
     pub(super) fn new(job: JobId, spec: ServiceSpec, interval: Duration) -> Self {
         let (name, mailbox) = (spec.name.clone(), Mailbox::default());
-        Self { job, name, data: Mutex::new(Arc::new(Data { spec, interval })), mailbox }
+        let data = Mutex::new(Arc::new(Data { spec, interval }));
+        Self { job, name, data, taken: Mutex::new(None), mailbox }
     }
 
     /// What is to be told now.
     pub(super) fn data(&self) -> Arc<Data> {
         Arc::clone(&self.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What Consul believes of it, and how long ago it was told. A time to live that has lapsed counts.
+    pub(super) fn standing(&self) -> Option<(CheckStatus, Duration)> {
+        let (status, at) = (*self.taken.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let ago = now().saturating_duration_since(at);
+        Some((if ago > self.data().spec.ttl { CheckStatus::Critical } else { status }, ago))
+    }
+
+    fn was_taken(&self, status: Option<CheckStatus>) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = status.map(|status| (status, now()));
     }
 
     /// From the next report on.
@@ -258,6 +272,7 @@ impl Task {
         }
         match told {
             Ok(()) => {
+                self.service.was_taken(Some(status));
                 let failures = self.heartbeat.recovered().max(self.refused.recovered());
                 if let Some(attempt) = failures.filter(|_| !registered) {
                     let name = &self.data.spec.name;
@@ -280,6 +295,7 @@ impl Task {
             Ok(()) => {
                 self.registered = true;
                 self.there = true;
+                self.service.was_taken(Some(status));
                 // From now on its time to live runs.
                 self.alive = (status == CheckStatus::Passing).then(now);
                 self.critical = None;
@@ -308,6 +324,7 @@ impl Task {
         debug!(service = name, "deregistering: {id}");
         // From here on it may be out, also when no answer says so.
         self.registered = false;
+        self.service.was_taken(None);
         let left = WITHDRAWAL.saturating_sub(now().saturating_duration_since(since));
         let told = self.client.deregister(id, Limit(left.max(WITHDRAWAL.saturating_sub(IN_FLIGHT)))).await;
         match told {

@@ -39,7 +39,7 @@ use self::consul::Client;
 pub use self::consul::DiscoveryError;
 use crate::core::{Input, JobId, Report, WatchId};
 use crate::leaf;
-use crate::plan::{Consul, ServiceSpec, WatchSpec};
+use crate::plan::{CheckStatus, Consul, ServiceSpec, WatchSpec};
 
 /// So many inputs wait for the loop; the tasks of more wait for room.
 const QUEUE: usize = 64;
@@ -105,6 +105,16 @@ impl Discovery {
     /// The pool panics when it can't have its first thread (reliability row 25), so warm one before the limits bite.
     pub fn needs_threads(&self) -> bool {
         self.client.needs_threads()
+    }
+
+    /// Whether the agent's last answer was a good one, and what was wrong if not; nothing before the first.
+    pub fn agent(&self) -> Option<Result<(), String>> {
+        self.client.standing()
+    }
+
+    /// What Consul believes of a job's service, and how long ago it was told; nothing while it is not registered.
+    pub fn standing(&self, job: JobId) -> Option<(CheckStatus, Duration)> {
+        self.services.get(&job)?.service.standing()
     }
 
     /// Makes a job's service known, or what it now is; `interval` is that of its heartbeats. Sends nothing and starts no

@@ -47,6 +47,11 @@ impl Driver {
                 return;
             }
             Request::Ping => {}
+            Request::V4(query) => {
+                let query = query.clone();
+                self.on_query(asked, &query);
+                return;
+            }
         }
         asked.answer(Reply::Done);
     }

@@ -1,12 +1,14 @@
 //! The loop and telemetry: what happens is counted, who asks is answered.
 
-use tracing::error;
+use std::time::SystemTime;
+
+use tracing::{debug, error};
 
 use super::Driver;
 use super::running::Run;
-use crate::core::{ExitStatus, Input, Job, JobId, Slot, Stage};
+use crate::core::{Event, ExitStatus, Input, Job, JobId, Moment, Slot, Timer, elapsed};
 use crate::plan::Plan;
-use crate::telemetry::{JobState, JobView, Snapshot, Telemetry};
+use crate::telemetry::{JobView, Snapshot, Telemetry};
 
 /// So many questions are answered before everything else gets its turn.
 const ANSWERS: usize = 4;
@@ -31,6 +33,30 @@ impl Driver {
         if let Some(telemetry) = &mut self.telemetry {
             count(telemetry);
         }
+    }
+
+    /// An event was published: it is kept and counted.
+    pub(super) fn published(&mut self, event: &Event, of: &str, note: &str) {
+        debug!("event: {event}");
+        // The source of an error is its text.
+        let detail = if *event.source == *of { note } else { &event.source };
+        self.tell_event(of, event.code.word(), detail);
+        self.observe(|telemetry| telemetry.event(event.code, of));
+    }
+
+    /// What happened, for who asks later.
+    pub(super) fn tell_event(&self, source: &str, event: &str, detail: &str) {
+        self.log.kept().event(SystemTime::now(), source, event, detail);
+    }
+
+    /// A timer is set; a pause before a restart is told.
+    pub(super) fn arm(&mut self, timer: Timer, at: Moment) {
+        if let Timer::Restart(id) = timer
+            && let Some(job) = self.world.job(id)
+        {
+            self.tell_event(&job.spec().name, "backoff", &elapsed(at.since(self.now())));
+        }
+        self.timers.arm(timer, at);
     }
 
     /// A run is over.
@@ -104,7 +130,7 @@ impl Driver {
         self.telemetry.as_ref().and_then(Telemetry::failed).map(|_| UNAVAILABLE)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
             jobs: self.world.ids().filter_map(|id| Some(self.view(self.world.job(id)?, id))).collect(),
             watches: self.world.watch_names().map(str::to_owned).collect(),
@@ -116,17 +142,10 @@ impl Driver {
 
     fn view(&self, job: &Job, id: JobId) -> JobView {
         let spec = job.spec();
-        let state = match job.stage() {
-            Stage::Complete => JobState::Done,
-            Stage::Leaving | Stage::Withdrawing | Stage::Terminating => JobState::Stopping,
-            Stage::Live if job.is_running() || (spec.exec.is_none() && job.was_started()) => JobState::Running,
-            Stage::Live if job.is_pausing() => JobState::Backoff,
-            Stage::Live => JobState::Waiting,
-        };
         let is_its = |child| self.world.slot(child) == Some(Slot::Exec(id));
         JobView {
             name: spec.name.clone(),
-            state,
+            state: job.state(),
             health: job.status(),
             is_checked: spec.check().is_some(),
             is_needed: spec.main,

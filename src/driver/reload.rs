@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
 use super::Driver;
-use crate::core::{Input, Summary};
+use crate::core::{GLOBAL, Input, Summary};
 use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::plan::{Consul, Control, Logging, Plan};
@@ -113,6 +113,11 @@ impl Reloads {
             consul: plan.consul.clone(),
             addresses: BTreeSet::new(),
         }
+    }
+
+    /// The address of the Consul agent of the plan in force.
+    pub(super) fn consul_in_use(&self) -> Option<&str> {
+        self.consul.as_ref().map(|consul| consul.address.as_str())
     }
 
     /// Waits for the end of the reading; for ever if there is none. Cancel safe.
@@ -240,6 +245,7 @@ impl Driver {
         if plan.control != self.reloads.control {
             warn!("control.socket is another now: that takes effect with the next start of this program");
         }
+        self.log.kept().set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
         self.export_addresses(plan);
         self.change_consul(plan);
         self.change_telemetry(plan);
@@ -247,6 +253,7 @@ impl Driver {
 
     /// A reload is done: those who waited for that are told, when no other one is on its way.
     pub(super) fn on_reloaded(&mut self, summary: &Summary) {
+        self.tell_event(GLOBAL, "reload", &summary.to_string());
         // As after the start: what made a plan out of a text is not needed any more.
         process::release_startup_pages();
         if self.world.is_reloading() {

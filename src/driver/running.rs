@@ -7,12 +7,15 @@ use tracing::{debug, error, warn};
 
 use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
+use crate::kept::LogStream;
 use crate::log::{Log, Origin, Record};
 use crate::plan::CommandSpec;
-use crate::process::{Flow, Line, SpawnError};
+use crate::process::{Children, Death, Flow, Line, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
 const SLOW_START: Duration = Duration::from_millis(100);
+/// A job that ends well so soon and leaves processes behind has probably put itself into the background (row 5).
+const DAEMONISED: Duration = Duration::from_secs(1);
 /// Appended to each piece of a line that goes on in the next one (design §4 row 13).
 const CUT: &[u8] = b" [cut]";
 
@@ -74,13 +77,34 @@ pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) ->
     } else {
         line.bytes
     };
-    match log.job_line(&Record::line(SystemTime::now(), origin, Some(run.pid), bytes)) {
+    let stream = match line.stream {
+        Stream::Stdout => LogStream::Stdout,
+        Stream::Stderr => LogStream::Stderr,
+    };
+    let record = Record::line(SystemTime::now(), origin, Some(run.pid), bytes);
+    match log.job_line(&Record { stream: Some(stream), ..record }) {
         Ok(()) => Flow::Taken,
         Err(_) => Flow::Full,
     }
 }
 
 impl Driver {
+    /// Processes of a dead job's group were left.
+    pub(super) fn tell_left_behind(&self, death: &Death, now: Moment) {
+        let Some(run) = self.runs.get(death.id) else { return };
+        let name = &run.name;
+        let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
+        if at_once {
+            let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
+            let what = how_many.map_or_else(|| "processes".to_owned(), |number| core::count(number, "process"));
+            warn!(
+                "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
+            );
+        } else {
+            debug!("{name} left processes behind, which got SIGTERM");
+        }
+    }
+
     pub(super) fn spawn(&mut self, child: ChildId, slot: Slot) {
         let Some(command) = self.world.command(slot).cloned() else {
             // No world says so; but it must not wait for ever for the end of what never began.
@@ -106,6 +130,10 @@ impl Driver {
                 debug!(pid = started.pid, "{}.Run start", command.name);
                 if !command.pid_variable.is_empty() {
                     self.env.set(command.pid_variable.as_str(), started.pid.to_string());
+                }
+                if let Slot::Exec(_) = slot {
+                    let why = self.world.job(slot.job()).map(core::Job::when_in_words).unwrap_or_default();
+                    self.tell_event(&command.name, "start", &format!("pid {} ({why})", started.pid));
                 }
                 self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));
                 for pipe in started.outputs {

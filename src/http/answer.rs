@@ -22,6 +22,37 @@ pub fn refusal(code: StatusCode, text: &str) -> Response {
     response
 }
 
+/// How a refusal looks that the server gives by itself: in v3's way, or in that of `/v4` (design §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    Text,
+    Json,
+}
+
+impl Shape {
+    /// What who asks for this path expects.
+    pub(super) fn of(path: &str) -> Self {
+        if path == "/v4" || path.starts_with("/v4/") { Self::Json } else { Self::Text }
+    }
+
+    pub(super) fn refusal(self, code: StatusCode, text: &str) -> Response {
+        let word = match code {
+            StatusCode::BAD_REQUEST => "badRequest",
+            StatusCode::REQUEST_TIMEOUT => "timeout",
+            StatusCode::PAYLOAD_TOO_LARGE => "tooLarge",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            _ => "internal",
+        };
+        match self {
+            Self::Text => refusal(code, text),
+            Self::Json => {
+                let error = serde_json::json!({"error": {"code": word, "message": text, "details": []}});
+                json(code, format!("{error}\n"))
+            }
+        }
+    }
+}
+
 fn answer(code: StatusCode, kind: &'static str, text: String) -> Response {
     let mut response = Response::new(Body::whole(text));
     *response.status_mut() = code;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::trace;
 
 use super::stream::{Socket, Stream};
-use super::{Handler, Limits, Response, refusal};
+use super::{Handler, Limits, Response, Shape};
 use crate::leaf;
 
 /// The longest request line and header fields together.
@@ -93,6 +93,8 @@ pub(super) async fn run(socket: Socket, shared: Arc<Shared>, mut stopped: watch:
 
 async fn answer(request: hyper::Request<Incoming>, shared: &Shared, by: Instant) -> Response {
     let (head, body) = request.into_parts();
+    let shape = Shape::of(head.uri.path());
+    let refusal = |code: StatusCode, text: &str| shape.refusal(code, text);
     let body = match timeout_at(by, read(body, shared.limits.body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(Unread::TooLong)) => return refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
@@ -102,18 +104,18 @@ async fn answer(request: hyper::Request<Incoming>, shared: &Shared, by: Instant)
     // Made within the guarded task: a handler may panic before its future is there.
     let answering = async { (shared.handler)(hyper::Request::from_parts(head, body)).await };
     match timeout_at(by, leaf::once(shared.name, answering)).await {
-        Ok(Some(response)) => admit(response, shared),
+        Ok(Some(response)) => admit(response, shared, shape),
         Ok(None) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         Err(_) => refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
     }
 }
 
 /// Gives a stream its place; there are fewer than connections, so that somebody can always ask.
-fn admit(mut response: Response, shared: &Shared) -> Response {
+fn admit(mut response: Response, shared: &Shared, shape: Shape) -> Response {
     if response.body().is_stream() {
         match Arc::clone(&shared.streams).try_acquire_owned() {
             Ok(place) => response.body_mut().hold(place),
-            Err(_) => return refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many streams"),
+            Err(_) => return shape.refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many streams"),
         }
     }
     response

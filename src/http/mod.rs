@@ -12,7 +12,7 @@
 //! | `connection` | one connection: one request, one answer, `Connection: close` |
 //! | `stream` | the socket, and a peer that does not read |
 //! | `body`, `answer` | bodies, and responses in v3's words |
-//! | `path` | the segments of a path |
+//! | `path` | the segments of a path, the parameters of a query |
 //!
 //! The header timeout of hyper is inert without a timer, so it has one. A handler that panics is an answer 500 and a
 //! logged error. What follows on a connection after its first request is never read. A request with both
@@ -30,9 +30,10 @@ mod tests;
 
 pub use hyper::{HeaderMap, Method, StatusCode, body::Bytes, header};
 
+use self::answer::Shape;
 pub use self::answer::{json, plain, refusal};
 pub use self::body::Body;
-pub use self::path::segments;
+pub use self::path::{parameters, segments};
 pub use self::serve::{Limits, Listener, Serving, serve};
 
 use std::pin::Pin;

@@ -68,7 +68,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         };
         let time = SystemTime::now();
         let message = said.message.as_bytes();
-        self.0.own(&Record { time, level, origin, pid: said.pid, message, fields: &fields });
+        self.0.own(&Record { time, level, origin, pid: said.pid, stream: None, message, fields: &fields });
     }
 }
 

@@ -4,6 +4,7 @@
 //!  tracing events ─ layer ─► own()      ┌──────────── queue ────────────┐
 //!  app, driver ─────────────► own()  ──►│ formatted bytes, bounded      │──► writer thread ──► fd 1, fd 2 or a file
 //!  lines of jobs ───────────► job_line()└───────────────────────────────┘
+//!                               └──────► kept, for who asks later
 //! ```
 //!
 //! Nothing here ever makes the loop wait. A record gets its shape on the caller's thread, straight into the queue; the

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use crate::kept::LogStream;
 use crate::plan::Level;
 
 /// What one log line says. Cheap to make: everything is borrowed.
@@ -17,6 +18,8 @@ pub struct Record<'a> {
     pub origin: Origin<'a>,
     /// The process that wrote it.
     pub pid: Option<i32>,
+    /// Where it was written, if that is known. No format shows it.
+    pub stream: Option<LogStream>,
     /// What is said, without a newline at its end.
     pub message: &'a [u8],
     /// More keys and values, of our own newer messages, in any order. The `default` format does not show them.
@@ -26,12 +29,12 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// A message of our own without any field.
     pub fn own(time: SystemTime, level: Level, message: &'a str) -> Self {
-        Self { time, level, origin: Origin::Own, pid: None, message: message.as_bytes(), fields: &[] }
+        Self { time, level, origin: Origin::Own, pid: None, stream: None, message: message.as_bytes(), fields: &[] }
     }
 
     /// A line that a job or a health check has written: always at level info (v3 §9).
     pub fn line(time: SystemTime, origin: Origin<'a>, pid: Option<i32>, line: &'a [u8]) -> Self {
-        Self { time, level: Level::Info, origin, pid, message: line, fields: &[] }
+        Self { time, level: Level::Info, origin, pid, stream: None, message: line, fields: &[] }
     }
 }
 

@@ -15,9 +15,10 @@ use tokio::sync::Notify;
 use super::batch::Batch;
 use super::format::Formatter;
 use super::output::{Notice, Output};
-use super::record::Record;
+use super::record::{Origin, Record};
 use super::time::Zone;
 use crate::errno::{go_words, go_words_of};
+use crate::kept::{Kept, Line};
 use crate::plan::{Level, LogOutput, Logging};
 
 /// Jobs' lines are refused when so many bytes wait. One line may go beyond it: 64 KiB, up to six times that in JSON.
@@ -76,6 +77,8 @@ struct Shared {
     level: AtomicU8,
     /// Terminals count seconds from here.
     start: SystemTime,
+    /// For who asks later.
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -111,8 +114,8 @@ enum Work {
 }
 
 impl Log {
-    /// Opens the output and starts the writer thread.
-    pub fn start(logging: &Logging) -> Result<(Self, LogGuard), LogError> {
+    /// Opens the output and starts the writer thread. What is logged is kept there too.
+    pub fn start(logging: &Logging, kept: Kept) -> Result<(Self, LogGuard), LogError> {
         let start = SystemTime::now();
         let output = open(&logging.output)?;
         let formatter = Formatter::new(logging.format, terminal(&output, start), Zone::of_this_process());
@@ -137,6 +140,7 @@ impl Log {
             lost: AtomicU64::new(0),
             level: AtomicU8::new(logging.level as u8),
             start,
+            kept,
         }));
         let shared = Arc::clone(&log.0);
         thread::Builder::new()
@@ -153,12 +157,18 @@ impl Log {
         level as u8 >= self.0.level.load(Ordering::Relaxed)
     }
 
+    /// What was logged last.
+    pub fn kept(&self) -> &Kept {
+        &self.0.kept
+    }
+
     /// Logs a line of our own. Never waits: when the queue is full the line is dropped and counted, and the log says
-    /// later how many those were.
+    /// later how many those were. It is kept all the same: who asks may want to know what the output could not take.
     pub fn own(&self, record: &Record<'_>) {
         if !self.enabled(record.level) {
             return;
         }
+        self.0.keep_own(record);
         let mut state = self.0.lock();
         if state.closed || state.bytes >= OWN_LIMIT {
             state.dropped += 1;
@@ -169,18 +179,22 @@ impl Log {
         self.0.wake(state);
     }
 
-    /// Logs a line that a job or health check has written. Never waits and never drops.
+    /// Logs a line that a job or health check has written. Never waits and never drops. Where the level is too high for
+    /// them they are only kept.
     ///
     /// # Errors
     ///
     /// [`Full`] if it was not taken.
     pub fn job_line(&self, record: &Record<'_>) -> Result<(), Full> {
         if !self.enabled(record.level) {
+            self.0.keep_line(record);
             return Ok(());
         }
         let mut state = self.0.lock();
         if state.closed {
+            drop(state);
             self.0.lost.fetch_add(1, Ordering::Relaxed);
+            self.0.keep_line(record);
             return Ok(());
         }
         if state.bytes >= JOBS_LIMIT {
@@ -189,6 +203,7 @@ impl Log {
         }
         state.push(record);
         self.0.wake(state);
+        self.0.keep_line(record);
         Ok(())
     }
 
@@ -293,6 +308,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps a line of our own, whatever it is about.
+    fn keep_own(&self, record: &Record<'_>) {
+        self.keep(record, "", false);
+    }
+
+    /// Keeps a line of a job; one of its health check is the job's too.
+    fn keep_line(&self, record: &Record<'_>) {
+        match record.origin {
+            Origin::Own => self.keep(record, "", false),
+            Origin::Job(job) => self.keep(record, job, false),
+            Origin::Check(check) => self.keep(record, check.strip_prefix("check.").unwrap_or(check), true),
+        }
+    }
+
+    fn keep(&self, record: &Record<'_>, job: &str, check: bool) {
+        let &Record { time, level, pid, stream, message: text, .. } = record;
+        self.kept.line(&Line { job, check, stream, pid, level, time, text });
+    }
+
     /// Lets the writer run if it sleeps.
     fn wake(&self, mut state: MutexGuard<'_, State>) {
         let idle = std::mem::take(&mut state.idle);
@@ -346,7 +380,9 @@ impl Shared {
         if dropped > 0 {
             // Nothing was accepted after the first one that was dropped: this is their place.
             let message = lines_were_lost(dropped, "the log output was blocked");
-            state.push(&Record::own(SystemTime::now(), Level::Warn, &message));
+            let record = Record::own(SystemTime::now(), Level::Warn, &message);
+            state.push(&record);
+            self.keep_own(&record);
         }
         state.bytes = 0;
         state.reopens = false;
@@ -370,7 +406,9 @@ impl Shared {
             }
         };
         let mut line = Vec::new();
-        self.lock().formatter.write(&Record::own(SystemTime::now(), level, &message), &mut line);
+        let record = Record::own(SystemTime::now(), level, &message);
+        self.keep_own(&record);
+        self.lock().formatter.write(&record, &mut line);
         line
     }
 }

@@ -38,6 +38,46 @@ pub enum EventCode {
 }
 
 impl EventCode {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::ExitSuccess,
+        Self::ExitFailed,
+        Self::Stopping,
+        Self::Stopped,
+        Self::StatusHealthy,
+        Self::StatusUnhealthy,
+        Self::StatusChanged,
+        Self::EnterMaintenance,
+        Self::ExitMaintenance,
+        Self::Startup,
+        Self::Shutdown,
+        Self::TimerExpired,
+        Self::Error,
+        Self::Quit,
+        Self::Signal,
+    ];
+
+    /// The word of files (`when`) and of `/v4/events`. No file can spell the last one: signals go by their names there.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ExitSuccess => "exitSuccess",
+            Self::ExitFailed => "exitFailed",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::StatusHealthy => "healthy",
+            Self::StatusUnhealthy => "unhealthy",
+            Self::StatusChanged => "changed",
+            Self::TimerExpired => "timerExpired",
+            Self::EnterMaintenance => "enterMaintenance",
+            Self::ExitMaintenance => "exitMaintenance",
+            Self::Error => "error",
+            Self::Quit => "quit",
+            Self::Startup => "startup",
+            Self::Shutdown => "shutdown",
+            Self::Signal => "signal",
+        }
+    }
+
     /// The name in logs and metrics, as the original spells it.
     pub fn log_name(self) -> &'static str {
         match self {

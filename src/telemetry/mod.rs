@@ -42,7 +42,7 @@ mod tests;
 pub use fed::{Recorded, Refused};
 pub use page::Format;
 pub use snapshot::{JobState, JobView, Snapshot};
-pub use status::not_ready;
+pub use status::{not_ready, readiness, ready_jobs};
 
 use std::time::{Duration, SystemTime};
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+/// What a job does.
+pub use crate::core::State as JobState;
 use crate::core::{Moment, Status};
 
 /// How things stand at one moment, in file order.
@@ -42,35 +44,4 @@ pub struct JobView {
     pub last_exit: Option<i32>,
     /// When the run that goes on was started.
     pub running_since: Option<Moment>,
-}
-
-/// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum JobState {
-    /// It waits for its first start, or for the next one that an event or the clock brings.
-    Waiting,
-    /// Its command runs; without one, it is there.
-    Running,
-    /// It pauses before a restart.
-    Backoff,
-    /// It stops.
-    Stopping,
-    /// It is over.
-    Done,
-}
-
-impl JobState {
-    /// All of them, in the order of a job's life.
-    pub const ALL: [Self; 5] = [Self::Waiting, Self::Running, Self::Backoff, Self::Stopping, Self::Done];
-
-    /// The word for people and labels.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Running => "running",
-            Self::Backoff => "backoff",
-            Self::Stopping => "stopping",
-            Self::Done => "done",
-        }
-    }
 }

@@ -69,14 +69,13 @@ fn quoted(text: &str) -> String {
 /// is ready while it is healthy, another one while it runs. A job that has ended well and does not run is ready, too: it
 /// has done what was to be done.
 pub fn not_ready(snapshot: &Snapshot) -> Vec<(&str, &'static str)> {
-    let any_marked = snapshot.jobs.iter().any(|job| job.is_needed);
-    let is_asked = |job: &&JobView| !job.is_telemetry && if any_marked { job.is_needed } else { job.is_checked };
     let reason = |job: &JobView| match job.state {
         JobState::Stopping => Some("stopping"),
         // Between its runs, or over.
         JobState::Waiting | JobState::Done if job.last_exit == Some(0) => None,
         JobState::Waiting => Some("waiting"),
         JobState::Backoff => Some("backoff"),
+        JobState::Stopped => Some("stopped"),
         JobState::Done => Some("done"),
         JobState::Running if !job.is_checked => None,
         JobState::Running => match job.health {
@@ -86,12 +85,23 @@ pub fn not_ready(snapshot: &Snapshot) -> Vec<(&str, &'static str)> {
             Status::Maintenance => Some("maintenance"),
         },
     };
-    let asked = snapshot.jobs.iter().filter(is_asked);
-    asked.filter_map(|job| Some((job.name.as_str(), reason(job)?))).collect()
+    asked(snapshot).filter_map(|job| Some((job.name.as_str(), reason(job)?))).collect()
+}
+
+fn asked(snapshot: &Snapshot) -> impl Iterator<Item = &JobView> {
+    let any_marked = snapshot.jobs.iter().any(|job| job.is_needed);
+    let is_asked = move |job: &&JobView| !job.is_telemetry && if any_marked { job.is_needed } else { job.is_checked };
+    snapshot.jobs.iter().filter(is_asked)
+}
+
+/// How many of the jobs that are asked are ready, and how many are asked.
+pub fn ready_jobs(snapshot: &Snapshot) -> (usize, usize) {
+    let of = asked(snapshot).count();
+    (of.saturating_sub(not_ready(snapshot).len()), of)
 }
 
 /// The body of `/readyz`, and whether it is a good one.
-pub(super) fn readiness(snapshot: &Snapshot) -> (bool, String) {
+pub fn readiness(snapshot: &Snapshot) -> (bool, String) {
     if snapshot.stopping {
         return (false, "not ready: stopping\n".to_owned());
     }

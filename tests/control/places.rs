@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Command;
 
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use tempfile::TempDir;
@@ -113,6 +114,29 @@ fn f73_only_the_owner_may_connect() {
         UnixStream::connect(path).map(drop).map_err(|error| error.kind())
     });
     assert_eq!(connected.join().unwrap(), Err(std::io::ErrorKind::PermissionDenied));
+}
+
+/// Whoever connects between `bind` and a later `chmod` would get in: the mode is there before the name is.
+#[test]
+fn f73_there_is_no_moment_in_which_others_could_connect() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, calls, socket) = (dir.path().join("f"), dir.path().join("calls"), dir.path().join("s"));
+    let config = format!(
+        "{{ consul: false, control: {{ socket: \"{}\" }}, jobs: [ {{ name: \"a\", exec: \"true\" }} ] }}",
+        socket.display()
+    );
+    fs::write(&file, config).unwrap();
+    let words = ["umask 0; exec strace -f -e trace=fchmod,chmod,fchmodat,umask,bind -o", calls.to_str().unwrap()];
+    let script = format!("{} \"$0\" -config {}", words.join(" "), file.display());
+    let output = Command::new("sh").args(["-c", &script, crate::support::BINARY]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let calls = fs::read_to_string(calls).unwrap();
+    let calls: Vec<&str> = calls.lines().filter_map(|line| line.split_once(' ')).map(|(_, call)| call.trim()).collect();
+    let bound = calls.iter().position(|call| call.starts_with("bind(") && call.contains(socket.to_str().unwrap()));
+    let bound = bound.unwrap_or_else(|| panic!("{calls:?}"));
+    assert!(calls[..bound].iter().any(|call| call.starts_with("fchmod(") && call.contains("0600)")), "{calls:?}");
+    let later = calls[bound..].iter().find(|call| call.contains("chmod"));
+    assert_eq!(later, None, "none was needed after it");
 }
 
 #[test]

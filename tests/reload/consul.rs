@@ -37,7 +37,7 @@ fn changed_tags_and_ports_are_registered_without_a_restart() {
     agent.wait_status("web-left", "passing");
     let pid = pilot.wait_process("sleep 1000").pid;
     let said = reload(&pilot, &text(agent.address(), &web("tags: [\"two\", \"three\"]")));
-    assert_eq!(said, "0 changed, 1 changed in place (web: service), 0 removed, 0 added, 1 unchanged");
+    assert_eq!(said, "0 changed, 1 changed in place (web: tags), 0 removed, 0 added, 1 unchanged");
     wait_until(DEADLINE, || tags(&agent) == Some(json!(["two", "three"])), "the new tags");
     assert_eq!(agent.status("web-left").as_deref(), Some("passing"));
     assert_eq!(times(&pilot, "Service deregistered"), 0);

@@ -26,6 +26,7 @@ pub mod consul;
 pub mod http;
 pub mod launch;
 pub mod pilot;
+pub mod podman;
 pub mod ports;
 pub mod process;
 pub mod scripted;

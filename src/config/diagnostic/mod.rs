@@ -3,11 +3,9 @@
 //! Excerpts come from the source as written and never from the rendered text, which may hold secrets out of the
 //! environment: who makes a [`Diagnostic`] maps its span back first.
 
-mod nearest;
 mod render;
 mod secrets;
 
-pub use nearest::nearest;
 pub(in crate::config) use render::is_reordering;
 pub use render::{line_col, one_line, render, to_json};
 

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::nearest;
+use crate::nearest::nearest;
 
 /// The key whose value nobody shall read in a log.
 const KEY: &str = "token";

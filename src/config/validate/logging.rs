@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::decode::{Decoder, Field};
-use crate::config::diagnostic::nearest;
 use crate::config::files::log_problem;
 use crate::config::json5::Node;
 use crate::config::raw::{self, Text};
 use crate::config::report::{Place, Problem, Rank, Report, Step};
 use crate::config::template::go_quote;
+use crate::nearest::nearest;
 use crate::plan::{Control, Level, LogFormat, LogOutput, Logging};
 
 /// Seconds that a stop may take, unless the file says otherwise.

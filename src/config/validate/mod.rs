@@ -27,7 +27,7 @@ mod top;
 mod watches;
 mod when;
 
-pub(super) use when::EVENTS;
+pub(super) use when::spelt;
 
 use super::context::Context;
 use super::json5::Node;

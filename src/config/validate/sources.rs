@@ -4,12 +4,11 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use super::cross::Whole;
-use super::when::EVENTS;
 use crate::config::decode::Field;
-use crate::config::diagnostic::nearest;
 use crate::config::json5::{Node, Value};
 use crate::config::raw::Job;
 use crate::config::report::{Problem, Report};
+use crate::nearest::nearest;
 use crate::plan::{EventCode, JobSpec, Signal, TELEMETRY_JOB, When};
 
 /// Tells of each job that waits for an event that can't come.
@@ -99,7 +98,7 @@ impl Events {
     }
 
     fn bit(code: EventCode) -> Self {
-        Self(EVENTS.iter().position(|(_, known)| *known == code).map_or(0, |place| 1 << place))
+        Self(EventCode::ALL.iter().position(|known| *known == code).map_or(0, |place| 1 << place))
     }
 
     fn and(self, other: Self) -> Self {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::judge::{Judge, Length};
 use crate::config::decode::Field;
-use crate::config::diagnostic::{Span, nearest};
+use crate::config::diagnostic::Span;
 use crate::config::raw::{self, Text};
+use crate::nearest::nearest;
 use crate::plan::{EventCode, Signal, SignalAction, SignalMap, Trigger, When};
 
 /// A `when` that has been judged.
@@ -32,23 +33,14 @@ impl Decided {
 }
 
 /// The names of events that `once` and `each` take, as in files.
-pub(crate) const EVENTS: [(&str, EventCode); 15] = [
-    ("exitSuccess", EventCode::ExitSuccess),
-    ("exitFailed", EventCode::ExitFailed),
-    ("stopping", EventCode::Stopping),
-    ("stopped", EventCode::Stopped),
-    ("healthy", EventCode::StatusHealthy),
-    ("unhealthy", EventCode::StatusUnhealthy),
-    ("changed", EventCode::StatusChanged),
-    ("enterMaintenance", EventCode::EnterMaintenance),
-    ("exitMaintenance", EventCode::ExitMaintenance),
-    ("startup", EventCode::Startup),
-    ("shutdown", EventCode::Shutdown),
-    ("timerExpired", EventCode::TimerExpired),
-    ("error", EventCode::Error),
-    ("quit", EventCode::Quit),
-    ("SIGHUP", EventCode::Signal),
-];
+pub(crate) fn events() -> impl Iterator<Item = (&'static str, EventCode)> {
+    EventCode::ALL.into_iter().map(|code| (spelt(code), code))
+}
+
+/// The name of an event in files, which have no word for all signals together.
+pub(crate) fn spelt(code: EventCode) -> &'static str {
+    if code == EventCode::Signal { "SIGHUP" } else { code.word() }
+}
 
 /// A second name of [`EventCode::Signal`].
 const OTHER_SIGNAL: &str = "SIGUSR2";
@@ -58,7 +50,7 @@ const DOCUMENTED: usize = 11;
 
 fn event(name: &str) -> Option<EventCode> {
     let name = if name == OTHER_SIGNAL { "SIGHUP" } else { name };
-    EVENTS.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
+    events().find(|(known, _)| *known == name).map(|(_, code)| code)
 }
 
 /// Judges a job's `when`.
@@ -115,7 +107,7 @@ fn triggered(raw: &raw::When, section: Span, job: &str, signals: &SignalMap, jud
             let code = event(name);
             if code.is_none() {
                 let key = if raw.once.text().is_empty() { "when.each" } else { "when.once" };
-                let known: Vec<&str> = EVENTS.iter().take(DOCUMENTED).map(|(name, _)| *name).collect();
+                let known: Vec<&str> = events().take(DOCUMENTED).map(|(name, _)| name).collect();
                 let message = format!("expected an event, {}", judge.found(node));
                 let original = format!("unable to parse job[{job}].when.event: {name} is not a valid event code");
                 let problem = judge.error(73, key, node.span, message, original);
@@ -188,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_event_has_its_name() {
-        for (name, code) in EVENTS {
+        for (name, code) in events() {
             let when = |key: &str| job(&format!("when: {{ source: \"app\", {key}: \"{name}\" }}")).when;
             let trigger = Trigger { source: "app".to_owned(), event: code };
             assert_eq!(when("once"), When::Once(trigger.clone()), "{name}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::build::{PlanBuilder, Script, ms};
 use crate::core::{
-    ChildId, Effect, ExitStatus, Input, Instance, Job, JobId, Moment, Report, Slot, Timer, WatchId, World,
+    ChildId, Effect, ExitStatus, Input, Instance, Job, JobId, Moment, Order, Report, Slot, Timer, WatchId, World,
 };
 use crate::plan::{EventCode, Level, Plan, Signal};
 
@@ -103,6 +103,12 @@ impl Sim {
         let plan = Box::new(of.plan.clone());
         self.reloads.push(of);
         self.step(&Input::Reload(plan));
+        self
+    }
+
+    /// Somebody orders this by hand, now.
+    pub fn order(mut self, job: &str, order: Order) -> Self {
+        self.step(&Input::Order { job: job.to_owned(), order });
         self
     }
 
@@ -243,6 +249,7 @@ impl Sim {
             | Input::Timer(_)
             | Input::Withdrawn { .. }
             | Input::Seen { .. }
+            | Input::Order { .. }
             | Input::NothingLeft
             | Input::Reload(_)
             | Input::ConsulChanged => None,
@@ -256,7 +263,22 @@ impl Sim {
             self.learn_names();
         }
         let mut effects = Vec::new();
+        let known = self.world.next_job;
         self.world.step(self.now, input, &mut effects);
+        // A job that starts anew after its stop is another, and does the same.
+        for id in (known..self.world.next_job).map(JobId) {
+            let Some(job) = self.world.job(id) else { continue };
+            let name = job.spec().name.clone();
+            if let Some(old) = self.names.iter().rev().find(|(_, other)| **other == name).map(|(old, _)| *old) {
+                for slot in [Slot::Exec, Slot::Check] {
+                    // What a reload puts in gets its own below.
+                    if let Some(scripts) = self.scripts.get(&slot(old)).cloned() {
+                        self.scripts.insert(slot(id), scripts);
+                    }
+                }
+            }
+            self.names.insert(id, name);
+        }
         for effect in effects {
             assert!(self.exit.is_none(), "{effect:?} after the exit");
             self.carry_out(effect);

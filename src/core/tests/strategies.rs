@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngAlgorithm;
 
 use super::build::{JobBuilder, PlanBuilder, Script, command, job, jobs, ms, no_process_slot};
-use crate::core::{ChildId, ExitStatus, Input, Instance, JobId, SpawnFailure, Timer, WatchId};
+use crate::core::{ChildId, ExitStatus, Input, Instance, JobId, Order, SpawnFailure, Timer, WatchId};
 use crate::plan::{
     Backoff, CheckStatus, EventCode, ExitCodeRule, HealthSpec, Plan, Restarts, Signal, SignalAction, Trigger, When,
 };
@@ -223,6 +223,17 @@ fn any_timer() -> impl Strategy<Value = Timer> {
     prop_oneof![8 => of_job, 8 => of_run, 1 => Just(Timer::Sweep), 2 => Just(Timer::Reload)]
 }
 
+/// Something that somebody orders by hand.
+pub fn any_order() -> impl Strategy<Value = (String, Order)> {
+    let order = prop_oneof![
+        2 => Just(Order::Start),
+        2 => Just(Order::Stop),
+        2 => Just(Order::Restart),
+        1 => Just(Order::Signal(Signal::HUP)),
+    ];
+    (name(), order)
+}
+
 /// None, one, or one elsewhere.
 fn instances(port: u8) -> Vec<Instance> {
     let one = |port: u8| Instance {
@@ -268,6 +279,7 @@ pub fn any_move() -> impl Strategy<Value = Move> {
         (0..2_u32, 0..4_u8).prop_map(|(watch, port)| Input::Seen { watch: WatchId(watch), instances: instances(port) }),
         Just(Input::NothingLeft),
         Just(Input::ConsulChanged),
+        any_order().prop_map(|(job, order)| Input::Order { job, order }),
     ];
     prop_oneof![
         2 => any.prop_map(Move::Any),

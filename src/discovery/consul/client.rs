@@ -3,7 +3,7 @@
 //! This is the only file that names the HTTP library beside what `address`, `dns` and `types` must implement for it.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -62,6 +62,8 @@ pub(crate) struct Client {
     partition: Option<String>,
     token: Token,
     turns: Semaphore,
+    /// What came of the last call.
+    last: Mutex<Option<Result<(), String>>>,
     http: OnceLock<Result<Http, CallError>>,
 }
 
@@ -104,6 +106,7 @@ impl Client {
             partition: consul.partition.clone(),
             token: Token::of(consul),
             turns: Semaphore::new(AT_A_TIME),
+            last: Mutex::new(None),
             http: OnceLock::new(),
         })
     }
@@ -140,7 +143,8 @@ impl Client {
         let mut url = self.url(&["health", "service", &query.0.name])?;
         query.put(&mut url, wait);
         let call = Call { method: Method::GET, url, body: None };
-        let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| self.timed_out(limit))??;
+        let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| self.timed_out(limit)).flatten();
+        let answer = self.note(answer)?;
         let (instances, odd) = instances(&answer.body)?;
         if instances.is_empty() && odd.is_empty() && answer.filtered {
             // Not known is not empty (reliability row 61).
@@ -155,7 +159,23 @@ impl Client {
             let _turn = self.turns.acquire().await;
             self.call(&call).await
         };
-        timeout(limit.0, calling).await.map_err(|_| self.timed_out(limit))?.map(drop)
+        let answer = timeout(limit.0, calling).await.map_err(|_| self.timed_out(limit)).flatten();
+        self.note(answer).map(drop)
+    }
+
+    /// Notes what came of a call. That a service is not known there is an answer as good as any.
+    fn note<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
+        let said = match &answer {
+            Err(error) if !error.is_forgotten() => Err(error.to_string()),
+            Ok(_) | Err(_) => Ok(()),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        answer
+    }
+
+    /// What came of the last call.
+    pub(crate) fn standing(&self) -> Option<Result<(), String>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Calls, and once more with another token if the file holds another than the one that was refused.

@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::config::{Context, Source, compile};
 use crate::core::Timer;
+use crate::kept::Kept;
 use crate::log::{Log, LogGuard};
 use crate::plan::Signal;
 
@@ -29,7 +30,7 @@ impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let output = crate::plan::LogOutput::File(dir.path().join("log"));
-        let (log, guard) = Log::start(&Logging { output, ..Logging::default() }).unwrap();
+        let (log, guard) = Log::start(&Logging { output, ..Logging::default() }, Kept::new()).unwrap();
         let file = Arc::new(Mutex::new(Ok(plan(&["a"]))));
         let reloader: Reloader = {
             let file = Arc::clone(&file);

@@ -18,7 +18,7 @@ fn text(format: LogFormat, terminal: bool, record: &Record<'_>) -> String {
 
 fn record<'a>(message: &'a [u8], fields: &'a [(&'a str, Value<'a>)]) -> Record<'a> {
     let time = UNIX_EPOCH + Duration::from_millis(3500);
-    Record { time, level: Level::Warn, origin: Origin::Job("web"), pid: Some(7), message, fields }
+    Record { time, level: Level::Warn, origin: Origin::Job("web"), pid: Some(7), stream: None, message, fields }
 }
 
 const FIELDS: &[(&str, Value<'_>)] = &[

@@ -2,6 +2,7 @@ use tempfile::TempDir;
 use tracing::instrument::WithSubscriber as _;
 
 use super::*;
+use crate::kept::Kept;
 use crate::log::LogGuard;
 use crate::plan::{LogFormat, LogOutput, Logging};
 
@@ -15,7 +16,7 @@ impl Bench {
     fn new(level: Level, format: LogFormat) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let output = LogOutput::File(dir.path().join("log"));
-        let (log, guard) = Log::start(&Logging { level, format, output }).unwrap();
+        let (log, guard) = Log::start(&Logging { level, format, output }, Kept::new()).unwrap();
         Self { dir, log, _guard: guard }
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use nix::unistd::pipe;
 
 use super::*;
+use crate::kept::{Begin, LogStream, Reader as _};
 use crate::log::Origin;
 use crate::plan::LogFormat;
 
@@ -20,7 +21,7 @@ fn logging(output: PathBuf) -> Logging {
 fn piped() -> (Log, (LogGuard, OwnedFd), File) {
     let (reader, writer): (OwnedFd, OwnedFd) = pipe().unwrap();
     let path = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
-    let (log, guard) = Log::start(&logging(path)).unwrap();
+    let (log, guard) = Log::start(&logging(path), Kept::new()).unwrap();
     (log, (guard, writer), reader.into())
 }
 
@@ -179,7 +180,7 @@ fn a_closed_pipe_is_survived() {
 
 #[test]
 fn a_full_device_is_survived() {
-    let (log, _guard) = Log::start(&logging("/dev/full".into())).unwrap();
+    let (log, _guard) = Log::start(&logging("/dev/full".into()), Kept::new()).unwrap();
     say(&log, "one");
     assert_eq!(job_says(&log, "two"), Ok(()));
     assert!(log.flush(Duration::from_secs(5)));
@@ -190,7 +191,7 @@ fn a_full_device_is_survived() {
 fn a_rotated_file_is_followed_without_being_told() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
-    let (log, _guard) = Log::start(&logging(path.clone())).unwrap();
+    let (log, _guard) = Log::start(&logging(path.clone()), Kept::new()).unwrap();
     say(&log, "0");
     assert!(log.flush(Duration::from_secs(5)));
     std::fs::rename(&path, &old).unwrap();
@@ -212,7 +213,7 @@ fn a_rotated_file_is_followed_without_being_told() {
 fn reopening_and_switching_happen_between_the_lines_before_and_after() {
     let dir = tempfile::tempdir().unwrap();
     let [a, moved, b] = ["a", "a.1", "b"].map(|name| dir.path().join(name));
-    let (log, guard) = Log::start(&logging(a.clone())).unwrap();
+    let (log, guard) = Log::start(&logging(a.clone()), Kept::new()).unwrap();
     say(&log, "1");
     assert!(log.flush(Duration::from_secs(5)));
     std::fs::rename(&a, &moved).unwrap();
@@ -254,7 +255,7 @@ fn a_storm_of_reopening_takes_no_memory_while_the_output_is_blocked() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_told_in_the_words_of_the_original() {
-    let error = Log::start(&logging("/nonexistent-directory/x.log".into())).unwrap_err();
+    let error = Log::start(&logging("/nonexistent-directory/x.log".into()), Kept::new()).unwrap_err();
     let wanted = "Error initializing log file '/nonexistent-directory/x.log': open /nonexistent-directory/x.log: no \
                   such file or directory";
     assert_eq!(error.to_string(), wanted);
@@ -266,7 +267,7 @@ fn a_new_file_has_the_mode_that_the_umask_leaves() {
     let dir = tempfile::tempdir().unwrap();
     let reference = File::create(dir.path().join("reference")).unwrap();
     let path = dir.path().join("log");
-    let (_log, _guard) = Log::start(&logging(path.clone())).unwrap();
+    let (_log, _guard) = Log::start(&logging(path.clone()), Kept::new()).unwrap();
     let mode = std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode, reference.metadata().unwrap().permissions().mode());
 }
@@ -280,7 +281,7 @@ fn a_terminal_gets_colour_and_may_hang_up() {
     unlockpt(&master).unwrap();
     let mut logging = logging(ptsname_r(&master).unwrap().into());
     logging.format = LogFormat::Text;
-    let (log, guard) = Log::start(&logging).unwrap();
+    let (log, guard) = Log::start(&logging, Kept::new()).unwrap();
     say(&log, "hello");
     assert!(log.flush(Duration::from_secs(5)));
     let mut bytes = [0; 200];
@@ -293,4 +294,63 @@ fn a_terminal_gets_colour_and_may_hang_up() {
     assert!(log.flush(Duration::from_secs(5)));
     assert_eq!(log.lost(), 2);
     drop(guard);
+}
+
+/// All lines that are kept: whose, and what.
+fn kept(log: &Log) -> Vec<(String, String)> {
+    let mut reader = log.kept().lines(None, Begin::From(1), false).unwrap();
+    let mut lines = Vec::new();
+    loop {
+        let page = reader.page();
+        lines.extend(page.items.into_iter().map(|line| (line.job, line.text)));
+        if page.over {
+            return lines;
+        }
+    }
+}
+
+#[test]
+fn what_is_logged_is_kept_and_nothing_below_the_level() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _guard) = Log::start(&logging(dir.path().join("log")), Kept::new()).unwrap();
+    say(&log, "ours");
+    log.own(&Record::own(SystemTime::now(), Level::Debug, "too much"));
+    log.own(&Record { origin: Origin::Job("web"), ..Record::own(SystemTime::now(), Level::Warn, "about it") });
+    assert_eq!(job_says(&log, "its own"), Ok(()));
+    let stream = Some(LogStream::Stderr);
+    let line = Record::line(SystemTime::now(), Origin::Check("check.web"), Some(8), b"checked");
+    assert_eq!(log.job_line(&Record { stream, ..line }), Ok(()));
+    let wanted = [("", "ours"), ("", "about it"), ("web", "its own"), ("web", "checked")];
+    assert_eq!(kept(&log), wanted.map(|(job, text)| (job.to_owned(), text.to_owned())));
+    let last = &log.kept().last_lines("web", 1)[0];
+    assert_eq!((last.check, last.stream, last.pid, last.level.as_str()), (true, stream, Some(8), "info"));
+}
+
+#[test]
+fn the_lines_of_jobs_are_kept_also_where_the_level_is_too_high_for_them() {
+    let quiet = Logging { level: Level::Error, ..logging("/dev/null".into()) };
+    let (log, _guard) = Log::start(&quiet, Kept::new()).unwrap();
+    assert_eq!(job_says(&log, "its own"), Ok(()));
+    assert_eq!(kept(&log).len(), 1);
+}
+
+#[test]
+fn a_line_that_is_refused_is_kept_when_it_is_taken_and_ours_at_once() {
+    let (log, _guard, mut reader) = piped();
+    let mut accepted = 0_u64;
+    while job_says(&log, &format!("{accepted} {LINE}")) == Ok(()) {
+        accepted += 1;
+    }
+    let number = || log.kept().last_lines("web", 1)[0].seq;
+    assert_eq!(number(), accepted);
+    assert_eq!(job_says(&log, "again"), Err(Full));
+    assert_eq!(number(), accepted);
+    while log.lost() == 0 {
+        say(&log, LINE);
+    }
+    say(&log, "not even written");
+    assert_eq!(kept(&log).last().unwrap().1, "not even written");
+    read_while(&mut reader, |text| told_lost(text) == 0);
+    assert_eq!(job_says(&log, "again"), Ok(()));
+    assert_eq!(number(), accepted + 1);
 }

@@ -1,4 +1,4 @@
-//! The word that was probably meant.
+//! The word that was probably meant: a leaf, since files and requests are misspelt alike.
 
 /// The candidate nearest to `word` by edit distance, if it is near enough to be worth saying. Case does not count;
 /// of equally near ones the first.

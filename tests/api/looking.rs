@@ -1,0 +1,173 @@
+//! How jobs stand, and why.
+
+use serde_json::{Value, json};
+
+use crate::support::ports::Ports;
+use crate::support::{DEADLINE, Signal, http, wait_until};
+use crate::{ask, get, job, post, refused, serving, start, wait_job, wait_state, with_socket};
+
+#[test]
+fn an_overview_shows_every_job_as_it_is() {
+    let pilot = start(
+        r#"
+        { name: "web", exec: ["sleep", "1000"], restarts: "unlimited",
+          health: { exec: "test -e {{ .DIR }}/well", interval: 1, ttl: 5, timeout: "2s" } },
+        { name: "migrate", exec: ["sh", "-c", "exit 3"] },
+        { name: "crash", exec: ["sh", "-c", "exit 9"], restarts: "unlimited", backoff: { free: 0, initial: "1h", max: "1h" } },
+        { name: "report", exec: "true", when: { source: "web", once: "healthy" } },
+        { name: "cron", exec: "true", when: { interval: "1h" } },
+        { name: "hup", exec: "true", when: { source: "SIGHUP" } }"#,
+    );
+    wait_state(&pilot, "crash", "backoff");
+    wait_state(&pilot, "migrate", "done");
+    let web = wait_job(&pilot, "web", |job| job["health"]["failures"].as_u64() > Some(0));
+    let overview = get(&pilot, "/v4/jobs");
+    assert_eq!(
+        (&overview["pid"], &overview["stopping"], &overview["maintenance"]),
+        (&json!(1), &json!(false), &json!(false))
+    );
+    assert_eq!(overview["version"], env!("CARGO_PKG_VERSION"));
+    let names: Vec<&str> =
+        overview["jobs"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["web", "migrate", "crash", "report", "cron", "hup"]);
+    assert_eq!(
+        overview["ready"],
+        json!({ "ready": false, "count": 0, "of": 1, "reason": "not ready: web (unhealthy)" })
+    );
+
+    assert_eq!(i64::from(pilot.wait_process("sleep 1000").inner_pid), web["pid"].as_i64().unwrap());
+    assert_eq!(web["health"]["state"], "unhealthy");
+    assert_eq!(web["health"]["failure"], "exit status 1");
+    assert_eq!((&web["health"]["intervalMs"], &web["health"]["timeoutMs"]), (&json!(1000), &json!(2000)));
+    assert_eq!(web["command"], json!(["sleep", "1000"]));
+    assert_eq!((&web["runs"], &web["restarts"], &web["when"]), (&json!(1), &json!(0), &json!("at the start")));
+
+    let migrate = job(&pilot, "migrate");
+    assert_eq!((&migrate["lastExit"]["code"], &migrate["lastExit"]["text"]), (&json!(3), &json!("exit status 3")));
+    let crash = job(&pilot, "crash");
+    assert_eq!(crash["next"]["why"], "exit 9");
+    assert!((3_500_000..=3_600_000).contains(&crash["next"]["inMs"].as_u64().unwrap()), "{crash}");
+    assert_eq!(job(&pilot, "report")["waitsFor"], "for web to be healthy");
+    assert_eq!(job(&pilot, "hup")["waitsFor"], "for SIGHUP");
+    assert_eq!(job(&pilot, "cron")["next"]["why"], "every 1h 0m");
+    assert_eq!(job(&pilot, "cron").get("since"), None);
+
+    std::fs::write(pilot.path("well"), "").unwrap();
+    wait_job(&pilot, "web", |job| job["health"]["state"] == "healthy");
+    wait_state(&pilot, "report", "done");
+    wait_until(DEADLINE, || get(&pilot, "/v4/jobs")["ready"]["ready"] == true, "readiness");
+    pilot.finish();
+}
+
+#[test]
+fn a_name_may_need_to_be_encoded_and_a_wrong_one_is_told_with_the_nearest() {
+    let pilot = start(r#"{ name: "web-server", exec: ["sleep", "1000"] }, { name: "side", exec: ["sleep", "1000"] }"#);
+    assert_eq!(job(&pilot, "web%2dserver")["name"], "web-server");
+    let told = |path: &str| refused(&pilot, "GET", path, "", 404);
+    let word = |text: &str| ("notFound".to_owned(), text.to_owned());
+    assert_eq!(told("/v4/jobs/web-sevrer"), word("no job is called web-sevrer: did you mean web-server?"));
+    assert_eq!(told("/v4/jobs/x/why"), word("no job is called x: there are web-server, side"));
+    assert_eq!(told("/v4/bogus"), word("there is nothing at this path"));
+    let told = refused(&pilot, "DELETE", "/v4/jobs", "", 405);
+    assert_eq!(told, ("methodNotAllowed".to_owned(), "/v4/jobs takes GET, not DELETE".to_owned()));
+    let told = refused(&pilot, "DELETE", "/v4/maintenance", "", 405).1;
+    assert_eq!(told, "/v4/maintenance takes GET or POST, not DELETE");
+    assert_eq!(refused(&pilot, "POST", "/v4/reload", &"x".repeat(70_000), 413).0, "tooLarge");
+    pilot.finish();
+}
+
+/// The sentences of an explanation, each below what it explains.
+fn sentences(why: &Value) -> Vec<String> {
+    fn below(facts: &Value, depth: usize, into: &mut Vec<String>) {
+        for fact in facts.as_array().into_iter().flatten() {
+            into.push(format!("{}{}", "  ".repeat(depth), fact["says"].as_str().unwrap()));
+            below(&fact["because"], depth + 1, into);
+        }
+    }
+    let mut all = vec![why["summary"].as_str().unwrap().to_owned()];
+    below(&why["facts"], 1, &mut all);
+    all
+}
+
+#[test]
+fn why_is_answered_down_to_a_fact() {
+    let pilot = start(
+        r#"
+        { name: "app", exec: ["sleep", "1000"], health: { exec: "false", interval: 1, ttl: 5 } },
+        { name: "report", exec: "true", when: { source: "app", once: "healthy", timeout: "1h" } },
+        { name: "after", exec: "true", when: { source: "report", once: "exitSuccess" } }"#,
+    );
+    wait_job(&pilot, "app", |job| job["health"]["failures"].as_u64() > Some(1));
+    let told = sentences(&get(&pilot, "/v4/jobs/after/why"));
+    assert_eq!(told[0], "after has not started: it waits for report to end well");
+    assert_eq!(told[1], "  report has not started: it waits for app to be healthy");
+    assert!(told[2].starts_with("    app has been running for ") && told[2].ends_with(", but its health check fails"));
+    assert_eq!(told[3], "      false, every 1s, at most 1s");
+    assert!(told[4].contains(" ago: exit status 1; it has failed "), "{}", told[4]);
+    assert!(
+        told[5].starts_with("    report gives up in 59m") && told[5].ends_with("(`when.timeout` 1h 0m)"),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 6);
+    pilot.finish();
+}
+
+#[test]
+fn maintenance_is_told_and_changed() {
+    let pilot = start(r#"{ name: "a", exec: ["sleep", "1000"] }"#);
+    let on = |on: bool| json!({ "on": on, "services": 0 });
+    assert_eq!(get(&pilot, "/v4/maintenance"), on(false));
+    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
+    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
+    assert_eq!(get(&pilot, "/v4/jobs")["maintenance"], true);
+    assert_eq!(pilot.stdout().matches("maintenance on").count(), 1, "the second time it was so already");
+    pilot.signal(Signal::SIGUSR1);
+    wait_until(DEADLINE, || get(&pilot, "/v4/maintenance") == on(false), "the signal toggles it back");
+    let told = refused(&pilot, "POST", "/v4/maintenance", r#"{"on": "yes"}"#, 400).1;
+    assert_eq!(
+        told,
+        "the body is not what is expected at line 1, column 12: expected an object such as {\"on\": true}"
+    );
+    pilot.finish();
+}
+
+#[test]
+fn the_environment_is_that_of_the_next_start() {
+    let pilot = start(r#"{ name: "a", exec: ["sleep", "1000"] }"#);
+    let reply = http::ask_socket(&pilot.path("s"), "POST", "/v3/environ", br#"{"NEW": "1=2"}"#).unwrap();
+    assert_eq!(reply.status, 200);
+    let env = get(&pilot, "/v4/env");
+    let has = |name: &str, value: &str| env["env"].as_array().unwrap().contains(&json!([name, value]));
+    assert!(has("NEW", "1=2") && has("CONTAINERPILOT_PID", "1"), "{env}");
+    assert!(has("CONTAINERPILOT_SOCKET", pilot.path("s").to_str().unwrap()), "{env}");
+    pilot.finish();
+}
+
+#[test]
+fn requests_are_counted_by_their_route() {
+    let ports = Ports::take();
+    let port = ports.port(0);
+    let jobs = r#"{ name: "a", exec: ["sleep", "1000"] }"#;
+    let config = with_socket(jobs).replacen(
+        '{',
+        &format!("{{ telemetry: {{ port: {port}, interfaces: [\"static:127.0.0.1\"] }}, "),
+        1,
+    );
+    let pilot = serving(&config);
+    job(&pilot, "a");
+    refused(&pilot, "GET", "/v4/jobs/b", "", 404);
+    ask(&pilot, "POST", "/v4/jobs/b/start", "");
+    let counted = |page: &str, code: u16, path: &str| {
+        page.contains(&format!("containerpilot_control_http_requests{{code=\"{code}\",path=\"{path}\"}} 1"))
+    };
+    wait_until(
+        DEADLINE,
+        || {
+            let page = http::ask(([127, 0, 0, 1], port).into(), "GET", "/metrics", &[], b"");
+            let page = page.map(|page| page.text()).unwrap_or_default();
+            counted(&page, 200, "/v4/jobs/{name}") && counted(&page, 404, "/v4/jobs/{name}/start")
+        },
+        "the counts",
+    );
+    pilot.finish();
+}
