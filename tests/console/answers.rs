@@ -98,8 +98,8 @@ fn json_is_the_answer_with_every_key() {
 fn readiness_is_an_exit_status() {
     let with = |ready: Value| StandIn::json(&overview(&[], &ready));
     assert_eq!(with(json!({ "ready": true, "count": 1, "of": 1 })).printed("status --ready"), "");
-    let not = with(json!({ "ready": false, "count": 1, "of": 2, "reason": "app is unhealthy" }));
-    assert_eq!(not.failure("status --ready"), "containerpilot: not ready: app is unhealthy\n");
+    let not = with(json!({ "ready": false, "count": 1, "of": 2, "reason": "not ready: app (unhealthy)" }));
+    assert_eq!(not.failure("status --ready"), "containerpilot: not ready: app (unhealthy)\n");
     let silent = with(json!({ "ready": false, "count": 1, "of": 2 }));
     assert_eq!(silent.failure("status --ready"), "containerpilot: not ready: 1 of 2 are\n");
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) use self::events::{Events, Logs, lost};
 pub(super) use self::job::{block, head, last_lines};
 pub(super) use self::lists::{environment, maintenance, watches};
-pub(super) use self::overview::overview;
+pub(super) use self::overview::{overview, reason};
 pub(super) use self::reload::{not_reloaded, reloaded};
 pub(super) use self::why::why;
 use crate::api::{Error, HealthState, Job, JobState};

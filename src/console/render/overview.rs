@@ -84,11 +84,17 @@ fn consul(consul: &Consul) -> String {
     }
 }
 
+/// Why it is not ready, without the words that `/readyz` begins with.
+pub(in crate::console) fn reason(ready: &Readiness) -> &str {
+    ready.reason.strip_prefix("not ready: ").unwrap_or(&ready.reason)
+}
+
 fn readiness(ready: &Readiness) -> String {
     let counted = match (ready.of, ready.ready) {
         (0, true) => "ready".to_owned(),
         (0, false) => "not ready".to_owned(),
         (of, _) => format!("{} of {of} ready", ready.count),
     };
-    if ready.reason.is_empty() { counted } else { format!("{counted}: {}", ready.reason) }
+    let reason = reason(ready);
+    if reason.is_empty() { counted } else { format!("{counted}: {reason}") }
 }

@@ -52,11 +52,12 @@ fn plan(reloaded: &Reloaded) -> String {
 
 /// What keeps it from being done, and what stays true.
 pub(in crate::console) fn not_reloaded(error: &Error) -> String {
-    let stays = "the running configuration is unchanged";
+    // The message may say so itself.
+    let stays = if error.message.contains("unchanged") { "" } else { "; the running configuration is unchanged" };
     let lines: Vec<&str> = error.details.iter().flat_map(|detail| detail.lines()).collect();
     match lines.as_slice() {
-        [] => format!("not reloaded: {}; {stays}", error.message),
-        [only] => format!("not reloaded: {only}; {stays}"),
-        lines => format!("not reloaded: {}; {stays}\n  {}", error.message, lines.join("\n  ")),
+        [] => format!("not reloaded: {}{stays}", error.message),
+        [only] => format!("not reloaded: {only}; the running configuration is unchanged"),
+        lines => format!("not reloaded: {}{stays}\n  {}", error.message, lines.join("\n  ")),
     }
 }

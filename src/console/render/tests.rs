@@ -125,7 +125,7 @@ fn jobs() -> Vec<serde_json::Value> {
 fn everything() -> serde_json::Value {
     json!({
         "version": "4.0.0", "pid": 1, "since": "2026-11-19T08:04:11.201Z", "upMs": 273_600_123, "stopping": false,
-        "maintenance": false, "ready": { "ready": false, "count": 3, "of": 4, "reason": "app is unhealthy" },
+        "maintenance": false, "ready": { "ready": false, "count": 3, "of": 4, "reason": "not ready: app (unhealthy)" },
         "consul": { "address": "localhost:8500", "ok": true }, "jobs": jobs(), "more": 1,
     })
 }
@@ -305,6 +305,9 @@ fn a_reload_is_told_in_a_line_or_job_by_job() {
     told.push(refused(&[]) + "\n");
     told.push(refused(&["app.json5:23:7: unknown key `tll`"]) + "\n");
     told.push(refused(&["app.json5:23:7: unknown key `tll`", "app.json5:31:17: expected a number"]) + "\n");
+    let message = "the configuration is not good: the running one is unchanged".to_owned();
+    let details = vec!["one".to_owned(), "two".to_owned()];
+    told.push(not_reloaded(&Error { code: "invalid".to_owned(), message, details }) + "\n");
     insta::assert_snapshot!("reload", told.join("---\n"));
 }
 

@@ -105,7 +105,7 @@ fn frame(text: &str, rows: usize) -> String {
 /// Says nothing if all is well.
 pub(super) fn ready(instance: &Instance<'_>) -> Result<(), Failed> {
     let ready = instance.get::<Overview>("/v4/jobs")?.value.ready;
-    match (ready.ready, ready.reason.as_str()) {
+    match (ready.ready, render::reason(&ready)) {
         (true, _) => Ok(()),
         (false, "") => Err(Failed::Other(format!("not ready: {} of {} are", ready.count, ready.of))),
         (false, reason) => Err(Failed::Other(format!("not ready: {reason}"))),
