@@ -1,6 +1,7 @@
 //! From the command line to the end: load, log, signals, driver.
 
 mod ask;
+mod console;
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -61,12 +62,14 @@ fn dispatch(argv: impl IntoIterator<Item = OsString>) -> Exit {
             complain(&text);
             Ok(Exit::Success)
         }
+        Command::Print(text) => Ok(print(&text)),
         Command::Version => Ok(print(&format!("Version: {}\nGitHash: {}\n", env!("CARGO_PKG_VERSION"), git_hash()))),
         Command::Template { config, out } => render(config, out.as_deref()),
         Command::Ask { config, ask } => ask::ask(config, ask),
         Command::Check { file, json } => check(&file, json),
         Command::Show { file } => show(&file),
         Command::Schema => Ok(print(&config::schema())),
+        Command::Console { socket, verb } => Ok(console::run(socket, verb)),
     };
     done.unwrap_or_else(|Failed(exit, text)| {
         // Not for ever: before the loop runs, nobody could end a process that waits for a reader here (row 78).

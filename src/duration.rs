@@ -1,4 +1,5 @@
-//! Durations as Go prints them: a leaf that both `config`, which reads them, and `core`, which tells them, use.
+//! Durations as Go prints them, and for people: a leaf that `config`, which reads them, and `core` and `console`, which tell
+//! them, use.
 
 use std::fmt;
 use std::time::Duration;
@@ -58,6 +59,27 @@ fn decimal(ns: u64, unit: u64) -> String {
     format!("{whole}.{}", fraction.trim_end_matches('0'))
 }
 
+/// A duration for people: three digits are enough.
+pub fn elapsed(duration: Duration) -> String {
+    if duration.as_secs() >= 10 || (duration.subsec_millis() == 0 && duration.as_secs() > 0) {
+        humane(duration.as_secs())
+    } else if duration.as_secs() >= 1 {
+        format!("{:.1}s", duration.as_secs_f64())
+    } else {
+        format!("{}ms", duration.as_millis())
+    }
+}
+
+fn humane(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +90,20 @@ mod tests {
             assert_eq!(GoDuration::from(Duration::from_millis(millis)).to_string(), text);
         }
         assert_eq!(GoDuration::from(Duration::MAX), GoDuration(i64::MAX));
+    }
+
+    #[test]
+    fn durations_are_short() {
+        for (millis, text) in [
+            (0, "0ms"),
+            (250, "250ms"),
+            (1000, "1s"),
+            (1500, "1.5s"),
+            (12_340, "12s"),
+            (90_000, "1m 30s"),
+            (7_200_000, "2h 0m"),
+        ] {
+            assert_eq!(elapsed(Duration::from_millis(millis)), text);
+        }
     }
 }

@@ -8,15 +8,17 @@
 //!
 //! `config` turns text into a `plan`, which `core` follows; `driver` is the loop in the picture; `app` reads what is asked
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
-//! people and scripts ask on, `api` the words of its newer half, `kept` the last lines and events for who asks later,
-//! `telemetry` what monitoring sees, `http` the server below every socket that we answer on; `file_watch` tells when the
-//! configuration may have changed; `exit` names our exit statuses, `env`, `duration`, `errno`, `leaf`, `nearest` and
-//! `number` are leaves. `fuzzing` is where fuzzing comes in, in no release. `tests/doors.rs` says which room may name which.
+//! people and scripts ask on, `api` the words of its newer half, `console` what asks there for the operator, `kept` the
+//! last lines and events for who asks later, `telemetry` what monitoring sees, `http` the server below every socket that
+//! we answer on; `file_watch` tells when the configuration may have changed; `exit` names our exit statuses, `env`,
+//! `duration`, `errno`, `leaf`, `nearest` and `number` are leaves. `fuzzing` is where fuzzing comes in, in no release.
+//! `tests/doors.rs` says which room may name which.
 
 pub mod api;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod core;
 pub mod discovery;

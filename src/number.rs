@@ -1,5 +1,5 @@
-//! Numbers as Go prints them: a leaf, since configurations, metrics and what is posted to the control socket all hold some
-//! (v3 §6, §15).
+//! Numbers as Go prints them, and counts for people: a leaf, since configurations, metrics and what is posted to the control
+//! socket all hold some (v3 §6, §15), and everybody tells how many.
 
 /// A number as the original's decoder turns it into a string field: shortest decimals that give the same number, never
 /// an exponent (`FormatFloat(f, 'f', -1, 64)`): `5`, `0.5`, `1000000`, `+Inf`.
@@ -36,6 +36,15 @@ fn not_finite(number: f64) -> Option<&'static str> {
     }
 }
 
+/// `1 job`, `2 jobs`, `2 processes`.
+pub fn count(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ if noun.ends_with('s') => format!("{number} {noun}es"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +75,10 @@ mod tests {
         assert_eq!(number_as_string(1e-7), "0.0000001");
         assert_eq!(number_as_string(-0.0), "-0");
         assert_eq!(number_as_string(f64::NEG_INFINITY), "-Inf");
+    }
+
+    #[test]
+    fn nouns_are_counted() {
+        assert_eq!([count(0, "job"), count(1, "process"), count(2, "process")], ["0 jobs", "1 process", "2 processes"]);
     }
 }

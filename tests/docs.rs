@@ -7,6 +7,9 @@
 //! - a block marked `console` is commands, `$ …`, each followed by all that it prints, as in a folder with the
 //!   configurations of that page. Times and pids may be others;
 //! - what a `json5` block without an error makes, fits the schema for editors;
+//! - one marked `console with app.json5` is likewise, but typed in a container that runs this configuration of the page, a
+//!   new one for each block. What only looks is asked until it shows what it should, since that may take its time. Times,
+//!   durations and pids may be others, and so may the widths of columns;
 //! - links between the pages lead somewhere.
 //!
 //! The tables of `docs/configuration.md` name the fields that the schema names, with its defaults; the templates of
@@ -34,6 +37,7 @@ use std::process::{Command, Stdio};
 use containerpilot::config::{json5, schema, template};
 use containerpilot::env::Environment;
 use serde_json::Value as Json;
+use support::{DEADLINE, Launch, Pilot, wait};
 
 /// A fenced block: where, its mark and its text.
 struct Block {
@@ -170,21 +174,28 @@ fn commands_of((path, text): &(PathBuf, String)) -> usize {
 /// a network of its own, so that somebody else's control socket or port is not in the way, and nothing that it started
 /// outlives it.
 fn shell(command: &str, dir: &Path) -> String {
+    let mut outside = Command::new("timeout");
+    outside.args([
+        "--foreground",
+        "-s",
+        "KILL",
+        "60",
+        "unshare",
+        "--mount",
+        "--net",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ]);
+    outside.args(["--kill-child", "sh"]);
+    let script = format!("mount -t tmpfs none /run && ip link set lo up && exec 2>&1 && {{ {command}\n}}");
+    printed(outside, &script, dir)
+}
+
+fn printed(mut shell: Command, script: &str, dir: &Path) -> String {
     let bin = Path::new(support::BINARY).parent().unwrap();
-    let output = Command::new("timeout")
-        .args([
-            "--foreground",
-            "-s",
-            "KILL",
-            "60",
-            "unshare",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-            "--kill-child",
-        ])
-        .args(["sh", "-c", &format!("mount -t tmpfs none /run && ip link set lo up && exec 2>&1 && {{ {command}\n}}")])
+    let output = shell
+        .args(["-c", script])
         .current_dir(dir)
         .env_clear()
         .env("PATH", format!("{}:{}", bin.display(), support::PATH))
@@ -192,6 +203,115 @@ fn shell(command: &str, dir: &Path) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Of the verbs that only look: they may be asked again.
+const LOOKS: [&str; 6] = ["status", "why", "logs", "events", "watches", "env"];
+
+#[test]
+fn every_transcript_of_a_running_instance_is_what_it_shows() {
+    let mut seen = 0;
+    for (path, text) in pages() {
+        let blocks = blocks(&path, &text);
+        for block in &blocks {
+            let Some(file) = block.mark.strip_prefix("console with ") else { continue };
+            let config = blocks.iter().find(|config| config.mark == "json5" && name(config) == file);
+            let config = config.unwrap_or_else(|| panic!("{}: no {file} in this page", block.place));
+            let launch = Launch::config(&config.text).setup(&format!("mv containerpilot.json5 {file}"));
+            let pilot = launch.args(&["-config", file]).start();
+            pilot.wait_stdout("control: serving at ");
+            for (command, expected) in commands(&block.text) {
+                let looks = command
+                    .strip_prefix("containerpilot ")
+                    .is_some_and(|line| LOOKS.contains(&line.split(' ').next().unwrap_or_default()));
+                let mut shown = inside(&pilot, command);
+                let right = |shown: &str| relative(shown) == relative(&expected);
+                if looks && !right(&shown) {
+                    wait::poll(DEADLINE, || {
+                        shown = inside(&pilot, command);
+                        right(&shown).then_some(())
+                    });
+                }
+                assert_eq!(relative(&shown), relative(&expected), "{}: {command} shows\n{shown}", block.place);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 3, "only {seen} commands were found");
+}
+
+/// The commands of a block, each with what it prints.
+fn commands(text: &str) -> Vec<(&str, String)> {
+    let mut commands: Vec<(&str, String)> = Vec::new();
+    for line in text.lines() {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command, String::new())),
+            (None, Some((_, printed))) => *printed += &[line, "\n"].concat(),
+            (None, None) => panic!("a command comes first: {text}"),
+        }
+    }
+    commands
+}
+
+/// What a shell in the container prints.
+fn inside(pilot: &Pilot, command: &str) -> String {
+    let mut shell = Command::new("nsenter");
+    shell.args(["--target", &pilot.pid.to_string(), "--mount", "--pid", "--wd", "--", "sh"]);
+    printed(shell, &format!("exec 2>&1; {command}"), pilot.dir())
+}
+
+/// The text without what is another one each time: times, durations, pids, and blanks that they move.
+fn relative(text: &str) -> String {
+    let line = |line: &str| {
+        let mut words: Vec<String> = Vec::new();
+        for word in line.split_whitespace() {
+            let core = word.trim_matches(|c: char| "(),;:.".contains(c));
+            let before = words.last().map_or("", String::as_str);
+            let kind = if is_clock(core) {
+                Some("TIME")
+            } else if is_duration(core) {
+                Some("SOME")
+            } else if ["pid", "(pid", "running", "stopping"].contains(&before) && core.parse::<u32>().is_ok() {
+                Some("PID")
+            } else {
+                None
+            };
+            match kind {
+                // `3d 4h` is one.
+                Some("SOME") if before == "SOME" => *words.last_mut().unwrap() = word.replacen(core, "SOME", 1),
+                Some(kind) => words.push(word.replacen(core, kind, 1)),
+                None => words.push(word.to_owned()),
+            }
+        }
+        words.join(" ")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// `12:04:11.201`
+fn is_clock(word: &str) -> bool {
+    word.len() == 12
+        && word.chars().zip("00:00:00.000".chars()).all(|(c, form)| match form {
+            '0' => c.is_ascii_digit(),
+            form => c == form,
+        })
+}
+
+/// `3.2s`, `200ms`, `4h`
+fn is_duration(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    word.starts_with(|c: char| c.is_ascii_digit()) && ["ms", "s", "m", "h", "d"].contains(&unit)
+}
+
+#[test]
+fn of_a_transcript_only_what_changes_may_change() {
+    let shown = "web  running   57  3d 4h  0  healthy 1.2s ago\n12:04:11.201  app  start  (pid 7)\n";
+    assert_eq!(relative(shown), "web running PID SOME 0 healthy SOME ago\nTIME app start (pid PID)");
+    assert_eq!(relative("a  in 250ms (exit 1, 7th time)"), "a in SOME (exit 1, 7th time)");
+    assert_ne!(relative("web  running  57"), relative("web  backoff  57"));
+    assert_ne!(relative("web  running  57  1s  0"), relative("web  running  57  1s  1"));
+    let two = vec![("a", "1\n2\n".to_owned()), ("b", String::new())];
+    assert_eq!(commands("$ a\n1\n2\n$ b\n"), two);
 }
 
 /// The text without what is another one each time: the time at the beginning of a line, pids, and what a busy machine adds.
@@ -224,7 +344,11 @@ fn links_lead_somewhere() {
             }
             let there = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{}: {target}", path.display()));
             let heading = |line: &str| {
-                line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace([',', '`', '.', '/'], "")
+                line.trim_start_matches('#')
+                    .trim()
+                    .to_lowercase()
+                    .replace(' ', "-")
+                    .replace([',', '`', '.', '/', '?'], "")
             };
             let anchors: BTreeSet<String> = there.lines().filter(|line| line.starts_with('#')).map(heading).collect();
             assert!(anchor.is_empty() || anchors.contains(anchor), "{}: {target}, of {anchors:?}", path.display());

@@ -82,7 +82,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
     ("file_watch", &["errno", "leaf"]),
-    ("core", &["duration", "plan"]),
+    // Numbers only to count: `2 jobs`.
+    ("core", &["duration", "number", "plan"]),
     ("plan", &[]),
     ("duration", &[]),
     ("env", &[]),

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::plan;
 
 /// Names the socket of the instance that a child belongs to.
-const SOCKET: &str = "CONTAINERPILOT_SOCKET";
+pub(super) const SOCKET: &str = "CONTAINERPILOT_SOCKET";
 
 /// Asks the running instance. Every failure is exit 1, a broken configuration included (design §5).
 pub(super) fn ask(config: Option<String>, ask: Ask) -> Result<Exit, Failed> {

@@ -1,18 +1,18 @@
 //! The command line's end of the socket: one request, one answer, blocking, no runtime (v3 §2.1).
 
+pub mod wire;
+
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
-use nix::sys::time::TimeVal;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use self::wire::{Patience, Request};
 use super::socket::in_runtime_dir;
 use crate::errno::{go_words, go_words_of};
 
@@ -123,12 +123,11 @@ pub fn places(spec: &crate::plan::Control, xdg_runtime_dir: Option<&OsStr>) -> V
 /// # Errors
 /// Nobody serves there (the first path is the one that is told), or what was asked for was not done.
 pub fn ask(places: &[PathBuf], question: &Question) -> Result<(), ClientError> {
-    #[expect(clippy::disallowed_methods, reason = "not the supervisor: a command that asks it, and may not hang")]
-    let deadline = Instant::now() + PATIENCE;
+    let patience = Patience::from_now(PATIENCE);
     let mut unreachable = None;
     for place in places {
-        match dial(place) {
-            Ok(stream) => return talk(&stream, question, deadline),
+        match wire::dial(place, PATIENCE) {
+            Ok(stream) => return talk(stream, question, patience),
             Err(errno) => unreachable = unreachable.or(Some((place.clone(), errno))),
         }
     }
@@ -140,33 +139,17 @@ fn go_verb(question: &Question) -> &'static str {
     if question.method() == "GET" { "Get" } else { "Post" }
 }
 
-/// Connects; the time for that is set before, since a full queue makes it wait.
-fn dial(path: &Path) -> nix::Result<UnixStream> {
-    let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    let patience = TimeVal::new(i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX), 0);
-    setsockopt(&socket, sockopt::SendTimeout, &patience)?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(UnixStream::from(socket))
-}
-
-fn talk(stream: &UnixStream, question: &Question, deadline: Instant) -> Result<(), ClientError> {
+fn talk(stream: UnixStream, question: &Question, patience: Patience) -> Result<(), ClientError> {
     let (verb, path) = (go_verb(question), question.path());
-    let no_answer = |reason: String| ClientError::NoAnswer { verb, path, reason };
-    let body = question.body();
-    let head = format!(
-        "{} {path} HTTP/1.1\r\nHost: control\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Content-Length: {}\r\n\r\n",
-        question.method(),
-        body.len()
-    );
-    // Who is refused early may find the socket closed and still has an answer to read.
-    let sent = send(stream, format!("{head}{body}").as_bytes(), deadline);
-    let mut answer = Vec::new();
-    let received = receive(stream, &mut answer, deadline);
-    let Some((code, message)) = parse(&answer) else {
-        let failed = sent.and(received).err();
-        return Err(no_answer(failed.as_ref().map_or_else(|| "EOF".to_owned(), in_words)));
-    };
+    let request = Request { method: question.method(), path, body: &question.body() };
+    let mut answer = wire::ask(stream, &request, patience).map_err(|error| ClientError::NoAnswer {
+        verb,
+        path,
+        reason: in_words(&error),
+    })?;
+    // A refusal that comes in part is one.
+    let (body, _) = answer.whole(LONGEST);
+    let (code, message) = (answer.code, String::from_utf8_lossy(&body).trim().to_owned());
     match code {
         200..=299 => Ok(()),
         422 if message == "Unprocessable Entity" => Err(ClientError::Unprocessable),
@@ -177,65 +160,8 @@ fn talk(stream: &UnixStream, question: &Question, deadline: Instant) -> Result<(
 
 fn in_words(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!("no answer within {}s", PATIENCE.as_secs()),
+        io::ErrorKind::TimedOut => format!("no answer within {}s", PATIENCE.as_secs()),
+        io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
         _ => go_words_of(error),
-    }
-}
-
-/// The time that is left, which a socket option can't be when it is none.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    #[expect(clippy::disallowed_methods, reason = "not the supervisor: a command that asks it, and may not hang")]
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-fn send(mut stream: &UnixStream, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
-    while !bytes.is_empty() {
-        stream.set_write_timeout(Some(left(deadline)?))?;
-        match stream.write(bytes) {
-            Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-fn receive(stream: &UnixStream, answer: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
-    let mut rest = stream.take(LONGEST);
-    let mut piece = [0; 4096];
-    loop {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        match rest.read(&mut piece) {
-            Ok(0) => return Ok(()),
-            Ok(length) => answer.extend_from_slice(piece.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The status and the body of an answer, without the white space around it.
-pub(super) fn parse(answer: &[u8]) -> Option<(u16, String)> {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let line = head.strip_prefix("HTTP/1.")?;
-    let code = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some((code, body.trim().to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    #[test]
-    fn an_answer_is_its_status_and_its_body() {
-        let of = |text: &str| parse(text.as_bytes());
-        assert_eq!(of("HTTP/1.1 200 OK\r\nA: b\r\n\r\n\n"), Some((200, String::new())));
-        assert_eq!(of("HTTP/1.1 422 X\r\nA: b\r\n\r\na\nb\n"), Some((422, "a\nb".to_owned())));
-        assert_eq!(of("HTTP/1.0 503\r\nA: b\r\n\r\n"), Some((503, String::new())));
-        for broken in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 x\r\n\r\n"] {
-            assert_eq!(of(broken), None, "{broken:?}");
-        }
     }
 }

@@ -15,7 +15,7 @@
 //! | `routes_v4` | those of `/v4` |
 //! | `streams` | what is kept, and what comes: lines and events as `/v4` tells them |
 //! | `values` | the two bodies of v3, read |
-//! | `client` | the other end, for the command line: small and blocking |
+//! | `client` | the other end, for the command line: small and blocking; its `wire` carries the console's questions, too |
 //!
 //! Invariants: the loop never waits for a client; a request reaches it whole and well-formed or not at all; whatever is
 //! sent, at most 32 connections, 64 KiB and 5 s each (row 74); only a dead socket is ever removed, and at the end only our

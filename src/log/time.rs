@@ -35,6 +35,11 @@ impl Zone {
         zone.map_or_else(Self::utc, Self)
     }
 
+    /// What has to be added to UTC at a moment, in seconds.
+    pub fn offset(&self, unix_seconds: i64) -> i32 {
+        self.local_type(unix_seconds).ut_offset()
+    }
+
     /// What the clocks on the wall show at a moment.
     fn local_type(&self, unix_seconds: i64) -> LocalTimeType {
         let zone = self.0.as_ref();

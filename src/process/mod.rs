@@ -38,4 +38,4 @@ pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
 pub use pages::release_startup_pages;
 pub use signals::{Received, Signals, block_all, unblock_all};
 pub use spawn_error::{SpawnError, SpawnErrorKind};
-pub use sys::{is_pid_one, own_pid, watch};
+pub use sys::{is_pid_one, own_pid, terminal_size, watch};

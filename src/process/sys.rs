@@ -2,7 +2,7 @@
 //!
 //! With `pages`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
 //! on a child that a real-time signal ended, its `kill` knows no real-time signals, its `signal` is unsafe itself,
-//! tokio's registration of a descriptor is unsafe, and epoll is behind a feature that nothing else needs.
+//! tokio's registration of a descriptor is unsafe, epoll is behind a feature that nothing else needs, and it has no terminal's size.
 #![expect(unsafe_code, reason = "thin wrappers of system calls; each says why it is sound")]
 
 use std::io;
@@ -25,6 +25,14 @@ pub fn own_pid() -> i32 {
 /// Whether we are the init process of our pid namespace.
 pub fn is_pid_one() -> bool {
     own_pid() == 1
+}
+
+/// Columns and rows of the terminal that standard output is; nothing when it is none, or does not know.
+pub fn terminal_size() -> Option<(usize, usize)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel writes at most one `winsize` there.
+    let result = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    (result == 0 && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col.into(), size.ws_row.into()))
 }
 
 /// Gives a signal its default meaning, or none.

@@ -1,0 +1,155 @@
+//! What people see: pure, from what the server said to text.
+//!
+//! Columns are as wide as what stands in them. Times are relative, the absolute ones are behind `--json`. Colour is for
+//! words of state alone. Whatever was made by others loses its control characters: see [`visible`].
+
+mod events;
+mod job;
+mod lists;
+mod overview;
+mod reload;
+mod table;
+mod why;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(super) use self::events::{Events, Logs, lost};
+pub(super) use self::job::{block, head, last_lines};
+pub(super) use self::lists::{environment, maintenance, watches};
+pub(super) use self::overview::{overview, reason};
+pub(super) use self::reload::{not_reloaded, reloaded};
+pub(super) use self::why::why;
+use crate::api::{Error, HealthState, Job, JobState};
+use crate::duration::elapsed;
+
+/// How things are to be shown.
+pub(super) struct Look<'a> {
+    /// The columns of the terminal; nothing where it is none: then nothing is cut.
+    pub(super) width: Option<usize>,
+    /// States are coloured.
+    pub(super) colour: bool,
+    /// What has to be added to UTC for local time, at a moment.
+    pub(super) offset: &'a dyn Fn(i64) -> i32,
+}
+
+/// What a state's colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    /// As it should be.
+    Green,
+    /// On its way, or kept from it on purpose.
+    Yellow,
+    /// Somebody should look.
+    Red,
+}
+
+impl Colour {
+    fn paint(self, word: &str) -> String {
+        let number = match self {
+            Self::Green => 32,
+            Self::Yellow => 33,
+            Self::Red => 31,
+        };
+        format!("\x1b[{number}m{word}\x1b[0m")
+    }
+}
+
+/// The colour of a job's state: over is good or bad by how it ended.
+fn state_colour(job: &Job) -> Option<Colour> {
+    match job.state {
+        JobState::Running => Some(Colour::Green),
+        JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
+        JobState::Done => match job.last_exit.as_ref().map(|exit| exit.code) {
+            Some(0) => Some(Colour::Green),
+            Some(_) => Some(Colour::Red),
+            None => None,
+        },
+        JobState::Waiting => None,
+    }
+}
+
+fn health_colour(state: HealthState) -> Option<Colour> {
+    match state {
+        HealthState::Healthy => Some(Colour::Green),
+        HealthState::Unhealthy => Some(Colour::Red),
+        HealthState::Maintenance => Some(Colour::Yellow),
+        HealthState::Unknown => None,
+    }
+}
+
+fn status_colour(status: &str) -> Option<Colour> {
+    match status {
+        "passing" => Some(Colour::Green),
+        "warning" => Some(Colour::Yellow),
+        "critical" => Some(Colour::Red),
+        _ => None,
+    }
+}
+
+/// The state in words: `done (0)`.
+fn state(job: &Job) -> String {
+    match (&job.last_exit, job.state) {
+        (Some(exit), JobState::Done) => format!("done ({})", exit.code),
+        _ => job.state.word().to_owned(),
+    }
+}
+
+/// A duration as the API gives it.
+fn time(millis: u64) -> String {
+    elapsed(Duration::from_millis(millis))
+}
+
+/// How long ago, if it is known.
+fn ago(millis: Option<u64>) -> String {
+    millis.map(|millis| format!(" {} ago", time(millis))).unwrap_or_default()
+}
+
+/// A text that can't steer a terminal: control characters as `^[` or `\x9b`, tabs and line feeds, too.
+pub(super) fn visible(text: &str) -> String {
+    shown(text, "")
+}
+
+/// Likewise, but for these characters.
+fn shown(text: &str, kept: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match u8::try_from(u32::from(c)) {
+            _ if !c.is_control() || kept.contains(c) => shown.push(c),
+            // Caret notation: the letter that Control makes it of.
+            Ok(byte) if byte < 0x80 => shown.extend(['^', char::from(byte ^ 0x40)]),
+            _ => {
+                // Writing to a text can't fail.
+                let _ = write!(shown, "\\x{:02x}", u32::from(c));
+            }
+        }
+    }
+    shown
+}
+
+/// A moment, as the clock on the wall shows it: `12:04:11.201`. What is no moment is shown as it is.
+fn clock(stamp: &str, look: &Look<'_>) -> String {
+    let since = humantime::parse_rfc3339(stamp).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let Some(since) = since else { return visible(stamp) };
+    let utc = i64::try_from(since.as_secs()).unwrap_or(0);
+    let of_day = utc.saturating_add((look.offset)(utc).into()).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}.{:03}", of_day / 3600, of_day / 60 % 60, of_day % 60, since.subsec_millis())
+}
+
+/// How long ago a moment is.
+fn since(stamp: &str, now: SystemTime) -> String {
+    let then = humantime::parse_rfc3339(stamp).ok();
+    then.map_or_else(|| visible(stamp), |then| elapsed(now.duration_since(then).unwrap_or_default()) + " ago")
+}
+
+/// A refusal: what is wrong, and its details below.
+pub(super) fn refusal(error: &Error) -> String {
+    let mut text = error.message.clone();
+    for line in error.details.iter().flat_map(|detail| detail.lines()) {
+        let _ = write!(text, "\n  {line}");
+    }
+    text
+}

@@ -1,0 +1,149 @@
+//! The verbs that change nothing.
+
+use std::time::{Duration, SystemTime};
+
+use super::super::client::{Given, Instance, Next, encoded};
+use super::super::output::Output;
+use super::super::render::{self, Look};
+use super::super::{Failed, complain};
+use super::{ENDED, pause, print_json};
+use crate::api::{Env, Jobs, LogLine, Overview, Watches, Why};
+use crate::number::count;
+
+/// Between two drawings.
+const TICK: Duration = Duration::from_secs(1);
+
+/// So much of a job's log is shown with it.
+const LAST_LINES: usize = 5;
+
+pub(super) fn overview(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    let given: Given<Overview> = instance.get("/v4/jobs")?;
+    if json {
+        return print_json(&given.json, output);
+    }
+    let text = render::overview(&given.value, &output.look());
+    output.print(&text)
+}
+
+pub(super) fn job(name: &str, json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    let path = path_of(name);
+    if json {
+        return print_json(&instance.get::<Jobs>(&path)?.json, output);
+    }
+    let text = blocks(&path, instance, &output.look())?;
+    output.print(&text)
+}
+
+pub(super) fn path_of(job: &str) -> String {
+    format!("/v4/jobs/{}", encoded(job))
+}
+
+fn blocks(path: &str, instance: &Instance<'_>, look: &Look<'_>) -> Result<String, Failed> {
+    let jobs: Vec<String> = instance.get::<Jobs>(path)?.value.jobs.iter().map(|job| render::block(job, look)).collect();
+    // They are an extra: without them the rest is still right.
+    let lines = last_lines(path, instance).unwrap_or_default();
+    Ok(jobs.join("\n") + &render::last_lines(&lines, look))
+}
+
+fn last_lines(path: &str, instance: &Instance<'_>) -> Result<Vec<LogLine>, Failed> {
+    let mut stream = instance.lines(&format!("{path}/logs?lines={LAST_LINES}"))?;
+    let mut lines = Vec::new();
+    // A server that sends more than it was asked for is not listened to for ever.
+    while lines.len() < LAST_LINES {
+        match stream.next()? {
+            Next::Line(json) => lines.push(stream.typed(json)?.value),
+            Next::Lost(_) | Next::Alive => {}
+            Next::End(_) => break,
+        }
+    }
+    Ok(lines)
+}
+
+/// Draws it again and again, until somebody interrupts. The cursor is never hidden and always stands below what was drawn,
+/// so that nothing has to be put right whenever and however this process ends.
+pub(super) fn watch(job: Option<&str>, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    if output.rows().is_none() {
+        return Err(Failed::Usage("--watch draws on a terminal, which standard output is not".to_owned()));
+    }
+    let mut before = "\x1b[2J";
+    loop {
+        let look = output.look();
+        let drawn = match job {
+            None => instance.get::<Overview>("/v4/jobs").map(|given| render::overview(&given.value, &look)),
+            Some(job) => blocks(&path_of(job), instance, &look),
+        };
+        let text = match drawn {
+            Ok(text) => text,
+            Err(Failed::Nobody(_)) if before.is_empty() => {
+                complain(ENDED);
+                return Ok(());
+            }
+            Err(failed) => return Err(failed),
+        };
+        let frame = frame(&text, output.rows().unwrap_or(usize::MAX));
+        output.print(&format!("{before}{frame}"))?;
+        output.flush()?;
+        before = "";
+        pause(TICK);
+    }
+}
+
+/// What replaces the drawing before: from the top, each line to its end, and nothing below. As much as there is room for.
+fn frame(text: &str, rows: usize) -> String {
+    let total = text.lines().count();
+    // The last row is the cursor's.
+    let room = rows.saturating_sub(1).max(1);
+    let shown = if total > room { room.saturating_sub(1) } else { total };
+    let mut lines: Vec<String> = text.lines().take(shown).map(str::to_owned).collect();
+    if shown < total {
+        lines.push(format!("… {} more", count(total - shown, "line")));
+    }
+    let lines = lines.iter().map(|line| format!("{line}\x1b[K\n"));
+    format!("\x1b[H{}\x1b[J", lines.collect::<String>())
+}
+
+/// Says nothing if all is well.
+pub(super) fn ready(instance: &Instance<'_>) -> Result<(), Failed> {
+    let ready = instance.get::<Overview>("/v4/jobs")?.value.ready;
+    match (ready.ready, render::reason(&ready)) {
+        (true, _) => Ok(()),
+        (false, "") => Err(Failed::Other(format!("not ready: {} of {} are", ready.count, ready.of))),
+        (false, reason) => Err(Failed::Other(format!("not ready: {reason}"))),
+    }
+}
+
+pub(super) fn why(job: &str, json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    let given: Given<Why> = instance.get(&format!("{}/why", path_of(job)))?;
+    if json { print_json(&given.json, output) } else { output.print(&render::why(&given.value)) }
+}
+
+pub(super) fn watches(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    let given: Given<Watches> = instance.get("/v4/watches")?;
+    if json {
+        return print_json(&given.json, output);
+    }
+    let text = render::watches(&given.value, SystemTime::now(), &output.look());
+    output.print(&text)
+}
+
+pub(super) fn env(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    let given: Given<Env> = instance.get("/v4/env")?;
+    if json {
+        return print_json(&given.json, output);
+    }
+    let text = render::environment(&given.value, &output.look());
+    output.print(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+
+    #[test]
+    fn a_drawing_is_as_high_as_the_terminal_at_most() {
+        assert_eq!(frame("a\nb\n", 24), "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J");
+        assert_eq!(frame("a\nb\nc\nd\n", 4), "\x1b[Ha\x1b[K\nb\x1b[K\n… 2 lines more\x1b[K\n\x1b[J");
+        assert_eq!(frame("a\nb\n", 1), "\x1b[H… 2 lines more\x1b[K\n\x1b[J");
+        assert_eq!(frame("", 0), "\x1b[H\x1b[J");
+    }
+}

@@ -1,0 +1,84 @@
+//! One verb after the other: ask, show, and what the exit status says.
+
+mod act;
+mod change;
+mod look;
+mod streams;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Failed;
+use super::client::Instance;
+use super::output::Output;
+use crate::cli::Verb;
+use crate::exit::Exit;
+
+/// Told when the other end of a stream has gone.
+const ENDED: &str = "the supervisor has ended";
+
+pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<Exit, Failed> {
+    match verb {
+        Verb::Overview { watch: true, .. } => look::watch(None, instance, output),
+        Verb::Job { job, watch: true, .. } => look::watch(Some(&job), instance, output),
+        Verb::Overview { json, .. } => look::overview(json, instance, output),
+        Verb::Job { job, json, .. } => look::job(&job, json, instance, output),
+        Verb::Ready => look::ready(instance),
+        Verb::Why { job, json } => look::why(&job, json, instance, output),
+        Verb::Watches { json } => look::watches(json, instance, output),
+        Verb::Env { json } => look::env(json, instance, output),
+        Verb::Logs { job, follow, lines, json } => {
+            let wanted = streams::Wanted { follow, lines, json };
+            streams::logs(job.as_deref(), &wanted, instance, output)
+        }
+        Verb::Events { follow, lines, json } => {
+            streams::events(&streams::Wanted { follow, lines, json }, instance, output)
+        }
+        Verb::Act { act, job, wait } => act::act(act, &job, wait, instance, output),
+        Verb::Signal { job, signal } => act::signal(&job, signal, instance, output),
+        Verb::Reload { dry_run, json } => change::reload(dry_run, json, instance, output),
+        Verb::Maintenance { on, json } => change::maintenance(on, json, instance, output),
+        Verb::ReopenLogs { job } => change::reopen_logs(job.as_deref(), instance, output),
+        Verb::Shutdown => change::shutdown(instance, output),
+    }?;
+    Ok(Exit::Success)
+}
+
+/// For machines: as the server said it, with keys that we don't know.
+fn print_json(json: &Value, output: &mut Output<'_>) -> Result<(), Failed> {
+    output.print(&format!("{}\n", harmless(&format!("{json:#}"))))
+}
+
+/// JSON without the control characters that it leaves as they are, which some terminals take for the begin of a sequence.
+/// They only stand in texts, where their escaped form means the same.
+fn harmless(json: &str) -> String {
+    let escaped = |c: char| match c {
+        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    if json.chars().any(|c| ('\u{7f}'..='\u{9f}').contains(&c)) {
+        json.chars().map(escaped).collect()
+    } else {
+        json.to_owned()
+    }
+}
+
+/// Waits; here nobody else needs the thread.
+fn pause(time: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "not the supervisor: a command that has nothing else to do")]
+    std::thread::sleep(time);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn json_holds_no_control_characters() {
+        let json = serde_json::json!({ "a": "\u{1b}[2J \u{9b}2J \u{7f} ü" }).to_string();
+        let shown = harmless(&json);
+        assert!(!shown.chars().any(char::is_control), "{shown:?}");
+        assert_eq!(shown.parse::<serde_json::Value>().unwrap(), json.parse::<serde_json::Value>().unwrap());
+    }
+}
