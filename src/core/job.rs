@@ -103,6 +103,8 @@ pub struct Job {
     pub(super) again: bool,
     /// It has acted on the stop of a job that starts anew: once it is over, another waits in its place.
     pub(super) renew: bool,
+    /// … and that job has stopped again meanwhile: the other one acts on it at once.
+    pub(super) owed: bool,
     pub(super) stage: Stage,
     /// Since when it is in this stage.
     pub(super) since: Moment,
@@ -187,6 +189,7 @@ impl Job {
             halted: false,
             again: false,
             renew: false,
+            owed: false,
             stage: Stage::Live,
             since: Moment::default(),
             status,
@@ -302,6 +305,7 @@ impl Job {
 
     /// An event of the bus; `own` is the slot if it tells the end of one of our runs.
     pub(super) fn on_event(&mut self, event: &Event, own: Option<Slot>, turn: &mut Turn<'_>) -> Verdict {
+        self.owed |= self.renew && own.is_none() && self.is_start(event);
         if self.stage != Stage::Live {
             return Verdict::GoOn;
         }

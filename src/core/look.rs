@@ -193,7 +193,9 @@ impl World {
             }
             Stage::Withdrawing => "for Consul to take its service out".to_owned(),
             Stage::Terminating if job.run.is_none() => "for its health check to end".to_owned(),
-            Stage::Live | Stage::Terminating | Stage::Complete => "for its process to end".to_owned(),
+            // It starts anew when that is done.
+            Stage::Complete => "for the reload to be done".to_owned(),
+            Stage::Live | Stage::Terminating => "for its process to end".to_owned(),
         }
     }
 }

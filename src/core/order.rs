@@ -37,7 +37,7 @@ impl World {
     pub fn refuses_orders(&self, name: &str) -> Option<&'static str> {
         // Nothing begins any more once all jobs are done.
         if !self.takes_reloads() || self.ledger.origin.is_none() {
-            return Some("everything is stopping");
+            return Some(if self.takes_reloads() { "nothing has started yet" } else { "everything is stopping" });
         }
         let retired = self.jobs().any(|job| job.name() == name && job.retired);
         retired.then_some("a reload is stopping it: try again when that is done")
@@ -65,9 +65,9 @@ impl World {
 
     fn stop_by_hand(&mut self, id: JobId, now: Moment, effects: &mut Vec<Effect>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.again = false;
-        // One that is over is stopped already, and no reason for the program to go on.
-        if job.stage != Stage::Complete {
+        let was_to_start = std::mem::take(&mut job.again);
+        // One that ends by itself, or has, is stopped already and no reason for the program to go on.
+        if job.stage == Stage::Live || was_to_start {
             job.halted = true;
             self.stop_job(id, now, effects);
         }
@@ -99,7 +99,7 @@ impl World {
             return false;
         }
         let ready = |job: &&Job| (job.again || job.renew) && !job.retired && job.stage == Stage::Complete;
-        let ready: Vec<(JobId, bool)> = self.jobs().filter(ready).map(|job| (job.id, job.again)).collect();
+        let ready: Vec<(JobId, bool)> = self.jobs().filter(ready).map(|job| (job.id, job.again || job.owed)).collect();
         for (id, starts) in &ready {
             let Some(new) = self.put_in_again(*id, now, effects) else { continue };
             self.renew_those_who_act_on(new);

@@ -42,6 +42,8 @@ struct UnderWay {
     renewed: BTreeSet<JobId>,
     /// Those whose successors start at once, as they would run if nothing had changed.
     resumed: BTreeSet<JobId>,
+    /// Those that somebody had stopped by hand before it began: where it touches them, they start.
+    halted: BTreeSet<JobId>,
 }
 
 impl Reloading {
@@ -62,6 +64,11 @@ impl Reloading {
 }
 
 impl UnderWay {
+    /// Whether this job was stopped by hand before, and is to start for what has changed of it.
+    fn touches(&self, job: &Job, fate: &Fate) -> bool {
+        job.halted && matches!(fate, Fate::Live(..)) && self.halted.contains(&job.id)
+    }
+
     fn is_restart(&self) -> bool {
         self.plan.reload.mode == ReloadMode::Restart
     }
@@ -156,7 +163,8 @@ impl World {
         }
         let keepers = self.keepers(|job| job.retired);
         let in_order: Vec<JobId> = self.ids().filter(|id| retired.contains(id)).collect();
-        self.reload.under_way = Some(UnderWay { plan, comparison, retired, renewed, resumed });
+        let halted = self.jobs().filter(|job| job.halted).map(|job| job.id).collect();
+        self.reload.under_way = Some(UnderWay { plan, comparison, retired, renewed, resumed, halted });
         for id in &keepers {
             if let Some(job) = self.jobs.get_mut(id) {
                 job.keeps = true;
@@ -193,7 +201,7 @@ impl World {
         while let Some(job) = to_stop.pop().and_then(|id| self.job(id)) {
             for &id in self.followers(job.name()) {
                 let Some(follower) = self.job(id).filter(|follower| follower.acts_once_on_a_stop()) else { continue };
-                if unchanged.contains(&id) && follower.id != job.id && renewed.insert(id) {
+                if unchanged.contains(&id) && !follower.halted && follower.id != job.id && renewed.insert(id) {
                     to_stop.push(id);
                 }
             }
@@ -264,14 +272,19 @@ impl World {
                 if job.adopt(&spec, consul, &mut turn) {
                     placed.rearmed.push(job.id);
                 }
-                if job.halted && matches!(fate, Fate::Live(..)) {
+                if reload.touches(job, fate) {
                     // It was stopped by hand, is not yet, and is touched.
                     (job.halted, job.again) = (false, true);
                 }
                 order.push(job.id);
                 continue;
             }
-            let resumes = matches!(fate, Fate::Restart(id, _) if reload.resumed.contains(id));
+            let resumes = match fate {
+                Fate::Restart(id, _) => reload.resumed.contains(id),
+                // Somebody has ordered its restart meanwhile.
+                Fate::Same(id) | Fate::Live(id, _) => self.job(*id).is_some_and(|job| job.again),
+                Fate::Add => false,
+            };
             let id = self.new_job_id();
             self.jobs.insert(id, Job::new(id, spec, consul));
             placed.fresh.push((id, resumes));
@@ -295,7 +308,7 @@ impl World {
         };
         let anew = reload.is_restart() || reload.renewed.contains(&id);
         // What is over and has got another event to wait for begins anew; so does what was stopped by hand and is touched.
-        let touched = |job: &Job| job.halted && matches!(fate, Fate::Live(..));
+        let touched = |job: &Job| reload.touches(job, fate);
         let over = |job: &&Job| job.stage == Stage::Complete && (job.spec.when != spec.when || touched(job));
         (!anew && !self.job(id).as_ref().is_some_and(over)).then_some(id)
     }

@@ -57,6 +57,15 @@ impl World {
         }
     }
 
+    /// Somebody else than a signal wants the stop. Asked twice it is one, and the first signal after it hurries nobody: both
+    /// may come from the same hand.
+    pub(super) fn stop_on_request(&mut self, reason: &str, now: Moment, effects: &mut Vec<Effect>) {
+        if !self.ledger.stopping {
+            self.shut_down(reason, true, now, effects);
+            self.asked = false;
+        }
+    }
+
     /// A second request: nobody gets any grace.
     fn hurry(&mut self, reason: &str, now: Moment, effects: &mut Vec<Effect>) {
         if self.ledger.urgent || self.phase == Phase::Over {

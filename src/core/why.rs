@@ -89,14 +89,15 @@ impl World {
                      changes it"
                 )
             }
+            State::Done if job.last.is_none() && job.started => format!("{name} is over: it was stopped"),
             State::Done if job.last.is_none() => {
                 format!("{name} is over and has never run: what it waited for did not come, or everything stops")
             }
             State::Done => {
                 let restarts = match job.spec.restarts {
                     Restarts::Never => "it is not started again (`restarts: \"never\"`)".to_owned(),
-                    Restarts::Times(n) => format!("its {n} restarts are used up"),
-                    Restarts::Unlimited => "it was stopped".to_owned(),
+                    Restarts::Times(n) if job.restarts_left == 0 => format!("its {n} restarts are used up"),
+                    Restarts::Times(_) | Restarts::Unlimited => "it was stopped".to_owned(),
                 };
                 format!("{name} is over: its last run {}, and {restarts}", ended(job, now))
             }

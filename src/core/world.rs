@@ -118,7 +118,7 @@ impl World {
             Input::Start => self.on_start(now, effects),
             Input::Signal(signal) => self.on_signal(*signal, now, effects),
             Input::Maintenance(on) => self.set_maintenance(*on, now, effects),
-            Input::Stop { reason } => self.shut_down(reason, true, now, effects),
+            Input::Stop { reason } => self.stop_on_request(reason, now, effects),
             Input::Exited { child, status } => self.on_exited(*child, *status, now, effects),
             Input::SpawnFailed { child, failure } => self.on_spawn_failed(*child, failure, now, effects),
             Input::Timer(timer) => self.on_timer(*timer, now, effects),

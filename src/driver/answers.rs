@@ -37,6 +37,7 @@ impl Driver {
                 said("it writes into the log of all, which is opened again, if it is a file")
             }),
             Query::Shutdown => {
+                // Twice is once: who asks again may not have heard the answer.
                 self.inbox.push_back(Input::Stop { reason: "a request to the control socket".to_owned() });
                 said("everything stops")
             }

@@ -8,7 +8,7 @@ use super::sim::{Happening, Sim};
 use super::strategies::{any_order, any_plan, cases};
 use crate::core::{Input, Moment, Order, State};
 use crate::plan::EventCode::{ExitSuccess, StatusHealthy, Stopped, Stopping};
-use crate::plan::{Level, Signal};
+use crate::plan::{Level, Signal, Trigger, When};
 
 fn state(sim: &Sim, name: &str) -> State {
     sim.job(name).state()
@@ -163,6 +163,63 @@ fn maintenance_holds_a_start_by_hand_back_where_the_job_pauses_then() {
     assert_eq!(sim.runs_of("a").len(), 0);
     assert_eq!(sim.world.look(sim.job("a")).waits_for, "for the end of maintenance");
     assert_eq!(sim.signal(Signal::USR1).until_ms(600).runs_of("a"), [500]);
+}
+
+#[test]
+fn who_acts_on_a_stop_and_still_does_at_the_next_one_acts_on_that_too() {
+    let plan = jobs([job("a").lasts(ms(1500)), job("after").once("a", Stopped).lasts(ms(3000))]);
+    let sim = plan.start().until_ms(500).order("a", Order::Restart).until(secs(60));
+    assert_eq!(sim.runs_of("a"), [0, 501]);
+    assert_eq!(sim.runs_of("after"), [501, 3501], "the second stop was at 2001");
+    assert_eq!(sim.exit, Some(0), "and then everything is done");
+}
+
+#[test]
+fn a_job_that_is_ending_is_not_kept_by_a_stop() {
+    let plan = jobs([job("a").lasts(ms(100)), job("before").once("a", Stopping).lasts(ms(500))]);
+    let sim = plan.start().until_ms(300).order("a", Order::Stop).until(secs(9));
+    assert_eq!(sim.exit, Some(0));
+}
+
+#[test]
+fn a_reload_leaves_a_stop_job_stopped_that_it_does_not_touch() {
+    let plan = |arg: &str| {
+        let mut plan = jobs([daemon("a"), job("s").once("a", Stopped)]);
+        plan.plan.jobs[0].exec.as_mut().unwrap().args.push(arg.to_owned());
+        plan
+    };
+    let sim = plan("1").start().until_ms(100).order("s", Order::Stop).until_ms(200).reload(plan("2")).until(secs(2));
+    assert_eq!((sim.runs_of("a").len(), state(&sim, "s")), (2, State::Stopped));
+    let sim = sim.term().till_the_end();
+    assert_eq!(sim.runs_of("s").len(), 0);
+}
+
+#[test]
+fn orders_during_a_reload_outlive_it() {
+    let plan = |arg: &str, timeout: u64| {
+        let mut plan = jobs([daemon("slow").exits_on_term(0, secs(4)), daemon("b"), daemon("c"), daemon("x")]);
+        plan.plan.jobs[0].exec.as_mut().unwrap().args.push(arg.to_owned());
+        plan.plan.jobs[1].stop_timeout = secs(timeout);
+        if timeout == 7 {
+            plan.plan.jobs[2].when = When::Once(Trigger { source: "x".to_owned(), event: StatusHealthy });
+        }
+        plan
+    };
+    let sim = plan("1", 5).start().until_ms(100).reload(plan("2", 7)).until(secs(2));
+    let sim = sim.order("b", Order::Stop).order("c", Order::Restart).until(secs(9));
+    assert_eq!((sim.runs_of("slow").len(), state(&sim, "b")), (2, State::Stopped));
+    assert_eq!((sim.runs_of("c").len(), state(&sim, "c")), (2, State::Running), "though its `when` is another now");
+}
+
+#[test]
+fn a_stop_that_is_asked_for_twice_is_one_and_a_signal_after_it_hurries_nobody() {
+    let stop = || Input::Stop { reason: "a request".to_owned() };
+    let mut sim = jobs([daemon("a").exits_on_term(0, ms(900))]).start().until_ms(100);
+    sim.step(&stop());
+    sim = sim.until_ms(200);
+    sim.step(&stop());
+    let sim = sim.term().until(secs(9));
+    assert_eq!((sim.exit, sim.exit_ms()), (Some(0), 1000));
 }
 
 fn lines(reasons: &[crate::core::Reason], depth: usize) -> String {
