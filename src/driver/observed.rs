@@ -118,7 +118,7 @@ impl Driver {
             }
             (None, Some(new)) => {
                 let mut telemetry = Telemetry::new(new, VERSION);
-                telemetry.serve();
+                telemetry.serve_if_possible();
                 self.telemetry = Some(telemetry);
             }
             (_, None) => self.telemetry = None,

@@ -72,6 +72,8 @@ pub struct Telemetry {
     next: Option<News>,
     server: Option<Server>,
     failed: Option<String>,
+    /// That the address can't be had ends the program: so at the start, not after a reload.
+    must_serve: bool,
 }
 
 /// A question that needs to know how things stand. Dropped, it is answered with 503.
@@ -95,6 +97,7 @@ impl Telemetry {
             next: None,
             server: None,
             failed: None,
+            must_serve: true,
         }
     }
 
@@ -106,16 +109,23 @@ impl Telemetry {
         self.server = Some(Server::start(address, port, self.sender.clone()));
     }
 
+    /// Likewise after a reload: what runs goes on, whether the address can be had or not.
+    pub fn serve_if_possible(&mut self) {
+        self.must_serve = false;
+        self.serve();
+    }
+
     /// Follows a changed section: unchanged metrics keep their values, counts of ourselves stay, the server moves only if
     /// its address did. `jobs` and `watches` say whose names are still in the configuration. Within a runtime.
     pub fn reconfigure(&mut self, plan: &plan::Telemetry, jobs: impl Fn(&str) -> bool, watches: impl Fn(&str) -> bool) {
         self.fed.configure(&plan.metrics);
         self.counts.keep_only(jobs, watches);
         let place = (plan.address, plan.port);
-        if place != self.place {
+        let gave_up = self.server.is_none() && !self.must_serve;
+        if place != self.place || gave_up {
             self.place = place;
-            if self.server.take().is_some() {
-                self.serve();
+            if self.server.take().is_some() || gave_up {
+                self.serve_if_possible();
             }
         }
     }
@@ -201,7 +211,11 @@ impl Telemetry {
     pub fn take(&mut self) -> Option<Scrape> {
         while let Some(news) = self.next.take().or_else(|| self.receiver.try_recv().ok()) {
             match news {
-                News::Failed(why) => self.failed = Some(why),
+                News::Failed(why) if self.must_serve => self.failed = Some(why),
+                News::Failed(why) => {
+                    error!("{why}: nothing is served there, everything else goes on; a reload tries again");
+                    self.server = None;
+                }
                 // Who went away meanwhile costs nothing more.
                 News::Asked(question) if question.reply.is_closed() => {}
                 News::Asked(Question { ask: Ask::Health, reply }) => {

@@ -134,3 +134,29 @@ fn f77_what_is_no_http_is_refused() {
     holds_for(Duration::from_millis(200), || told.get("/healthz").status == 200, "it goes on");
     told.pilot.finish();
 }
+
+/// At the start a taken port is the end (see above); a reload must not end what runs.
+#[test]
+fn a_reload_to_a_port_that_is_taken_is_told_and_everything_goes_on() {
+    let config = |telemetry: &str| {
+        format!(
+            r#"{{ consul: false, control: {{ socket: "{{{{ .DIR }}}}/s" }}, reload: {{ quiesce: "20ms" }}, {telemetry}
+                jobs: [{{ name: "web", exec: ["sleep", "1000"] }}] }}"#
+        )
+    };
+    let (launch, ports) = launch(&config(""));
+    let taken = std::net::TcpListener::bind(at(&ports, 0)).unwrap();
+    let mut pilot = launch.start();
+    pilot.wait_stdout("control: serving at ");
+    let with = config(r#"telemetry: { port: {{ .PORT }}, interfaces: ["static:127.0.0.1"] },"#);
+    std::fs::write(pilot.path("containerpilot.json5"), with).unwrap();
+    let reload = || crate::support::http::ask_socket(&pilot.path("s"), "POST", "/v4/reload", b"").unwrap().status;
+    assert_eq!(reload(), 200);
+    pilot.wait_stdout("nothing is served there, everything else goes on; a reload tries again");
+    assert_eq!(pilot.find("sleep 1000").len(), 1);
+    drop(taken);
+    assert_eq!(reload(), 200);
+    pilot.wait_stdout(&format!("telemetry: serving at {}", at(&ports, 0)));
+    assert_eq!(pilot.try_exit(), None);
+    pilot.finish();
+}
