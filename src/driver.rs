@@ -199,15 +199,22 @@ impl Driver {
     /// Steps the inputs that are there, not those that they cause nor all of them when that takes long: deaths, signals,
     /// timers and output get their turn between.
     fn take_turn(&mut self) {
-        let began = self.now();
-        for _ in 0..self.inbox.len() {
-            let Some(input) = self.inbox.pop_front() else { break };
+        self.a_turn_of(self.inbox.len(), |driver| {
+            let Some(input) = driver.inbox.pop_front() else { return false };
             // A whole configuration is not for the log.
             if !matches!(input, Input::Reload(_)) {
                 trace!(?input, "input");
             }
-            self.step(&input);
-            if self.exit.is_some() || self.now().since(began) > TURN {
+            driver.step(&input);
+            driver.exit.is_none()
+        });
+    }
+
+    /// Does something at most so often, as long as it says that there is more, and no longer than [`TURN`].
+    fn a_turn_of(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> bool) {
+        let began = self.now();
+        for _ in 0..most {
+            if !one(self) || self.now().since(began) > TURN {
                 return;
             }
         }

@@ -158,13 +158,21 @@ pub struct Changed {
     pub fields: Vec<String>,
 }
 
-/// `POST /v4/maintenance` and its answer; `GET` answers it too.
+/// The body of `POST /v4/maintenance`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaintenanceRequest {
+    /// Whether it is to be on.
+    pub on: bool,
+}
+
+/// What `/v4/maintenance` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Maintenance {
-    /// Whether it is on, or is to be.
+    /// Whether it is on.
     pub on: bool,
-    /// How many services are registered with Consul otherwise. Only in answers.
+    /// How many services are registered with Consul otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services: Option<usize>,
 }

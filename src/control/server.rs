@@ -228,7 +228,11 @@ fn lock(counts: &Counts) -> MutexGuard<'_, BTreeMap<(u16, &'static str), u64>> {
 
 fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Answering {
     Box::pin(async move {
-        let segments = http::segments(request.uri().path()).unwrap_or_default();
+        let segments = http::segments(request.uri().path());
+        if segments.is_none() && request.uri().path().starts_with("/v4/") {
+            return routes_v4::refusal(StatusCode::BAD_REQUEST, "badRequest", "the path holds a broken escape");
+        }
+        let segments = segments.unwrap_or_default();
         let of_v3 = routes_v3::label(&format!("/{}", segments.join("/")));
         let (path, response): (_, Response) = if let Some(path) = of_v3 {
             (path, routes_v3::answer(path, request, &line).await)

@@ -30,7 +30,7 @@ use super::exec::Run;
 use super::say::elapsed;
 use super::service::Registration;
 use super::turn::{Queued, Turn};
-use super::{Event, GLOBAL, JobId, Moment, Slot, Timer};
+use super::{ChildId, Event, GLOBAL, JobId, Moment, Slot, Timer};
 use crate::plan::{Consul, EventCode, JobSpec, Level, Restarts, When};
 
 /// How far a job's life is.
@@ -258,6 +258,11 @@ impl Job {
     /// Whether its command runs, or is about to.
     pub fn is_running(&self) -> bool {
         self.run.is_some()
+    }
+
+    /// The process that its command runs in, or is about to.
+    pub fn child(&self) -> Option<ChildId> {
+        self.run.as_ref().map(|run| run.child)
     }
 
     /// Whether it was started at all.

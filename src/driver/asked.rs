@@ -22,10 +22,11 @@ pub(super) async fn news(control: Option<&mut Control>) {
 impl Driver {
     /// Does what is asked.
     pub(super) fn hear_requests(&mut self) {
-        for _ in 0..REQUESTS {
-            let Some(asked) = self.control.as_mut().and_then(Control::take) else { return };
-            self.on_request(asked);
-        }
+        self.a_turn_of(REQUESTS, |driver| {
+            let Some(asked) = driver.control.as_mut().and_then(Control::take) else { return false };
+            driver.on_request(asked);
+            true
+        });
     }
 
     fn on_request(&mut self, asked: Asked) {

@@ -6,7 +6,7 @@ use tracing::{debug, error};
 
 use super::Driver;
 use super::running::Run;
-use crate::core::{Event, ExitStatus, Input, Job, JobId, Moment, Slot, Timer, elapsed};
+use crate::core::{Event, ExitStatus, Input, Job, JobId, Moment, Timer, elapsed};
 use crate::plan::Plan;
 use crate::telemetry::{JobView, Snapshot, Telemetry};
 
@@ -84,12 +84,14 @@ impl Driver {
 
     /// Answers who has asked, and ends everything when nobody ever can.
     pub(super) fn answer_scrapes(&mut self) {
-        for _ in 0..ANSWERS {
-            let Some(scrape) = self.telemetry.as_mut().and_then(Telemetry::take) else { break };
-            self.count_requests();
-            let (snapshot, now) = (self.snapshot(), self.now());
-            self.observe(|telemetry| telemetry.answer(scrape, &snapshot, now));
-        }
+        self.a_turn_of(ANSWERS, |driver| {
+            let Some(scrape) = driver.telemetry.as_mut().and_then(Telemetry::take) else { return false };
+            driver.count_requests();
+            let snapshot = if scrape.is_about_readiness() { driver.readiness() } else { driver.snapshot() };
+            let now = driver.now();
+            driver.observe(|telemetry| telemetry.answer(scrape, &snapshot, now));
+            true
+        });
         // Once: a second request would be one to hurry.
         let asked = self.world.is_stopping() || self.inbox.iter().any(|input| matches!(input, Input::Stop { .. }));
         if let Some(why) = self.telemetry.as_ref().and_then(Telemetry::failed).filter(|_| !asked) {
@@ -132,7 +134,7 @@ impl Driver {
 
     pub(super) fn snapshot(&self) -> Snapshot {
         Snapshot {
-            jobs: self.world.ids().filter_map(|id| Some(self.view(self.world.job(id)?, id))).collect(),
+            jobs: self.world.jobs().map(|job| self.view(job)).collect(),
             watches: self.world.watch_names().map(str::to_owned).collect(),
             stopping: self.world.is_stopping(),
             maintenance: self.world.in_maintenance(),
@@ -140,9 +142,19 @@ impl Driver {
         }
     }
 
-    fn view(&self, job: &Job, id: JobId) -> JobView {
+    /// As much of it as readiness depends on: probes come often.
+    pub(super) fn readiness(&self) -> Snapshot {
+        let may_be_asked = |job: &&Job| job.spec().main || job.spec().check().is_some();
+        Snapshot {
+            jobs: self.world.jobs().filter(may_be_asked).map(|job| self.view(job)).collect(),
+            stopping: self.world.is_stopping(),
+            maintenance: self.world.in_maintenance(),
+            ..Snapshot::default()
+        }
+    }
+
+    fn view(&self, job: &Job) -> JobView {
         let spec = job.spec();
-        let is_its = |child| self.world.slot(child) == Some(Slot::Exec(id));
         JobView {
             name: spec.name.clone(),
             state: job.state(),
@@ -153,7 +165,10 @@ impl Driver {
             service: spec.service.as_ref().map(|service| (service.address, service.port)),
             restarts: job.restarts(),
             last_exit: job.last_exit(),
-            running_since: self.runs.since(is_its),
+            running_since: job.child().and_then(|child| self.runs.get(child)).map(|run| run.since),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,11 +55,6 @@ impl Runs {
         self.get(child).map_or("a process", |run| &run.name)
     }
 
-    /// When the first of them for which this holds was started.
-    pub(super) fn since(&self, is_it: impl Fn(ChildId) -> bool) -> Option<Moment> {
-        self.0.iter().find(|(child, _)| is_it(**child)).map(|(_, run)| run.since)
-    }
-
     /// Forgets it.
     pub(super) fn remove(&mut self, child: ChildId) -> Option<Run> {
         self.0.remove(&child)

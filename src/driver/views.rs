@@ -40,7 +40,7 @@ impl Driver {
     /// `GET /v4/jobs`
     pub(super) fn overview(&self) -> api::Overview {
         let clocks = self.clocks();
-        let snapshot = self.snapshot();
+        let snapshot = self.readiness();
         let (ready, reason) = telemetry::readiness(&snapshot);
         let (count, of) = telemetry::ready_jobs(&snapshot);
         let reason = if ready { String::new() } else { reason.trim_end().to_owned() };

@@ -80,6 +80,13 @@ pub struct Telemetry {
 #[derive(Debug)]
 pub struct Scrape(Question);
 
+impl Scrape {
+    /// Whether it only asks for readiness: then the rest of a snapshot is of no use.
+    pub fn is_about_readiness(&self) -> bool {
+        self.0.ask == Ask::Ready
+    }
+}
+
 impl Telemetry {
     /// The registry of this section; `version` is ours. Nothing is served yet.
     pub fn new(plan: &plan::Telemetry, version: &str) -> Self {

@@ -40,18 +40,19 @@ fn rubbish_is_refused_in_the_one_shape_and_changes_nothing() {
     for (request, code) in [
         ("POST /v4/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", "tooLarge"),
         ("POST /v4/jobs/a/signal HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "badRequest"),
-        ("GET /v4/jobs/%ff HTTP/1.1\r\nHost: x\r\n\r\n", ""),
-        ("GET /v4/jobs/%00/why HTTP/1.1\r\nHost: x\r\n\r\n", ""),
+        ("GET /v4/jobs/%ff HTTP/1.1\r\nHost: x\r\n\r\n", "badRequest"),
+        ("POST /v4/maintenance HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n[true]", "badRequest"),
+        ("POST /v4/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n[true]", "badRequest"),
+        ("GET /v4/jobs/%00/why HTTP/1.1\r\nHost: x\r\n\r\n", "badRequest"),
     ] {
         let answer = send_socket(&pilot.path("s"), request.as_bytes()).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 4"), "{answer}");
-        if !code.is_empty() {
-            let body: serde_json::Value = serde_json::from_str(body).unwrap();
-            assert_eq!(body["error"]["code"], code);
-        }
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["error"]["code"], code);
     }
     assert_eq!(get(&pilot, "/v4/jobs")["jobs"][0]["runs"], 1);
     assert_eq!(get(&pilot, "/v4/ping"), serde_json::json!({}));
+    assert_eq!(get(&pilot, "/v4/maintenance")["on"], false);
     pilot.finish();
 }

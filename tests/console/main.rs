@@ -13,6 +13,7 @@ mod support;
 
 mod acts;
 mod answers;
+mod container;
 mod places;
 mod stand_in;
 mod streams;

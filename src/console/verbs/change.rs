@@ -6,7 +6,7 @@ use super::super::output::Output;
 use super::super::render;
 use super::look::path_of;
 use super::print_json;
-use crate::api::{Maintenance, ReloadRequest, Reloaded, Said};
+use crate::api::{Maintenance, MaintenanceRequest, ReloadRequest, Reloaded, Said};
 
 pub(super) fn reload(
     dry_run: bool,
@@ -30,7 +30,7 @@ pub(super) fn maintenance(
 ) -> Result<(), Failed> {
     let path = "/v4/maintenance";
     let given: Given<Maintenance> = match on {
-        Some(on) => instance.send(path, &Maintenance { on, services: None })?,
+        Some(on) => instance.send(path, &MaintenanceRequest { on })?,
         None => instance.get(path)?,
     };
     if json {
