@@ -169,6 +169,3 @@ impl Driver {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
