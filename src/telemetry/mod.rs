@@ -42,7 +42,7 @@ mod tests;
 pub use fed::{Recorded, Refused};
 pub use page::Format;
 pub use snapshot::{JobState, JobView, Snapshot};
-pub use status::{not_ready, readiness, ready_jobs};
+pub use status::{readiness, ready_jobs};
 
 use std::time::{Duration, SystemTime};
 
@@ -71,6 +71,8 @@ pub struct Telemetry {
     receiver: mpsc::Receiver<News>,
     next: Option<News>,
     server: Option<Server>,
+    /// How many servers were started: the number of the last one.
+    servers: u64,
     failed: Option<String>,
     /// That the address can't be had ends the program: so at the start, not after a reload.
     must_serve: bool,
@@ -103,6 +105,7 @@ impl Telemetry {
             receiver,
             next: None,
             server: None,
+            servers: 0,
             failed: None,
             must_serve: true,
         }
@@ -113,7 +116,8 @@ impl Telemetry {
     pub fn serve(&mut self) {
         let (address, port) = self.place;
         self.failed = None;
-        self.server = Some(Server::start(address, port, self.sender.clone()));
+        self.servers = self.servers.saturating_add(1);
+        self.server = Some(Server::start(self.servers, address, port, self.sender.clone()));
     }
 
     /// Likewise after a reload: what runs goes on, whether the address can be had or not.
@@ -218,8 +222,10 @@ impl Telemetry {
     pub fn take(&mut self) -> Option<Scrape> {
         while let Some(news) = self.next.take().or_else(|| self.receiver.try_recv().ok()) {
             match news {
-                News::Failed(why) if self.must_serve => self.failed = Some(why),
-                News::Failed(why) => {
+                // Of one that a reload has replaced.
+                News::Failed { server, .. } if server != self.servers => {}
+                News::Failed { why, .. } if self.must_serve => self.failed = Some(why),
+                News::Failed { why, .. } => {
                     error!("{why}: nothing is served there, everything else goes on; a reload tries again");
                     self.server = None;
                 }

@@ -24,7 +24,11 @@ pub(super) enum News {
     /// Somebody asks.
     Asked(Question),
     /// The address can't be had.
-    Failed(String),
+    Failed {
+        /// By which server: another may have taken its place meanwhile.
+        server: u64,
+        why: String,
+    },
 }
 
 /// A request that waits for its answer.
@@ -68,15 +72,15 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts it; within a runtime.
-    pub fn start(address: IpAddr, port: i64, news: mpsc::Sender<News>) -> Self {
+    /// Starts it, under this number; within a runtime.
+    pub fn start(number: u64, address: IpAddr, port: i64, news: mpsc::Sender<News>) -> Self {
         Self(tokio::spawn(async move {
-            leaf::once("telemetry", run(address, port, news)).await;
+            leaf::once("telemetry", run(number, address, port, news)).await;
         }))
     }
 }
 
-async fn run(address: IpAddr, port: i64, news: mpsc::Sender<News>) {
+async fn run(number: u64, address: IpAddr, port: i64, news: mpsc::Sender<News>) {
     match listen(address, port).await {
         Ok(listener) => {
             let at = listener.local_addr().map_or_else(|_| place(address, port), |at| at.to_string());
@@ -86,9 +90,9 @@ async fn run(address: IpAddr, port: i64, news: mpsc::Sender<News>) {
             std::future::pending::<()>().await;
         }
         Err(why) => {
-            let text = format!("telemetry: error listening to socket at {}: {why}", place(address, port));
+            let why = format!("telemetry: error listening to socket at {}: {why}", place(address, port));
             // Nobody to tell it: the loop has ended.
-            let _ = news.send(News::Failed(text)).await;
+            let _ = news.send(News::Failed { server: number, why }).await;
         }
     }
 }

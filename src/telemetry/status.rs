@@ -68,7 +68,7 @@ fn quoted(text: &str) -> String {
 /// Asked are the jobs that are `main` or `required`; where none is marked so, all whose health a command checks. A checked job
 /// is ready while it is healthy, another one while it runs. A job that has ended well and does not run is ready, too: it
 /// has done what was to be done.
-pub fn not_ready(snapshot: &Snapshot) -> Vec<(&str, &'static str)> {
+fn not_ready(snapshot: &Snapshot) -> Vec<(&str, &'static str)> {
     let reason = |job: &JobView| match job.state {
         JobState::Stopping => Some("stopping"),
         // Between its runs, or over.

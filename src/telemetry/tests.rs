@@ -140,3 +140,15 @@ async fn a_port_that_is_none_fails_at_once() {
     let told = "telemetry: error listening to socket at 127.0.0.1:70000: invalid port";
     assert_eq!(telemetry.failed(), Some(told));
 }
+
+#[tokio::test]
+async fn the_failure_of_a_server_that_was_replaced_is_not_that_of_the_new_one() {
+    let port = free_port();
+    let mut telemetry = Telemetry::new(&plan(70_000, Vec::new()), "4.0.0");
+    telemetry.serve();
+    // It has failed, and that waits in the queue when the reload comes.
+    telemetry.ready().await;
+    telemetry.reconfigure(&plan(i64::from(port), Vec::new()), |_| false, |_| false);
+    assert!(ask(&mut telemetry, port, "GET /healthz HTTP/1.1").await.ends_with("\r\n\r\nok\n"));
+    assert_eq!(telemetry.failed(), None);
+}
