@@ -62,7 +62,6 @@ const DOORS: &[(&str, &[&str])] = &[
             "handoff",
             "kept",
             "log",
-            "nearest",
             "plan",
             "probe",
             "process",

@@ -35,6 +35,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use self::routes_v4::ROUTES;
+pub use self::routes_v4::{ROUTES, no_such_job};
 pub use self::server::{Asked, Control, Query, Reply, Request};
 pub use self::socket::ControlError;

@@ -10,8 +10,10 @@ use tokio::time::{interval, timeout};
 use super::server::{Line, Query, Reply, Request};
 use super::streams::{self, What};
 use crate::api;
+use crate::core::some_names;
 use crate::http::{self, Body, Bytes, Method, Response, StatusCode, json};
 use crate::kept::Kept;
+use crate::nearest::nearest;
 use crate::plan::Signal;
 
 /// Every route, as in the description: method, path. The path is the label of its requests in the metrics.
@@ -72,7 +74,7 @@ pub(super) async fn answer(
     let allowed: Vec<&str> = ROUTES.iter().filter(|(_, known)| *known == path).map(|(method, _)| *method).collect();
     if !allowed.contains(&method.as_str()) {
         let message = format!("{path} takes {}, not {method}", allowed.join(" or "));
-        return refusal(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", &message);
+        return refusal(StatusCode::METHOD_NOT_ALLOWED, api::Error::new("methodNotAllowed", message));
     }
     let name = name.unwrap_or_default();
     let what = match path {
@@ -86,7 +88,7 @@ pub(super) async fn answer(
     }
     let asked = match query(path, name, method, request.body()) {
         Ok(query) => line.ask(Request::V4(query)),
-        Err(message) => return refusal(StatusCode::BAD_REQUEST, "badRequest", &message),
+        Err(message) => return refusal(StatusCode::BAD_REQUEST, api::Error::new("badRequest", message)),
     };
     let mut asked = Box::pin(asked);
     match timeout(SOON, &mut asked).await {
@@ -185,8 +187,18 @@ fn text(reply: Reply) -> (u16, String) {
 }
 
 /// A refusal in the one shape.
-pub(super) fn refusal(code: StatusCode, word: &str, message: &str) -> Response {
-    json(code, shape(api::Error::new(word, message)))
+pub(super) fn refusal(code: StatusCode, error: api::Error) -> Response {
+    json(code, shape(error))
+}
+
+/// What is said to who asks for a job that is not there: the nearest name, or those that there are.
+pub fn no_such_job(name: &str, jobs: &[&str]) -> api::Error {
+    let hint = match nearest(name, jobs.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None if jobs.is_empty() => "there are no jobs".to_owned(),
+        None => format!("there are {}", some_names(jobs)),
+    };
+    api::Error::new("notFound", format!("no job is called {name}: {hint}"))
 }
 
 fn shape(error: api::Error) -> String {

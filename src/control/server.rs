@@ -113,6 +113,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Waits until nobody wants to know any more.
+    pub async fn given_up(&mut self) {
+        self.reply.closed().await;
+    }
+
     /// Answers. Never waits; nothing happens if nobody wants to know any more.
     pub fn answer(self, reply: Reply) {
         let _ = self.reply.send(reply);
@@ -230,7 +235,8 @@ fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Ans
     Box::pin(async move {
         let segments = http::segments(request.uri().path());
         if segments.is_none() && request.uri().path().starts_with("/v4/") {
-            return routes_v4::refusal(StatusCode::BAD_REQUEST, "badRequest", "the path holds a broken escape");
+            let error = api::Error::new("badRequest", "the path holds a broken escape");
+            return routes_v4::refusal(StatusCode::BAD_REQUEST, error);
         }
         let segments = segments.unwrap_or_default();
         let of_v3 = routes_v3::label(&format!("/{}", segments.join("/")));
@@ -239,7 +245,8 @@ fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Ans
         } else if let Some((path, name)) = routes_v4::route(&segments) {
             (path, routes_v4::answer(path, name, request, &line, &kept).await)
         } else if segments.first().is_some_and(|first| first == "v4") {
-            return routes_v4::refusal(StatusCode::NOT_FOUND, "notFound", "there is nothing at this path");
+            let error = api::Error::new("notFound", "there is nothing at this path");
+            return routes_v4::refusal(StatusCode::NOT_FOUND, error);
         } else {
             return refusal(StatusCode::NOT_FOUND, "404 page not found");
         };

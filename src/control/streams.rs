@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::api::{Error, Lost, Refusal};
+use super::routes_v4::{no_such_job, refusal};
+use crate::api::{Error, Lost};
 use crate::http::header::{CONTENT_TYPE, HeaderValue};
 use crate::http::{self, Body, Bytes, Response, StatusCode};
 use crate::kept::{Begin, Kept, Page, Reader};
@@ -22,8 +23,6 @@ const QUIET: Duration = Duration::from_secs(10);
 const PAGES: usize = 1;
 /// So many lines are told when nothing is said about it.
 const LINES: usize = 100;
-/// So many names of jobs are told at most.
-const NAMES: usize = 20;
 
 /// What is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,10 @@ pub(super) fn answer(kept: &Kept, what: What, query: Option<&str>) -> Response {
     let least = if what == What::Events { usize::MAX } else { LINES };
     let Wanted { begin, follow } = match wanted(query.unwrap_or_default(), least) {
         Ok(wanted) => wanted,
-        Err(message) => return refused(StatusCode::BAD_REQUEST, "badRequest", message, accepted()),
+        Err(message) => {
+            let error = Error { details: accepted(), ..Error::new("badRequest", message) };
+            return refusal(StatusCode::BAD_REQUEST, error);
+        }
     };
     match what {
         What::Events => stream(kept.events(begin, follow)),
@@ -52,22 +54,7 @@ pub(super) fn answer(kept: &Kept, what: What, query: Option<&str>) -> Response {
 
 fn unknown(kept: &Kept, job: &str) -> Response {
     let jobs = kept.jobs();
-    let message = format!("no job is called {job:?}");
-    let message = match nearest(job, jobs.iter().map(String::as_str)) {
-        Some(near) => format!("{message}: did you mean {near:?}?"),
-        None => message,
-    };
-    let more = jobs.len().saturating_sub(NAMES);
-    let mut names = jobs.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        names = format!("{names} and {more} more");
-    }
-    refused(StatusCode::NOT_FOUND, "notFound", message, vec![format!("jobs: {names}")])
-}
-
-fn refused(status: StatusCode, code: &str, message: String, details: Vec<String>) -> Response {
-    let refusal = Refusal { error: Error { details, ..Error::new(code, message) } };
-    http::json(status, serde_json::to_string(&refusal).unwrap_or_default())
+    refusal(StatusCode::NOT_FOUND, no_such_job(job, &jobs.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 /// What of the lines is wanted.

@@ -8,9 +8,8 @@ use super::Driver;
 use super::reload::{self, Refused, Until};
 use super::views;
 use crate::api;
-use crate::control::{Asked, Query, Reply};
+use crate::control::{Asked, Query, Reply, no_such_job};
 use crate::core::{Input, Order, State};
-use crate::nearest::nearest;
 use crate::plan::Signal;
 
 impl Driver {
@@ -53,12 +52,7 @@ impl Driver {
 
     fn no_such_job(&self, name: &str) -> Reply {
         let names: Vec<&str> = self.world.jobs().map(|job| job.spec().name.as_str()).collect();
-        let hint = match nearest(name, names.iter().copied()) {
-            Some(near) => format!(": did you mean {near}?"),
-            None if names.is_empty() => ": there are no jobs".to_owned(),
-            None => format!(": there are {}", crate::core::some_names(&names)),
-        };
-        refused(404, "notFound", format!("no job is called {name}{hint}"))
+        Reply::Error { code: 404, error: no_such_job(name, &names) }
     }
 
     fn order(&mut self, name: &str, order: Order) -> Reply {
@@ -115,13 +109,17 @@ impl Driver {
     }
 
     /// When it is done, or refused; a trial when it is judged.
-    fn answer_when_reloaded(&mut self, asked: Asked, dry_run: bool) {
+    fn answer_when_reloaded(&mut self, mut asked: Asked, dry_run: bool) {
         let (answer, done) = oneshot::channel();
         let until = if dry_run { Until::Judged } else { Until::Done };
         let began = tokio::time::Instant::now();
         self.ask_reload(Some(reload::Request { until, answer }));
         tokio::spawn(async move {
-            let reply = match done.await {
+            let done = tokio::select! {
+                done = done => done,
+                () = asked.given_up() => return,
+            };
+            let reply = match done {
                 Ok(Ok(summary)) => {
                     let took = (!dry_run).then(|| began.elapsed());
                     json(&views::reloaded(&summary, dry_run, took))

@@ -58,12 +58,16 @@ impl Driver {
     }
 
     /// v3 answers a reload at once. We do so when the configuration is judged, and say if it is bad (design §4 row 11).
-    fn answer_when_accepted(&mut self, asked: Asked) {
+    fn answer_when_accepted(&mut self, mut asked: Asked) {
         let (answer, judged) = oneshot::channel();
         self.ask_reload(Some(reload::Request { until: Until::Accepted, answer }));
         tokio::spawn(async move {
             let refused = |code, message| Reply::Refused { code, message };
-            match judged.await {
+            let judged = tokio::select! {
+                judged = judged => judged,
+                () = asked.given_up() => return,
+            };
+            match judged {
                 Ok(Ok(_)) => asked.answer(Reply::Done),
                 Ok(Err(Refused::Stopping)) => asked.answer(refused(409, "everything is stopping".to_owned())),
                 Ok(Err(Refused::Invalid(lines))) => asked.answer(refused(422, lines.join("\n"))),

@@ -157,8 +157,8 @@ impl Reloads {
         }
     }
 
-    /// The address of the Consul agent of the plan in force.
-    pub(super) fn consul_in_use(&self) -> Option<&str> {
+    /// The address of the Consul agent that the plan in force names.
+    pub(super) fn consul_address(&self) -> Option<&str> {
         self.consul.as_ref().map(|consul| consul.address.as_str())
     }
 
@@ -196,6 +196,9 @@ impl Driver {
         let reloads = &mut self.reloads;
         if reloads.reading.is_some() {
             reloads.wanted_since = reloads.wanted_since.max(wanted);
+            // A file system may hold the reading for ever, and who asks gives up before that: there are no more of them
+            // than connections.
+            reloads.asked_since.retain(|request| !request.answer.is_closed());
             reloads.asked_since.extend(request);
             return;
         }

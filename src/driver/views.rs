@@ -58,10 +58,10 @@ impl Driver {
     }
 
     fn consul_view(&self) -> Option<api::Consul> {
-        let consul = self.reloads.consul_in_use()?;
-        let standing = self.discovery.as_ref().and_then(crate::discovery::Discovery::agent);
+        // An agent that nothing is told to or asked of is none.
+        let standing = self.discovery.as_ref()?.agent();
         Some(api::Consul {
-            address: consul.to_owned(),
+            address: self.reloads.consul_address()?.to_owned(),
             ok: standing.as_ref().map(Result::is_ok),
             problem: standing.and_then(Result::err).unwrap_or_default(),
         })

@@ -141,19 +141,9 @@ impl Kept {
         self.0.line_news.notify_waiters();
     }
 
-    /// Whether there is a job of that name.
-    pub fn knows(&self, job: &str) -> bool {
-        lock(&self.0.lines).knows(job)
-    }
-
     /// The names of all jobs, in the order of the letters.
     pub fn jobs(&self) -> Vec<String> {
         lock(&self.0.lines).jobs().map(str::to_owned).collect()
-    }
-
-    /// The last lines of a job and of its health check, at most so many and at most a page; none of an unknown job.
-    pub fn last_lines(&self, job: &str, count: usize) -> Vec<LogLine> {
-        lock(&self.0.lines).last_lines(job, count)
     }
 
     /// Reads the lines of one job, or all of them: those that there are, or also what comes. `None` if there is no such job.

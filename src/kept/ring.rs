@@ -12,6 +12,9 @@ const LEAST_BYTES: usize = 1024;
 /// Likewise of lines.
 const LEAST_LINES: usize = 16;
 
+/// A ring that was refused more memory asks again after so many lines.
+const ASKS_EACH: u64 = 100;
+
 /// What one ring may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Most {
@@ -55,6 +58,8 @@ pub(super) struct Ring {
     pub(super) id: u64,
     /// The number of the newest line in the ring, kept or not.
     pub(super) last: u64,
+    /// It was refused more memory, and asks again with this number: asking costs a look at all rings.
+    asks_again: u64,
     entries: VecDeque<Entry>,
     bytes: VecDeque<u8>,
     /// So many bytes were thrown away since the ring is there.
@@ -63,7 +68,8 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) fn new(name: &str, id: u64) -> Self {
-        Self { name: name.into(), id, last: 0, entries: VecDeque::new(), bytes: VecDeque::new(), thrown: 0 }
+        let (entries, bytes) = (VecDeque::new(), VecDeque::new());
+        Self { name: name.into(), id, last: 0, asks_again: 0, entries, bytes, thrown: 0 }
     }
 
     /// How many lines are kept.
@@ -118,6 +124,16 @@ impl Ring {
             lines: larger(lines, self.entries.len() + 1, LEAST_LINES, most.lines),
             bytes: larger(bytes, self.bytes.len() + length, LEAST_BYTES, most.bytes),
         }
+    }
+
+    /// Whether it may ask for more memory now.
+    pub(super) fn may_ask(&self) -> bool {
+        self.last >= self.asks_again
+    }
+
+    /// It was refused more memory.
+    pub(super) fn was_refused(&mut self) {
+        self.asks_again = self.last.saturating_add(ASKS_EACH);
     }
 
     /// Takes that much memory.

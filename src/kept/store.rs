@@ -131,12 +131,15 @@ impl Store {
         let Some(ring) = self.rings.get_mut(at) else { return };
         ring.make_way(length, most);
         let (room, good) = (ring.room(), ring.good_room(length, most));
-        if good != room {
+        if good != room && ring.may_ask() {
             let more = good.memory() - room.memory();
-            if self.afford(at, more) {
-                let Some(ring) = self.rings.get_mut(at) else { return };
+            let granted = self.afford(at, more);
+            let Some(ring) = self.rings.get_mut(at) else { return };
+            if granted {
                 ring.take(good);
                 self.memory += ring.room().memory() - room.memory();
+            } else {
+                ring.was_refused();
             }
         }
         let Some(ring) = self.rings.get_mut(at) else { return };
@@ -201,30 +204,8 @@ impl Store {
         self.rings.iter().map(|ring| &*ring.name).filter(|name| !name.is_empty())
     }
 
-    /// Whether there is a job of that name.
-    pub(super) fn knows(&self, job: &str) -> bool {
-        !job.is_empty() && self.find(job).is_ok()
-    }
-
     fn named(&self, job: &str) -> Option<&Ring> {
         self.rings.get(self.find(job).ok()?)
-    }
-
-    /// The last lines of a job, at most a page of them.
-    pub(super) fn last_lines(&self, job: &str, count: usize) -> Vec<LogLine> {
-        let Some(ring) = self.named(job) else { return Vec::new() };
-        let mut lines = Vec::new();
-        let mut bytes = 0;
-        for index in (0..ring.len()).rev().take(count) {
-            let Some((line, length)) = ring.line(index, ring.seq(index)) else { break };
-            bytes += length + BESIDE;
-            if bytes > self.bounds.page && !lines.is_empty() {
-                break;
-            }
-            lines.push(line);
-        }
-        lines.reverse();
-        lines
     }
 
     /// Somebody begins to read, one job's lines or all. `None` if there is no such job.
