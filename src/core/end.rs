@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::exec::{Phase, Run};
 use super::job::{Job, LastRun, Stage, Status, Verdict};
-use super::say::{elapsed, exit_status};
+use super::say::{count, elapsed, exit_status};
 use super::turn::Turn;
 use super::{Event, ExitStatus, Slot, SpawnFailure};
 use crate::plan::{Backoff, EventCode, Level, Restarts, When};
@@ -92,7 +92,10 @@ impl Job {
             let how = self.last.as_ref().map_or("", |last| last.text.as_str());
             turn.log(
                 Level::Warn,
-                format!("{name} ended quickly {quick} times in a row ({how}): next start in {pause}"),
+                format!(
+                    "{name} ended quickly {} in a row ({how}): next start in {pause}",
+                    count(usize::try_from(quick).unwrap_or(usize::MAX), "time")
+                ),
             );
         }
     }

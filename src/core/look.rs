@@ -142,7 +142,12 @@ impl Job {
             (Restarts::Unlimited, None) => "unlimited, without a pause".to_owned(),
             (Restarts::Unlimited, Some(backoff)) => {
                 let [initial, max, after] = [backoff.initial, backoff.max, backoff.healthy_after].map(elapsed);
-                format!("unlimited, backoff {initial} → {max} after {} quick ends, reset after {after}", backoff.free)
+                let free = match backoff.free {
+                    0 => String::new(),
+                    1 => " after 1 quick end".to_owned(),
+                    free => format!(" after {free} quick ends"),
+                };
+                format!("unlimited, backoff {initial} → {max}{free}, reset after {after}")
             }
         }
     }

@@ -167,3 +167,24 @@ fn requests_are_counted_by_their_route() {
     );
     pilot.finish();
 }
+
+#[test]
+fn an_agent_that_nobody_uses_is_not_told_of() {
+    let config = |fields: &str| {
+        format!(
+            r#"{{ control: {{ socket: "{{{{ .DIR }}}}/s" }}, consul: "127.0.0.1:1", stopTimeout: 2,
+                jobs: [ {{ name: "web", exec: ["sleep", "1000"] {fields} }} ] }}"#
+        )
+    };
+    let pilot = serving(&config(""));
+    assert_eq!(get(&pilot, "/v4/jobs").get("consul"), None);
+    pilot.finish();
+    let service = r#", port: 80, interfaces: "static:127.0.0.1", health: { exec: "true", interval: 1, ttl: 5 }"#;
+    let pilot = serving(&config(service));
+    wait_until(DEADLINE, || get(&pilot, "/v4/jobs")["consul"]["ok"] == false, "nobody answers");
+    let overview = get(&pilot, "/v4/jobs");
+    assert_eq!(overview["consul"]["address"], "127.0.0.1:1");
+    assert!(overview["consul"]["problem"].as_str().unwrap().contains("connection refused"), "{overview}");
+    assert_eq!(overview["jobs"][0]["service"].get("status"), None, "not registered");
+    pilot.finish();
+}
