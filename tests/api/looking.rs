@@ -184,7 +184,7 @@ fn an_agent_that_nobody_uses_is_not_told_of() {
     wait_until(DEADLINE, || get(&pilot, "/v4/jobs")["consul"]["ok"] == false, "nobody answers");
     let overview = get(&pilot, "/v4/jobs");
     assert_eq!(overview["consul"]["address"], "127.0.0.1:1");
-    assert!(overview["consul"]["problem"].as_str().unwrap().contains("connection refused"), "{overview}");
+    assert!(overview["consul"]["problem"].as_str().unwrap().contains("Connection refused"), "{overview}");
     assert_eq!(overview["jobs"][0]["service"].get("status"), None, "not registered");
     pilot.finish();
 }
