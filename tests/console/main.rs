@@ -15,6 +15,7 @@ mod acts;
 mod answers;
 mod container;
 mod places;
+mod real;
 mod stand_in;
 mod streams;
 mod terminal;
