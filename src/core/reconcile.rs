@@ -89,23 +89,70 @@ fn difference(old: &JobSpec, new: &JobSpec) -> Difference {
         ("restarts", *restarts != new.restarts),
         ("backoff", *backoff != new.backoff),
         ("stopTimeout", *stop_timeout != new.stop_timeout),
-        ("health", !is_same_check(health.as_ref(), new.health.as_ref())),
-        ("tags", tags(service.as_ref()) != tags(new.service.as_ref())),
-        ("service", without_tags(service.as_ref()) != without_tags(new.service.as_ref())),
+    ];
+    let rest = [
         ("pauseInMaintenance", *pause_in_maintenance != new.pause_in_maintenance),
         ("main", *main != new.main),
         ("exitCode", *overrides_exit_code != new.overrides_exit_code),
     ];
-    let fields = fields.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
+    let fields = fields
+        .into_iter()
+        .chain(check_difference(health.as_ref(), new.health.as_ref()))
+        .chain(service_difference(service.as_ref(), new.service.as_ref()))
+        .chain(rest);
+    let fields = fields.filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
     if same_process { Difference::Fields(fields) } else { Difference::Process(fields) }
 }
 
-fn tags(of: Option<&ServiceSpec>) -> &[String] {
-    of.map_or(&[], |service| &service.tags)
+/// Keys of the configuration, and whether what they say has changed.
+type Changes = Vec<(&'static str, bool)>;
+
+/// The time to live is a matter of the service.
+fn check_difference(old: Option<&HealthSpec>, new: Option<&HealthSpec>) -> Changes {
+    let (Some(old), Some(new)) = (old, new) else { return vec![("health", old.is_some() != new.is_some())] };
+    let HealthSpec { exec, interval, ttl: _ } = old;
+    let command = |exec: &Option<CommandSpec>| exec.clone().map(|exec| CommandSpec { timeout: None, ..exec });
+    let timeout = |exec: &Option<CommandSpec>| exec.as_ref().and_then(|exec| exec.timeout);
+    vec![
+        ("health.exec", command(exec) != command(&new.exec)),
+        ("health.timeout", timeout(exec) != timeout(&new.exec)),
+        ("health.interval", *interval != new.interval),
+    ]
 }
 
-fn without_tags(of: Option<&ServiceSpec>) -> Option<ServiceSpec> {
-    of.map(|service| ServiceSpec { tags: Vec::new(), ..service.clone() })
+/// What Consul is told of it.
+fn service_difference(old: Option<&ServiceSpec>, new: Option<&ServiceSpec>) -> Changes {
+    let (Some(old), Some(new)) = (old, new) else { return vec![("port", old.is_some() != new.is_some())] };
+    let ServiceSpec {
+        id,
+        name,
+        port,
+        address,
+        tags,
+        ttl,
+        initial_status,
+        enable_tag_override,
+        deregister_critical_service_after,
+        meta,
+        tagged_addresses,
+        weights,
+        ip_variable,
+    } = old;
+    let same_options = *enable_tag_override == new.enable_tag_override
+        && *deregister_critical_service_after == new.deregister_critical_service_after
+        && *meta == new.meta
+        && *tagged_addresses == new.tagged_addresses
+        && *weights == new.weights;
+    vec![
+        // The host's own name is a part of the id; the variable goes with the job's name.
+        ("service", *id != new.id || *name != new.name || *ip_variable != new.ip_variable),
+        ("port", *port != new.port),
+        ("interfaces", *address != new.address),
+        ("tags", *tags != new.tags),
+        ("health.ttl", *ttl != new.ttl),
+        ("initial_status", *initial_status != new.initial_status),
+        ("consul", !same_options),
+    ]
 }
 
 /// Whether a process that was started from the one could have been started from the other.
@@ -113,13 +160,6 @@ fn is_same_process(old: Option<&CommandSpec>, new: Option<&CommandSpec>) -> bool
     let (Some(old), Some(new)) = (old, new) else { return old.is_none() && new.is_none() };
     let CommandSpec { name: _, program, args, timeout: _, raw, pid_variable: _ } = old;
     *program == new.program && *args == new.args && *raw == new.raw
-}
-
-/// The time to live is a matter of the service.
-fn is_same_check(old: Option<&HealthSpec>, new: Option<&HealthSpec>) -> bool {
-    let (Some(old), Some(new)) = (old, new) else { return old.is_none() && new.is_none() };
-    let HealthSpec { exec, interval, ttl: _ } = old;
-    *exec == new.exec && *interval == new.interval
 }
 
 /// What a reload has done, or would do; jobs by name, in file order.

@@ -179,10 +179,20 @@ pub(in crate::config) const fn is_reordering(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A piece of the source without what the renderer would let through of [`is_reordering`]; all else that is not to be
-/// shown it replaces itself. Each is as long as what takes its place, so that places stay right.
+/// A piece of the source without what the renderer would let through: [`is_reordering`], and the control characters of the
+/// second kind, which some terminals obey. All else that is not to be shown it replaces itself. Each is as long as what
+/// takes its place, so that places stay right.
 fn harmless(text: &str) -> Cow<'_, str> {
-    if text.contains(is_reordering) { Cow::Owned(text.replace(is_reordering, "\u{fffd}")) } else { Cow::Borrowed(text) }
+    let is_late_control = |c| matches!(c, '\u{80}'..='\u{9f}');
+    if !text.contains(|c| is_reordering(c) || is_late_control(c)) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |c| match c {
+        _ if is_reordering(c) => char::REPLACEMENT_CHARACTER,
+        _ if is_late_control(c) => '·',
+        _ => c,
+    };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
 /// A source with the starts of its lines, for many look-ups.

@@ -320,6 +320,32 @@ fn a_changed_service_is_told_anew_without_a_restart() {
 }
 
 #[test]
+fn what_has_changed_is_told_by_its_key() {
+    let other = |change: fn(&mut JobBuilder)| {
+        let mut web = daemon("web").advertised().checked_every(ms(200)).check_timeout(secs(1));
+        change(&mut web);
+        web
+    };
+    let old = || jobs([other(|_| ())]).consul();
+    let named = |change: fn(&mut JobBuilder)| {
+        let sim = reloaded(old(), jobs([other(change)]).consul());
+        let told = said(&sim).join("; ");
+        told.split(['(', ')']).nth(1).map_or_else(|| told.clone(), |named| named.replace("web: ", ""))
+    };
+    assert_eq!(named(|web| web.spec.health.as_mut().unwrap().interval = ms(300)), "health.interval");
+    assert_eq!(named(|web| web.spec.health.as_mut().unwrap().exec = None), "health.exec, health.timeout");
+    assert_eq!(
+        named(|web| web.spec.health.as_mut().unwrap().exec.as_mut().unwrap().timeout = Some(secs(2))),
+        "health.timeout"
+    );
+    assert_eq!(named(|web| web.spec.service.as_mut().unwrap().ttl = secs(99)), "health.ttl");
+    assert_eq!(named(|web| web.spec.service.as_mut().unwrap().port += 1), "port");
+    assert_eq!(named(|web| web.spec.service.as_mut().unwrap().enable_tag_override = true), "consul");
+    assert_eq!(named(|web| web.spec.service = None), "port");
+    assert_eq!(named(|_| ()), "0 changed, 0 removed, 0 added, 1 unchanged");
+}
+
+#[test]
 fn a_removed_service_is_withdrawn_and_a_new_one_announced() {
     let old = jobs([daemon("a").advertised()]).consul();
     let new = jobs([daemon("b").advertised().initially(CheckStatus::Warning)]).consul();

@@ -98,7 +98,7 @@ fn odd_places() {
 
 #[test]
 fn nothing_that_a_terminal_obeys_gets_out() {
-    let source = "{ a: \"\u{1b}[31m\u{7}\u{202e}\", b: 1 }";
+    let source = "{ a: \"\u{1b}[31m\u{7}\u{202e}\u{8f}\u{9b}2J\", b: 1 }";
     let problems = [Diagnostic {
         label: "\u{1b}]0;x\u{7}".to_owned(),
         help: "one\ntwo\u{8}\r\u{2028}".to_owned(),
