@@ -19,7 +19,8 @@
 //!
 //! Invariants: the loop never waits for a client; a request reaches it whole and well-formed or not at all; whatever is
 //! sent, at most 32 connections, 64 KiB and 5 s each (row 74); only a dead socket is ever removed, and at the end only our
-//! own file (row 72). Bodies are never logged: they hold secrets.
+//! own file (row 72); who is neither root nor our own user is answered 403 whatever he asks (row 73). Bodies are never
+//! logged: they hold secrets.
 
 pub mod client;
 

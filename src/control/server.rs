@@ -162,7 +162,8 @@ impl Control {
     /// The runtime can't watch the socket: no memory, no descriptors.
     pub fn serve(&mut self, kept: Kept) -> io::Result<()> {
         let Some(listener) = self.socket.listener.take() else { return Ok(()) };
-        let listener = Listener::unix(listener)?;
+        let refused = Arc::clone(&self.counts);
+        let listener = Listener::unix(listener, Arc::new(move |request| refuse(&request, &refused)))?;
         debug!("control: initialized router for control server");
         let line = Line(self.sender.clone());
         let counts = Arc::clone(&self.counts);
@@ -239,8 +240,7 @@ fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Ans
             return routes_v4::refusal(StatusCode::BAD_REQUEST, error);
         }
         let segments = segments.unwrap_or_default();
-        let of_v3 = routes_v3::label(&format!("/{}", segments.join("/")));
-        let (path, response): (_, Response) = if let Some(path) = of_v3 {
+        let (path, response): (_, Response) = if let Some(path) = of_v3(&segments) {
             (path, routes_v3::answer(path, request, &line).await)
         } else if let Some((path, name)) = routes_v4::route(&segments) {
             (path, routes_v4::answer(path, name, request, &line, &kept).await)
@@ -250,11 +250,36 @@ fn handle(request: http::Request, line: Line, counts: Counts, kept: Kept) -> Ans
         } else {
             return refusal(StatusCode::NOT_FOUND, "404 page not found");
         };
-        let mut counts = lock(&counts);
-        let times = counts.entry((response.status().as_u16(), path)).or_default();
-        *times = times.saturating_add(1);
+        count(&counts, path, &response);
         response
     })
+}
+
+/// The path of v3 that these segments are.
+fn of_v3(segments: &[String]) -> Option<&'static str> {
+    routes_v3::label(&format!("/{}", segments.join("/")))
+}
+
+fn count(counts: &Counts, path: &'static str, response: &Response) {
+    let mut counts = lock(counts);
+    let times = counts.entry((response.status().as_u16(), path)).or_default();
+    *times = times.saturating_add(1);
+}
+
+/// What strangers are answered, whatever they ask. It is counted as any answer.
+fn refuse(request: &http::Request, counts: &Counts) -> Answering {
+    let path = request.uri().path();
+    let why = "this socket is for root and for the user that serves it";
+    let response = if path.starts_with("/v4/") {
+        routes_v4::refusal(StatusCode::FORBIDDEN, api::Error::new("forbidden", why))
+    } else {
+        refusal(StatusCode::FORBIDDEN, &format!("Forbidden: {why}"))
+    };
+    let segments = http::segments(path).unwrap_or_default();
+    if let Some(path) = of_v3(&segments).or_else(|| routes_v4::route(&segments).map(|(path, _)| path)) {
+        count(counts, path, &response);
+    }
+    Box::pin(async move { response })
 }
 
 /// The way to the loop.

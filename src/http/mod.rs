@@ -11,6 +11,7 @@
 //! | `serve` | the accept loop and its [`Limits`] |
 //! | `connection` | one connection: one request, one answer, `Connection: close` |
 //! | `stream` | the socket, and a peer that does not read |
+//! | `peer` | who connects to a unix socket: others than root and our own user are refused |
 //! | `body`, `answer` | bodies, and responses in v3's words |
 //! | `path` | the segments of a path, the parameters of a query |
 //!
@@ -22,6 +23,7 @@ mod answer;
 mod body;
 mod connection;
 mod path;
+mod peer;
 mod serve;
 mod stream;
 

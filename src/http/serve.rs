@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::Handler;
 use super::connection::{self, Shared};
+use super::peer::{Doorkeeper, Verdict};
 use super::stream::Socket;
 use crate::errno;
 use crate::leaf;
@@ -49,24 +50,28 @@ impl Default for Limits {
 }
 
 /// A listening socket of either kind.
-#[derive(Debug)]
 pub enum Listener {
-    /// On a path.
-    Unix(UnixListener),
-    /// On an address.
+    /// On a path; for root and our own user.
+    Unix {
+        /// The socket.
+        listener: UnixListener,
+        /// Answers everybody else.
+        refuse: Handler,
+    },
+    /// On an address; for everybody.
     Tcp(TcpListener),
 }
 
 impl Listener {
-    /// Takes over a listening unix socket. Within a runtime.
-    pub fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+    /// Takes over a listening unix socket; `refuse` answers those who are neither root nor our own user. Within a runtime.
+    pub fn unix(listener: std::os::unix::net::UnixListener, refuse: Handler) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener).map(Self::Unix)
+        Ok(Self::Unix { listener: UnixListener::from_std(listener)?, refuse })
     }
 
     async fn accept(&self) -> io::Result<Socket> {
         match self {
-            Self::Unix(listener) => listener.accept().await.map(|(socket, _)| Socket::Unix(socket)),
+            Self::Unix { listener, .. } => listener.accept().await.map(|(socket, _)| Socket::Unix(socket)),
             Self::Tcp(listener) => listener.accept().await.map(|(socket, _)| Socket::Tcp(socket)),
         }
     }
@@ -116,6 +121,10 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
     // Ends every connection when this task is dropped.
     let mut connections = JoinSet::new();
     let mut failures = Failures::default();
+    let mut doorkeeper = match &listener {
+        Listener::Unix { refuse, .. } => Some(Doorkeeper::new(shared.name, Arc::clone(refuse))),
+        Listener::Tcp(_) => None,
+    };
     loop {
         let has_room = connections.len() < shared.limits.connections;
         tokio::select! {
@@ -125,8 +134,17 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
             accepted = listener.accept(), if has_room => match accepted {
                 Ok(socket) => {
                     failures = Failures::default();
-                    let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
-                    connections.spawn(async move { leaf::once(shared.name, connection::run(socket, Arc::clone(&shared), stopped)).await });
+                    let verdict = doorkeeper.as_mut().map_or(Verdict::Served, |doorkeeper| doorkeeper.look(&socket));
+                    let (shared, place) = match verdict {
+                        Verdict::Served => (Arc::clone(&shared), None),
+                        Verdict::Refused(shared, place) => (shared, Some(place)),
+                        Verdict::HungUp => continue,
+                    };
+                    let stopped = stopped.clone();
+                    connections.spawn(async move {
+                        let _place = place;
+                        leaf::once(shared.name, connection::run(socket, Arc::clone(&shared), stopped)).await
+                    });
                 }
                 // Who went away while he waited is nobody's trouble.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

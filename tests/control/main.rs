@@ -18,3 +18,4 @@ mod hostile;
 mod places;
 mod reload;
 mod stand_in;
+mod strangers;
