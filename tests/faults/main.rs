@@ -10,6 +10,7 @@ mod config_files;
 mod endings;
 mod events;
 mod output;
+mod privileges;
 mod signals;
 mod signals_panic;
 mod signals_reaping;

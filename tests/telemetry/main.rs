@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bound;
 mod fed;
 mod golden;
 mod page;
