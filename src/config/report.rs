@@ -6,7 +6,7 @@
 //! The text that was parsed is the rendered one and may hold secrets from the environment. This is the one place that
 //! decides what may be repeated in a message: only what stands in the file just so ([`Report::literal`]).
 
-use super::diagnostic::{Diagnostic, Severity, Span};
+use super::diagnostic::{Diagnostic, Severity, Span, without_passwords};
 use super::json5::{Member, Node, Value};
 use super::template::SourceMap;
 
@@ -334,10 +334,12 @@ fn the_rest((problems, errors): (usize, usize), last: Option<Span>) -> Diagnosti
 /// The longest piece of a file that a message repeats, in characters.
 const LONGEST_QUOTE: usize = 60;
 
-/// A piece of a file, cut where it is too long to be repeated.
+/// A piece of a file, without passwords, cut where it is too long to be repeated.
 pub(super) fn shortened(text: &str) -> String {
+    // Before the cut, which may take the `@` away.
+    let text = without_passwords(text);
     match text.char_indices().nth(LONGEST_QUOTE) {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or("")),
-        None => text.to_owned(),
+        None => text.into_owned(),
     }
 }

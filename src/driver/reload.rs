@@ -158,8 +158,8 @@ impl Reloads {
     }
 
     /// The address of the Consul agent that the plan in force names.
-    pub(super) fn consul_address(&self) -> Option<&str> {
-        self.consul.as_ref().map(|consul| consul.address.as_str())
+    pub(super) fn consul_address(&self) -> Option<String> {
+        self.consul.as_ref().map(Consul::shown_address)
     }
 
     /// Waits for the end of the reading, or for a change of the file; for ever if nothing can come. Cancel safe.

@@ -61,7 +61,7 @@ impl Driver {
         // An agent that nothing is told to or asked of is none.
         let standing = self.discovery.as_ref()?.agent();
         Some(api::Consul {
-            address: self.reloads.consul_address()?.to_owned(),
+            address: self.reloads.consul_address()?,
             ok: standing.as_ref().map(Result::is_ok),
             problem: standing.and_then(Result::err).unwrap_or_default(),
         })

@@ -45,6 +45,16 @@ pub struct Consul {
     pub tls: ConsulTls,
 }
 
+impl Consul {
+    /// The address for people: a user name and a password, with which no request succeeds, are not for them.
+    pub fn shown_address(&self) -> String {
+        match self.address.rsplit_once('@') {
+            Some((_, host)) if self.scheme != ConsulScheme::Unix => format!("{STARS}@{host}"),
+            _ => self.address.clone(),
+        }
+    }
+}
+
 /// How the Consul agent is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,8 +92,9 @@ impl Default for ConsulTls {
     }
 }
 
-/// A text that is never printed: `Debug` shows `***`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A text that is never printed nor written: `Debug` and a snapshot have `***`. Who adopts a snapshot takes it out of the
+/// configuration again.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -99,9 +110,18 @@ impl Secret {
     }
 }
 
+/// What stands for it.
+const STARS: &str = "***";
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
+        f.write_str(STARS)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(STARS)
     }
 }
 
@@ -252,4 +272,43 @@ pub enum MetricKind {
     Histogram,
     /// Quantiles over ten minutes.
     Summary,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consul() -> Consul {
+        Consul {
+            address: "127.0.0.1:8500".to_owned(),
+            scheme: ConsulScheme::Http,
+            token: Some(Secret::new("s3cr3t")),
+            token_file: None,
+            namespace: None,
+            partition: None,
+            failing_heartbeat: false,
+            tls: ConsulTls::default(),
+        }
+    }
+
+    #[test]
+    fn f64_neither_a_debug_line_nor_a_snapshot_holds_the_token() {
+        let consul = consul();
+        let written = serde_json::to_string(&consul).unwrap();
+        assert!(!written.contains("s3cr3t") && written.contains(r#""token":"***""#), "{written}");
+        assert!(!format!("{consul:?}").contains("s3cr3t"));
+        assert_eq!(consul.token.as_ref().map(Secret::expose), Some("s3cr3t"));
+    }
+
+    #[test]
+    fn f64_the_address_is_shown_without_a_password() {
+        for (scheme, address, shown) in [
+            (ConsulScheme::Http, "127.0.0.1:8500", "127.0.0.1:8500"),
+            (ConsulScheme::Http, "u:p@ss@c:8500", "***@c:8500"),
+            (ConsulScheme::Other("httpx".to_owned()), "u@c", "***@c"),
+            (ConsulScheme::Unix, "/run/consul@1.sock", "/run/consul@1.sock"),
+        ] {
+            assert_eq!(Consul { scheme, address: address.to_owned(), ..consul() }.shown_address(), shown);
+        }
+    }
 }

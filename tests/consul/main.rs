@@ -26,6 +26,7 @@ mod maintenance;
 mod many;
 mod networks;
 mod registration;
+mod secrets;
 mod setup;
 mod stopping;
 mod tls;

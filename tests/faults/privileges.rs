@@ -51,7 +51,7 @@ fn rights(pid: i32) -> BTreeMap<String, String> {
     // The session, the terminal and the nice value of `stat`.
     let (_, fields) = process::stat(pid).unwrap();
     for (name, index) in [("session", 3), ("terminal", 4), ("nice", 16)] {
-        found.insert(name.to_owned(), fields[index].clone());
+        found.insert(name.to_owned(), fields.get(index).unwrap().clone());
     }
     found
 }

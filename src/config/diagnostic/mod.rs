@@ -1,11 +1,14 @@
 //! One problem of a configuration, told so that it can be mended without the manual.
 //!
 //! Excerpts come from the source as written and never from the rendered text, which may hold secrets out of the
-//! environment: who makes a [`Diagnostic`] maps its span back first.
+//! environment: who makes a [`Diagnostic`] maps its span back first. Of what the file itself says, the values of tokens and
+//! the passwords of addresses are shown as stars.
 
+mod passwords;
 mod render;
 mod secrets;
 
+pub(in crate::config) use passwords::without_passwords;
 pub(in crate::config) use render::is_reordering;
 pub use render::{line_col, one_line, render, to_json};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
-use super::{Diagnostic, Severity, Span, secrets};
+use super::{Diagnostic, Severity, Span, secrets, without_passwords};
 
 /// Widest line of an excerpt, in columns; longer ones are cut around the marked place.
 const WIDTH: usize = 120;
@@ -100,12 +100,12 @@ pub fn to_json(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String
     #[derive(Serialize)]
     struct Entry<'a> {
         severity: Severity,
-        path: &'a str,
+        path: Cow<'a, str>,
         line: Option<usize>,
         column: Option<usize>,
-        message: &'a str,
-        label: &'a str,
-        help: &'a str,
+        message: Cow<'a, str>,
+        label: Cow<'a, str>,
+        help: Cow<'a, str>,
     }
     let lines = Lines::new(source);
     let entries = in_file_order(diagnostics)
@@ -114,12 +114,12 @@ pub fn to_json(diagnostics: &[Diagnostic], origin: &str, source: &str) -> String
             let place = diagnostic.span.map(|span| lines.line_col(span.start));
             Entry {
                 severity: diagnostic.severity,
-                path: &diagnostic.path,
+                path: without_passwords(&diagnostic.path),
                 line: place.map(|(line, _)| line),
                 column: place.map(|(_, column)| column),
-                message: &diagnostic.message,
-                label: &diagnostic.label,
-                help: &diagnostic.help,
+                message: without_passwords(&diagnostic.message),
+                label: without_passwords(&diagnostic.label),
+                help: without_passwords(&diagnostic.help),
             }
         })
         .collect();
@@ -156,8 +156,9 @@ const fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// What terminals could take for a command, as an escape; what is too long, cut.
+/// What terminals could take for a command, as an escape; passwords as stars; what is too long, cut.
 fn clean(text: &str, keep_line_breaks: bool) -> String {
+    let text = without_passwords(text);
     let mut cleaned = String::with_capacity(text.len());
     for (index, c) in text.chars().enumerate() {
         if index == LONGEST {

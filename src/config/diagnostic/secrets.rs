@@ -6,13 +6,21 @@
 
 use std::borrow::Cow;
 
+use super::passwords::without_passwords;
 use crate::nearest::nearest;
 
 /// The key whose value nobody shall read in a log.
 const KEY: &str = "token";
 
-/// The text with the values of such keys made stars.
+/// The text with the values of such keys made stars, and so the passwords of addresses.
 pub(super) fn hidden(source: &str) -> Cow<'_, str> {
+    match of_tokens(source) {
+        Cow::Borrowed(source) => without_passwords(source),
+        Cow::Owned(source) => Cow::Owned(without_passwords(&source).into_owned()),
+    }
+}
+
+fn of_tokens(source: &str) -> Cow<'_, str> {
     let mut scanner = Scanner { rest: source, shown: String::with_capacity(source.len()), found: false };
     scanner.run();
     if scanner.found { Cow::Owned(scanner.shown) } else { Cow::Borrowed(source) }
@@ -87,7 +95,7 @@ impl Scanner<'_> {
 }
 
 /// One that is as long, so that places in bytes and in characters stay what they are.
-fn star(c: char) -> char {
+pub(super) fn star(c: char) -> char {
     match c.len_utf8() {
         1 => '*',
         2 => '\u{66d}',
