@@ -21,6 +21,7 @@ mod access;
 mod container;
 mod harness;
 mod heartbeats;
+mod lies;
 mod lost;
 mod maintenance;
 mod many;
