@@ -8,13 +8,13 @@ use std::process::Stdio;
 
 use crate::support::{Launch, Pilot, Process, process};
 
-/// A child of each kind. Those of the first two end only when they are told to.
+/// A child of each kind, known by how long it sleeps.
 const WORK: &str = r#"{ consul: false, control: { socket: "{{ .DIR }}/s" }, stopTimeout: 30, jobs: [
     { name: "plain", exec: ["sleep", "1001"] },
     { name: "raw", exec: ["sleep", "1002"], logging: { raw: true } },
     { name: "checked", exec: ["sh", "-c", "sleep 1003; :"],
       health: { exec: ["sleep", "1004"], interval: 1, ttl: 900, timeout: "900s" } },
-    { name: "again", exec: ["sh", "-c", "[ -e $DIR/once ] && exec sleep 1005; touch $DIR/once"], restarts: 1 },
+    { name: "again", exec: ["sh", "-c", "[ -e $DIR/once ] && exec sleep $0; touch $DIR/once", "1005"], restarts: 1 },
     { name: "each", exec: ["sleep", "1006"], when: { source: "again", once: "exitSuccess" } },
 ] }"#;
 
