@@ -116,7 +116,8 @@ fn maintenance_is_told_and_changed() {
     let pilot = start(r#"{ name: "a", exec: ["sleep", "1000"] }"#);
     let on = |on: bool| json!({ "on": on, "services": 0 });
     assert_eq!(get(&pilot, "/v4/maintenance"), on(false));
-    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
+    let toggled = json!({ "on": true, "services": 0, "toggled": true });
+    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), toggled);
     assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
     assert_eq!(get(&pilot, "/v4/jobs")["maintenance"], true);
     assert_eq!(pilot.stdout().matches("maintenance on").count(), 1, "the second time it was so already");
