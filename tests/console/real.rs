@@ -92,7 +92,7 @@ fn a_follower_is_told_when_its_job_is_gone() {
 #[test]
 fn a_start_that_comes_to_nothing_is_told_and_the_others_say_what_they_are_for() {
     let config = r#"{
-        control: { socket: "{{ .DIR }}/s" }, telemetry: { port: 0, interfaces: ["inet"] },
+        control: { socket: "{{ .DIR }}/s" }, 
         jobs: [
             { name: "app", exec: ["sleep", "1000"] },
             { name: "crash", exec: ["sh", "-c", "exit 3"], restarts: "unlimited", backoff: { free: 1, initial: "1h" } },
