@@ -107,8 +107,19 @@ impl Failed {
     }
 }
 
+/// v3 ignores words that are no flags, and so do we where we supervise. But whoever types `statsu` beside a running instance
+/// means no second one; words alone and not as PID 1 are no way to start one.
+fn refuse_stray_words(config: Option<&str>, words: &[String]) -> Result<(), Failed> {
+    let Some(word) = words.first().filter(|_| config.is_none() && process::own_pid() != 1) else { return Ok(()) };
+    let meant = cli::nearest_verb(word).map(|verb| format!(": did you mean {verb}?")).unwrap_or_default();
+    let text = format!("containerpilot: the first word is no command{meant}\n");
+    let failed = Failed(Exit::Usage, text).with_a_stray_file(words);
+    Err(Failed(failed.0, failed.1 + "containerpilot -help lists the commands and flags\n"))
+}
+
 /// The main job: everything until the supervised jobs are done.
 fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed> {
+    refuse_stray_words(config.as_deref(), ignored)?;
     let mut env = Environment::of_this_process();
     env.set("CONTAINERPILOT_PID", process::own_pid().to_string());
     let source = source_of(config, &env).map_err(|failed| failed.with_a_stray_file(ignored))?;

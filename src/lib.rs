@@ -38,5 +38,6 @@ pub mod nearest;
 pub mod number;
 pub mod plan;
 pub mod process;
+pub mod shell;
 pub mod telemetry;
 pub mod timers;

@@ -267,7 +267,11 @@ fn relative(text: &str) -> String {
         for word in line.split_whitespace() {
             let core = word.trim_matches(|c: char| "(),;:.".contains(c));
             let before = words.last().map_or("", String::as_str);
-            let kind = if is_clock(core) {
+            // A line of yesterday's has its date, when midnight comes in between.
+            let is_date = word.len() == 5 && word.split('-').all(|part| part.len() == 2 && part.parse::<u8>().is_ok());
+            let kind = if is_date {
+                Some("DATE")
+            } else if is_clock(core) {
                 Some("TIME")
             } else if is_duration(core) {
                 Some("SOME")
@@ -277,6 +281,7 @@ fn relative(text: &str) -> String {
                 None
             };
             match kind {
+                Some("TIME") if before == "DATE" => *words.last_mut().unwrap() = word.replacen(core, "TIME", 1),
                 // `3d 4h` is one.
                 Some("SOME") if before == "SOME" => *words.last_mut().unwrap() = word.replacen(core, "SOME", 1),
                 Some(kind) => words.push(word.replacen(core, kind, 1)),
@@ -307,6 +312,7 @@ fn is_duration(word: &str) -> bool {
 fn of_a_transcript_only_what_changes_may_change() {
     let shown = "web  running   57  3d 4h  0  healthy 1.2s ago\n12:04:11.201  app  start  (pid 7)\n";
     assert_eq!(relative(shown), "web running PID SOME 0 healthy SOME ago\nTIME app start (pid PID)");
+    assert_eq!(relative("11-23 00:04:11.201  app"), "TIME app");
     assert_eq!(relative("a  in 250ms (exit 1, 7th time)"), "a in SOME (exit 1, 7th time)");
     assert_ne!(relative("web  running  57"), relative("web  backoff  57"));
     assert_ne!(relative("web  running  57  1s  0"), relative("web  running  57  1s  1"));

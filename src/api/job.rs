@@ -163,6 +163,9 @@ pub struct Service {
     /// How long ago Consul was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told_ms: Option<u64>,
+    /// Why it is not registered though its job was started, if that is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
 }
 
 /// The next start that the clock brings.

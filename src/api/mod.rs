@@ -95,7 +95,10 @@ pub struct Watch {
     pub interval_ms: u64,
     /// The healthy instances that were seen last.
     pub instances: Vec<Instance>,
-    /// When that list changed last; nothing before the first answer.
+    /// Whether Consul has answered at all; before that nothing is known of the instances.
+    #[serde(default)]
+    pub known: bool,
+    /// When that list changed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<String>,
 }
@@ -172,9 +175,13 @@ pub struct MaintenanceRequest {
 pub struct Maintenance {
     /// Whether it is on.
     pub on: bool,
-    /// How many services are registered with Consul otherwise.
+    /// How many services are registered with Consul otherwise; in the answer to a request that changes it, how many that
+    /// takes out or lets register again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services: Option<usize>,
+    /// Whether this request has changed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub toggled: bool,
 }
 
 /// The body of `POST /v4/jobs/{name}/signal`.

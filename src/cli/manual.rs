@@ -64,7 +64,12 @@ fn section(page: &mut String, verb: &mut Command) {
     for option in options(verb) {
         let names: Vec<String> = names(option).iter().map(|name| format!("\\fB{}\\fR", escaped(name))).collect();
         let value = value_name(option).map(|value| format!(" \\fI{}\\fR", escaped(value))).unwrap_or_default();
-        let default = option.get_default_values().first().map(|value| format!(" (default {})", value.display()));
+        // A switch is off where it is not given.
+        let default = option
+            .get_default_values()
+            .first()
+            .filter(|_| option.get_action().takes_values())
+            .map(|value| format!(" (default {})", value.display()));
         let says = help(option) + &default.unwrap_or_default();
         let _ = writeln!(page, ".TP\n{}{value}\n{}.", names.join(", "), escaped(&says));
     }

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use self::ask::{Act, Verb};
+use crate::nearest::nearest;
 
 /// What the program is asked to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,6 +97,11 @@ pub enum Ask {
 /// Why a command line was not understood: the whole text for stderr.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UsageError(pub String);
+
+/// The verb that a word probably means that is none.
+pub fn nearest_verb(word: &str) -> Option<&'static str> {
+    nearest(word, verbs::WORDS)
+}
 
 /// Reads the words behind the program's name.
 pub fn parse(program: &str, words: &[OsString]) -> Result<Command, UsageError> {

@@ -258,7 +258,7 @@ pub(super) fn is_verb(word: &str) -> bool {
     WORDS.contains(&word)
 }
 
-const WORDS: [&str; 16] = [
+pub(super) const WORDS: [&str; 16] = [
     "config",
     "status",
     "logs",

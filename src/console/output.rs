@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::os::fd::AsFd;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -35,7 +36,7 @@ impl<'a> Output<'a> {
     pub(super) fn look(&self) -> Look<'_> {
         let columns = self.host.env.get_text("COLUMNS").and_then(|text| text.parse().ok()).filter(|width| *width > 0);
         let width = || columns.or_else(|| Some((self.host.terminal_size)()?.0)).unwrap_or(USUAL);
-        Look { width: self.terminal.then(width), colour: self.colour, offset: &self.host.offset }
+        Look { width: self.terminal.then(width), colour: self.colour, offset: &self.host.offset, now: now() }
     }
 
     /// How many rows can be drawn; nothing where nothing can.
@@ -66,6 +67,12 @@ impl<'a> Output<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// In seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(0)
 }
 
 fn failed(error: &io::Error) -> Failed {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::exec::{Phase, Run};
-use super::job::{Job, LastRun, Stage, Status, Verdict};
+use super::job::{Cause, Job, LastRun, Stage, Status, Verdict};
 use super::say::{count, elapsed, exit_status};
 use super::turn::Turn;
 use super::{Event, ExitStatus, Slot, SpawnFailure};
@@ -109,6 +109,7 @@ impl Job {
         if self.restart_permitted() {
             self.use_restart();
             self.restarts = self.restarts.saturating_add(1);
+            self.cause = Cause::Restart;
             self.due = self.due.saturating_add(1);
             self.start_what_is_due(turn);
             return Verdict::GoOn;

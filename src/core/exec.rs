@@ -47,6 +47,8 @@ pub(super) struct Run {
     pub phase: Phase,
     /// When it will be killed for taking too long.
     pub until: Option<Moment>,
+    /// When it will be killed because it was asked to end.
+    pub killed_at: Option<Moment>,
     tries: u8,
 }
 
@@ -67,7 +69,7 @@ impl Run {
     /// Starts it. Its time limit counts from `since`, which is now or, for a start that was held, a moment ago.
     pub fn start(slot: Slot, command: &CommandSpec, since: Moment, turn: &mut Turn<'_>) -> Self {
         let child = turn.new_child(slot);
-        let mut run = Self { child, started: turn.now, phase: Phase::Running, until: None, tries: 0 };
+        let mut run = Self { child, started: turn.now, phase: Phase::Running, until: None, killed_at: None, tries: 0 };
         run.spawn(slot, command, since, turn);
         run
     }
@@ -151,8 +153,9 @@ impl Run {
         turn.effects.push(Effect::Signal { child: self.child, signal: Signal::TERM });
         // A stopped process sees the TERM only once it is continued (reliability row 17).
         turn.effects.push(Effect::Signal { child: self.child, signal: Signal::CONT });
-        let grace = turn.grace();
-        turn.arm(Timer::Grace(self.child), turn.now.after(grace));
+        let at = turn.now.after(turn.grace());
+        self.killed_at = Some(at);
+        turn.arm(Timer::Grace(self.child), at);
     }
 
     pub fn grace_over(&mut self, name: &str, turn: &mut Turn<'_>) {
@@ -166,6 +169,7 @@ impl Run {
     pub fn kill(&mut self, turn: &mut Turn<'_>) {
         if matches!(self.phase, Phase::Running | Phase::Terminating) {
             self.phase = Phase::Killed;
+            self.killed_at = None;
             turn.disarm(Timer::Timeout(self.child));
             turn.disarm(Timer::Grace(self.child));
             turn.effects.push(Effect::Signal { child: self.child, signal: Signal::KILL });

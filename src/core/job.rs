@@ -133,6 +133,8 @@ pub struct Job {
     pub(super) runs: u64,
     /// Starts because its run had ended.
     pub(super) restarts: u64,
+    /// What its last start was for, or the next one is.
+    pub(super) cause: Cause,
     pub(super) last: Option<LastRun>,
     /// A stop or post-stop job that the shutdown lets live until it has run.
     pub(super) keeps: bool,
@@ -156,6 +158,17 @@ pub struct Job {
     /// When the last one ended.
     pub(super) checked: Option<Moment>,
     pub(super) registration: Registration,
+}
+
+/// Why a job starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Cause {
+    /// What its `when` names has happened.
+    Event,
+    /// Its run has ended.
+    Restart,
+    /// Somebody wants it to.
+    ByHand,
 }
 
 /// Whether the event of a `when` starts its job, and whether it can do so again.
@@ -208,6 +221,7 @@ impl Job {
             started: false,
             runs: 0,
             restarts: 0,
+            cause: Cause::Event,
             last: None,
             keeps: false,
             waiting_for: Vec::new(),

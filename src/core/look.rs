@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::job::{Job, Stage};
+use super::job::{Cause, Job, Stage};
 use super::say::{count, elapsed};
 use super::world::World;
 use super::{ChildId, Moment};
@@ -131,6 +131,15 @@ impl Job {
             When::Every(period) => format!("every {}", elapsed(*period)),
             When::Signal(signal) => format!("on each {}", signal.name()),
             When::Never(_) => "never: its `when` names no event".to_owned(),
+        }
+    }
+
+    /// Why it was started: `once app is healthy`, `restart 7`, `asked for`.
+    pub fn start_in_words(&self) -> String {
+        match self.cause {
+            Cause::Event => self.when_in_words(),
+            Cause::Restart => format!("restart {}", self.restarts),
+            Cause::ByHand => "asked for".to_owned(),
         }
     }
 

@@ -39,6 +39,9 @@ impl World {
         if !self.takes_reloads() || self.ledger.origin.is_none() {
             return Some(if self.takes_reloads() { "nothing has started yet" } else { "everything is stopping" });
         }
+        if self.jobs().any(|job| job.name() == name && job.spec.is_telemetry()) {
+            return Some("it stands for our own telemetry, not for a process; `shutdown` stops everything");
+        }
         let retired = self.jobs().any(|job| job.name() == name && job.retired);
         retired.then_some("a reload is stopping it: try again when that is done")
     }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::exec::{Run, counts_from};
-use super::job::{Job, Stage, Status, Verdict};
+use super::job::{Cause, Job, Stage, Status, Verdict};
 use super::say::elapsed;
 use super::turn::Turn;
 use super::{Moment, Slot, Timer};
@@ -79,6 +79,7 @@ impl Job {
     /// A start for a reason other than an exit: at once, unless a run is in the way. A restart that only waits for
     /// the end of its pause is brought forward.
     fn request_start(&mut self, turn: &mut Turn<'_>) {
+        self.cause = Cause::Event;
         if self.pausing && !self.spaced {
             self.pausing = false;
             turn.disarm(Timer::Restart(self.id));
@@ -135,6 +136,7 @@ impl Job {
             self.armed &= self.starts_left;
             self.due = 1;
         }
+        self.cause = Cause::ByHand;
         self.start_what_is_due(turn);
     }
 

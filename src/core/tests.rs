@@ -7,6 +7,7 @@ mod build;
 mod exit;
 mod faults;
 mod health;
+mod misfortunes;
 mod orderings;
 mod orders;
 mod pace;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::say::count;
 use super::turn::Turn;
 use super::world::World;
-use super::{Event, Moment, Slot};
+use super::{Event, JobId, Moment, Slot};
 use crate::plan::{EventCode, WatchSpec, When};
 
 /// A watch, by a number that is never used again. Several may look for the same service.
@@ -41,15 +41,18 @@ pub(super) struct Watch {
     pub(super) instances: Vec<Instance>,
     /// When that changed last.
     pub(super) changed: Option<Moment>,
+    /// Whether Consul has answered at all.
+    pub(super) known: bool,
 }
 
 impl Watch {
     pub fn new(spec: &WatchSpec) -> Self {
-        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new(), changed: None }
+        Self { spec: spec.clone(), source: spec.source().into(), instances: Vec::new(), changed: None, known: false }
     }
 
     /// A new list. It counts when there are more or fewer, or somebody is elsewhere; tags and nodes don't (v3 §14).
     pub fn see(&mut self, mut instances: Vec<Instance>, turn: &mut Turn<'_>) {
+        self.known = true;
         let key = |instance: &Instance| (instance.id.clone(), instance.address.clone(), instance.port);
         instances.sort_by_cached_key(key);
         let same = |(old, new): (&Instance, &Instance)| old.address == new.address && old.port == new.port;
@@ -101,9 +104,17 @@ impl World {
         Some(&self.watches.get(&id)?.spec)
     }
 
-    /// What a watch has seen, and when that changed last.
+    /// What a watch has seen and when that changed last; nothing before Consul has answered.
     pub fn seen(&self, id: WatchId) -> Option<(&[Instance], Option<Moment>)> {
-        self.watches.get(&id).map(|watch| (watch.instances.as_slice(), watch.changed))
+        self.watches.get(&id).filter(|watch| watch.known).map(|watch| (watch.instances.as_slice(), watch.changed))
+    }
+
+    /// Whether a job has not been started yet because a watch has not seen what its `when` names.
+    pub fn waits_for_a_watch(&self, id: JobId) -> bool {
+        self.job(id).is_some_and(|job| match &job.spec.when {
+            When::Once(trigger) | When::Each(trigger) => job.armed && trigger.source.starts_with("watch."),
+            When::Startup | When::Every(_) | When::Signal(_) | When::Never(_) => false,
+        })
     }
 
     /// All watches, by id.

@@ -9,6 +9,7 @@ use super::say::{count, elapsed};
 use super::world::World;
 use super::{GLOBAL, JobId, Moment};
 use crate::plan::{EventCode, Restarts, Trigger, When};
+use crate::shell::quoted;
 
 /// So deep an explanation goes: who waits for whom is rarely longer, and may be a circle.
 const DEEPEST: usize = 8;
@@ -81,6 +82,9 @@ impl World {
                 let asked = if job.halted { " by hand" } else { "" };
                 let then = if job.again { ", and starts again then" } else { "" };
                 let waits_for = self.waits_for(job);
+                if let Some(at) = job.run.as_ref().and_then(|run| run.killed_at) {
+                    facts.push(Reason::new(format!("its process group gets SIGKILL in {}", elapsed(at.since(now)))));
+                }
                 format!("{name} has been stopping for {for_how_long}{asked}: it waits {waits_for}{then}")
             }
             State::Stopped => {
@@ -110,8 +114,8 @@ impl World {
         let began = if job.runs == 0 {
             format!("{name} has not started")
         } else {
-            let times = usize::try_from(job.runs).unwrap_or(usize::MAX);
-            format!("{name} does not run now (it did {})", count(times, "time"))
+            let times = if job.runs == 1 { "once".to_owned() } else { format!("{} times", job.runs) };
+            format!("{name} does not run now (it has run {times})")
         };
         let mut facts = Vec::new();
         if job.due > 0 {
@@ -151,10 +155,9 @@ impl World {
             });
         }
         if source.starts_with("watch.") {
-            let mut instances =
-                self.watches.values().filter(|watch| *watch.source == **source).map(|w| w.instances.len());
-            return Reason::new(match instances.next() {
-                Some(found) => format!("{source} has {}", count(found, "healthy instance")),
+            return Reason::new(match self.watches.values().find(|watch| *watch.source == **source) {
+                Some(watch) if !watch.known => format!("nothing is known of {source} yet: Consul has not answered"),
+                Some(watch) => format!("{source} has {}", count(watch.instances.len(), "healthy instance")),
                 None => format!("there is no watch of that name: {source}"),
             });
         }
@@ -199,8 +202,9 @@ fn health(job: &Job, now: Moment) -> Vec<Reason> {
         return Vec::new();
     };
     let limit = check.timeout.map(|limit| format!(", at most {}", elapsed(limit))).unwrap_or_default();
-    let words = std::iter::once(&check.program).chain(&check.args).map(String::as_str).collect::<Vec<_>>().join(" ");
-    let mut facts = vec![Reason::about("check", format!("{words}, every {}{limit}", elapsed(health.interval)))];
+    let words: Vec<&String> = std::iter::once(&check.program).chain(&check.args).collect();
+    let mut facts =
+        vec![Reason::about("check", format!("{}, every {}{limit}", quoted(&words), elapsed(health.interval)))];
     if let Some(at) = job.checked {
         let ago = elapsed(now.since(at));
         let times = usize::try_from(job.failed_checks).unwrap_or(usize::MAX);
@@ -208,7 +212,8 @@ fn health(job: &Job, now: Moment) -> Vec<Reason> {
             "last",
             match times {
                 0 => format!("passed {ago} ago"),
-                _ => format!("{ago} ago: {}; it has failed {} in a row", job.check_failure, count(times, "time")),
+                1 => format!("{ago} ago: {}", job.check_failure),
+                _ => format!("{ago} ago: {}; it has failed {times} times in a row", job.check_failure),
             },
         ));
     }

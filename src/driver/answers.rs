@@ -92,9 +92,7 @@ impl Driver {
     }
 
     fn maintenance_view(&self) -> api::Maintenance {
-        let services = self.world.jobs().filter(|job| job.spec().service.is_some()).count();
-        let services = self.discovery.as_ref().map_or(0, |_| services);
-        api::Maintenance { on: self.world.in_maintenance(), services: Some(services) }
+        api::Maintenance { on: self.world.in_maintenance(), services: Some(self.services()), toggled: false }
     }
 
     fn set_maintenance(&mut self, on: bool) -> Reply {
@@ -102,10 +100,23 @@ impl Driver {
             return refused(409, "conflict", "everything is stopping".to_owned());
         }
         // What is so already need not be an event again.
-        if self.world.in_maintenance() != on {
-            self.step(&Input::Maintenance(on));
+        if self.world.in_maintenance() == on {
+            return json(&self.maintenance_view());
         }
-        json(&self.maintenance_view())
+        let services = if on { self.registered_services() } else { self.services() };
+        self.step(&Input::Maintenance(on));
+        json(&api::Maintenance { services: Some(services), toggled: true, ..self.maintenance_view() })
+    }
+
+    fn services(&self) -> usize {
+        let services = self.world.jobs().filter(|job| job.spec().service.is_some()).count();
+        self.discovery.as_ref().map_or(0, |_| services)
+    }
+
+    /// Those that Consul knows, for all we know.
+    fn registered_services(&self) -> usize {
+        let Some(discovery) = &self.discovery else { return 0 };
+        self.world.ids().filter(|id| discovery.standing(*id).is_some()).count()
     }
 
     /// When it is done, or refused; a trial when it is judged.

@@ -127,7 +127,7 @@ impl Driver {
                     self.env.set(command.pid_variable.as_str(), started.pid.to_string());
                 }
                 if let Slot::Exec(_) = slot {
-                    let why = self.world.job(slot.job()).map(core::Job::when_in_words).unwrap_or_default();
+                    let why = self.world.job(slot.job()).map(core::Job::start_in_words).unwrap_or_default();
                     self.tell_event(&command.name, "start", &format!("pid {} ({why})", started.pid));
                 }
                 self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::Driver;
 use super::observed::VERSION;
 use crate::api::{self, stamp};
+use crate::core::elapsed;
 use crate::core::{Explanation, Instance, Job, JobId, Look, Moment, Reason, State, Status, Summary, WatchId};
 use crate::process;
 use crate::telemetry;
@@ -124,27 +125,69 @@ impl Driver {
             port: service.port,
             status: standing.map(|(status, _)| status.word().to_owned()).unwrap_or_default(),
             told_ms: standing.map(|(_, ago)| millis(ago)),
+            problem: standing.map_or_else(|| self.why_not_registered(job), |_| String::new()),
         })
+    }
+
+    fn why_not_registered(&self, job: &Job) -> String {
+        let problem = self.consul_problem();
+        match job.status() {
+            _ if !job.was_started() => String::new(),
+            _ if self.world.in_maintenance() => "maintenance mode is on".to_owned(),
+            _ if !problem.is_empty() => problem,
+            Status::Unhealthy => "no check has passed yet".to_owned(),
+            Status::Unknown | Status::Idle => "it was not checked yet".to_owned(),
+            Status::Healthy | Status::AlwaysHealthy | Status::Maintenance => String::new(),
+        }
+    }
+
+    /// Empty where Consul answers, or was not asked.
+    fn consul_problem(&self) -> String {
+        let Some(api::Consul { address, problem, ok: Some(false) }) = self.consul_view() else { return String::new() };
+        let problem = problem.strip_prefix(&format!("{address}: ")).unwrap_or(&problem);
+        format!("Consul at {address} fails: {problem}")
     }
 
     /// `GET /v4/jobs/{name}/why`, of the first of that name.
     pub(super) fn why(&self, name: &str) -> Option<api::Why> {
         let id = self.world.ids().find(|id| self.world.job(*id).is_some_and(|job| job.spec().name == name))?;
         let Explanation { summary, facts } = self.world.why(id, self.now())?;
-        Some(api::Why { job: name.to_owned(), summary, facts: facts.into_iter().map(fact).collect() })
+        let mut facts: Vec<api::Fact> = facts.into_iter().map(fact).collect();
+        facts.extend(self.registration_facts(id));
+        Some(api::Why { job: name.to_owned(), summary, facts })
+    }
+
+    /// What of it the core can't know: how things stand with Consul.
+    fn registration_facts(&self, id: JobId) -> Vec<api::Fact> {
+        let fact = |about: &str, says: String| api::Fact { says, about: about.to_owned(), because: Vec::new() };
+        let Some(job) = self.world.job(id) else { return Vec::new() };
+        let service = self.service_view(id, job).filter(|_| job.was_started()).map(|service| match service {
+            api::Service { status, told_ms: Some(millis), .. } => fact(
+                "service",
+                format!("Consul was told that it is {status}, {} ago", elapsed(Duration::from_millis(millis))),
+            ),
+            api::Service { problem, .. } if problem.is_empty() => fact("service", "it is not registered".to_owned()),
+            api::Service { problem, .. } => fact("service", format!("it is not registered: {problem}")),
+        });
+        let asks = self.world.waits_for_a_watch(id) && service.is_none();
+        let problem = Some(self.consul_problem()).filter(|problem| asks && !problem.is_empty());
+        service.into_iter().chain(problem.map(|problem| fact("watch", problem))).collect()
     }
 
     /// `GET /v4/watches`
     pub(super) fn watches_view(&self) -> api::Watches {
         let clocks = self.clocks();
         let view = |(id, spec): (WatchId, &crate::plan::WatchSpec)| {
-            let (instances, changed) = self.world.seen(id).unwrap_or_default();
+            let seen = self.world.seen(id);
+            let known = seen.is_some();
+            let (instances, changed) = seen.unwrap_or_default();
             api::Watch {
                 name: spec.name.clone(),
                 tag: spec.tag.clone(),
                 dc: spec.dc.clone(),
                 interval_ms: millis(spec.interval),
                 instances: instances.iter().map(instance).collect(),
+                known,
                 changed: changed.map(|at| clocks.stamp(at)),
             }
         };

@@ -116,7 +116,8 @@ fn maintenance_is_told_and_changed() {
     let pilot = start(r#"{ name: "a", exec: ["sleep", "1000"] }"#);
     let on = |on: bool| json!({ "on": on, "services": 0 });
     assert_eq!(get(&pilot, "/v4/maintenance"), on(false));
-    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
+    let toggled = json!({ "on": true, "services": 0, "toggled": true });
+    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), toggled);
     assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
     assert_eq!(get(&pilot, "/v4/jobs")["maintenance"], true);
     assert_eq!(pilot.stdout().matches("maintenance on").count(), 1, "the second time it was so already");
@@ -186,5 +187,42 @@ fn an_agent_that_nobody_uses_is_not_told_of() {
     assert_eq!(overview["consul"]["address"], "127.0.0.1:1");
     assert!(overview["consul"]["problem"].as_str().unwrap().contains("Connection refused"), "{overview}");
     assert_eq!(overview["jobs"][0]["service"].get("status"), None, "not registered");
+    pilot.finish();
+}
+
+/// An agent that can't be reached is no instance that is missing, and no service that nobody wants.
+#[test]
+fn what_consul_did_not_say_is_not_made_up() {
+    let ports = Ports::take();
+    let config = r#"{
+            control: { socket: "{{ .DIR }}/s" }, consul: "127.0.0.1:1", stopTimeout: 2,
+            telemetry: { port: PORT, interfaces: ["static:127.0.0.1"] },
+            watches: [{ name: "db", interval: 1 }],
+            jobs: [
+                { name: "web", exec: ["sleep", "1000"], port: 80, interfaces: "static:127.0.0.1",
+                  health: { exec: "true", interval: 1, ttl: 5 } },
+                { name: "late", exec: "true", when: { source: "watch.db", once: "healthy" } },
+            ],
+        }"#;
+    let pilot = serving(&config.replace("PORT", &ports.port(0).to_string()));
+    let web =
+        wait_job(&pilot, "web", |job| job["service"]["problem"].as_str().is_some_and(|text| text.contains("fails")));
+    let problem = web["service"]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("Consul at 127.0.0.1:1 fails: ") && problem.contains("refused"), "{problem}");
+    let told = sentences(&get(&pilot, "/v4/jobs/web/why"));
+    assert_eq!(*told.last().unwrap(), format!("  it is not registered: {problem}"));
+
+    let told = sentences(&get(&pilot, "/v4/jobs/late/why"));
+    assert_eq!(told[0], "late has not started: it waits for watch.db to have instances");
+    assert_eq!(told[1], "  nothing is known of watch.db yet: Consul has not answered");
+    assert_eq!(told[2], format!("  {problem}"));
+    assert_eq!(get(&pilot, "/v4/watches")["watches"][0]["known"], false);
+
+    // Nothing was registered, so nothing is taken out.
+    assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#)["services"], 0);
+    assert_eq!(job(&pilot, "web")["service"]["problem"], "maintenance mode is on");
+    // Our own telemetry is none of the jobs that can be ordered about.
+    let told = refused(&pilot, "POST", "/v4/jobs/containerpilot/stop", "", 409).1;
+    assert!(told.contains("our own telemetry"), "{told}");
     pilot.finish();
 }

@@ -25,33 +25,61 @@ fn stop_waits_for_the_end() {
     assert_eq!(stand_in.asked(), ["POST /v4/jobs/web/stop", "GET /v4/jobs/web", "GET /v4/jobs/web"]);
 }
 
+/// One that has a process, for so many milliseconds.
+fn running(runs: u64, since: u64) -> Value {
+    let mut web = job("web", "running", runs);
+    (web["pid"], web["sinceMs"]) = (json!(7), json!(since));
+    web
+}
+
+/// One whose last run has ended so.
+fn ended(state: &str, runs: u64, code: i32) -> Value {
+    let mut web = job("web", state, runs);
+    let text = format!("exit status {code}");
+    web["lastExit"] = json!({ "code": code, "text": text, "at": "2026-11-22T12:04:11Z", "agoMs": 5, "lastedMs": 20 });
+    web
+}
+
 #[test]
-fn start_waits_until_it_is_not_we_who_are_waited_for() {
-    for state in ["running", "backoff", "done"] {
-        let stand_in = steps(vec![job("web", "waiting", 0), job("web", "stopped", 0), job("web", state, 1)]);
-        assert!(stand_in.printed("start web").starts_with(&format!("web: {state}")));
-        assert_eq!(stand_in.asked().len(), 3);
+fn start_waits_until_it_has_lasted() {
+    let stand_in = steps(vec![job("web", "waiting", 0), job("web", "stopped", 0), running(1, 0), running(1, 500)]);
+    assert_eq!(stand_in.printed("start web"), "web: running for 500ms, pid 7\n");
+    assert_eq!(stand_in.asked().len(), 4);
+    // It runs already, and a short one has had its run.
+    assert_eq!(steps(vec![running(3, 9000)]).printed("start web"), "web: running for 9s, pid 7\n");
+    assert!(
+        steps(vec![job("web", "waiting", 0), ended("done", 1, 0)]).printed("start web").starts_with("web: done (0)")
+    );
+}
+
+#[test]
+fn a_run_that_fails_at_once_is_no_success() {
+    for verb in ["start", "restart"] {
+        for state in ["done", "backoff", "waiting"] {
+            let stand_in = steps(vec![job("web", "stopped", 1), running(2, 0), ended(state, 2, 3)]);
+            let said = stand_in.failure(&format!("{verb} web"));
+            assert!(said.starts_with(&format!("containerpilot: web: {state}")), "{said}");
+            assert!(said.ends_with("\n  the run that was asked for ended after 20ms: exit status 3\n"), "{said}");
+        }
     }
+    // One that can't be started at all has no process.
+    let stand_in = steps(vec![job("web", "stopped", 1), job("web", "running", 2), ended("backoff", 2, 127)]);
+    stand_in.failure("start web");
 }
 
 #[test]
 fn restart_waits_for_another_run() {
     // Before, asked, still the old one, stopping, pausing, another.
-    let stand_in = steps(vec![
-        job("web", "running", 3),
-        job("web", "running", 3),
-        job("web", "stopping", 3),
-        job("web", "backoff", 4),
-        job("web", "running", 5),
-    ]);
-    assert_eq!(stand_in.printed("restart web"), "web: running since 1.5s\n");
+    let stand_in =
+        steps(vec![running(3, 9000), running(3, 9000), job("web", "stopping", 3), running(4, 100), running(4, 1500)]);
+    assert_eq!(stand_in.printed("restart web"), "web: running for 1.5s, pid 7\n");
     assert_eq!(stand_in.asked().len(), 5);
     // It was stopped: the answer itself tells of the new run.
-    let at_once = steps(vec![job("web", "stopped", 3), job("web", "running", 4)]);
+    let at_once = steps(vec![job("web", "stopped", 3), running(4, 1500)]);
     at_once.printed("restart web");
     assert_eq!(at_once.asked(), ["GET /v4/jobs/web", "POST /v4/jobs/web/restart"]);
     // A short job has had its run.
-    assert!(steps(vec![job("web", "done", 3), job("web", "done", 4)]).printed("restart web").starts_with("web: done"));
+    assert!(steps(vec![ended("done", 3, 0), ended("done", 4, 0)]).printed("restart web").starts_with("web: done"));
 }
 
 #[test]
@@ -69,7 +97,7 @@ fn all_jobs_of_that_name_are_waited_for() {
 fn what_is_not_done_in_time_is_told() {
     let stand_in = steps(vec![job("web", "stopping", 1)]);
     let began = Instant::now();
-    let expected = "containerpilot: web: stopping since 1.5s: not done within 300ms\n  \
+    let expected = "containerpilot: web: stopping for 1.5s: not done within 300ms\n  \
                     the stop goes on; containerpilot why web tells more\n";
     assert_eq!(stand_in.failure("stop web --timeout 300ms"), expected);
     assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < Duration::from_secs(5));

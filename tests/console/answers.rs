@@ -37,7 +37,11 @@ fn each_verb_asks_for_what_it_says() {
         ("events -n 0", "GET /v4/events?lines=0"),
     ] {
         let stand_in = StandIn::lines(&[]);
-        assert_eq!(stand_in.printed(line), "");
+        let (code, stdout, stderr) = stand_in.run(line);
+        assert_eq!((code, stdout.as_str()), (0, ""), "{line}: {stderr}");
+        // Of one job somebody may wonder.
+        let hint = "nothing that web wrote is kept; containerpilot why web tells how it stands\n";
+        assert_eq!(stderr, if line.contains("web") { hint } else { "" });
         assert_eq!(stand_in.asked(), [question], "{line}");
     }
 }
@@ -48,9 +52,12 @@ fn what_was_done_is_told_in_a_line() {
     for line in ["signal web HUP", "start web --no-wait", "shutdown", "logs --reopen"] {
         assert_eq!(done.printed(line), "sent SIGHUP to web (pid 57)\n", "{line}");
     }
-    let on = StandIn::json(&json!({ "on": true, "services": 3 }));
+    let on = StandIn::json(&json!({ "on": true, "services": 3, "toggled": true }));
     assert_eq!(on.printed("maintenance on"), "maintenance on: 3 services deregistered, checks paused\n");
-    assert_eq!(on.printed("maintenance status"), "maintenance is on: 3 services deregistered, checks paused\n");
+    let is = StandIn::json(&json!({ "on": true, "services": 3 }));
+    for line in ["maintenance on", "maintenance status"] {
+        assert_eq!(is.printed(line), "maintenance is on: 3 services out of Consul, checks paused\n");
+    }
 }
 
 #[test]
@@ -66,8 +73,8 @@ fn a_job_is_shown_with_the_end_of_its_log() {
         chunk(stream, "");
     });
     let shown = stand_in.printed("status web");
-    assert!(shown.starts_with("web: running since 1.5s\n  command    /bin/app\n  started    once\n"), "{shown}");
-    assert!(shown.ends_with("\n  last line\n    12:04:11.201  hello\n"), "{shown}");
+    assert!(shown.starts_with("web: running for 1.5s\n  command    /bin/app\n  started    once\n"), "{shown}");
+    assert!(shown.ends_with("\n  last line\n    11-22 12:04:11.201  hello\n"), "{shown}");
     // Without them it is worth its words, too.
     let without = StandIn::new(|question, stream| match question {
         "GET /v4/jobs/web" => whole(stream, 200, &json!({ "jobs": [job("web", "running", 1)] }).to_string()),
@@ -112,14 +119,18 @@ fn a_reload_that_is_refused_says_what_stays_true() {
     let early = StandIn::saying(422, &refused);
     assert_eq!(early.failure("reload"), format!("not reloaded: {reason}; {stays}\n"));
     // Once the head was sent only the body can tell it.
+    let text = refused.clone();
     let late = StandIn::new(move |_, stream| {
         begin(stream);
-        for text in [" ", "\n", " ", &refused] {
+        for text in [" ", "\n", " ", &text] {
             chunk(stream, text);
         }
         chunk(stream, "");
     });
-    assert_eq!(late.failure("reload --json"), format!("not reloaded: {reason}; {stays}\n"));
+    assert_eq!(late.failure("reload"), format!("not reloaded: {reason}; {stays}\n"));
+    assert_eq!(late.failure("reload --dry-run"), format!("it would not be reloaded: {reason}; {stays}\n"));
+    let (code, stdout, _) = late.run("reload --json");
+    assert_eq!((code, stdout.parse::<Value>().unwrap()), (1, refused.parse().unwrap()));
 }
 
 #[test]

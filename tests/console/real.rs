@@ -77,6 +77,50 @@ fn logs_are_followed_through_a_restart_and_a_reload_to_the_end_of_everything() {
 }
 
 #[test]
+fn a_follower_is_told_when_its_job_is_gone() {
+    let pilot = Launch::config(CONFIG).start();
+    pilot.wait_stdout("hello");
+    let mut follower = Follower::of(&pilot, "logs -f app");
+    assert_eq!(follower.next(), "hello");
+    let without = r#"{ control: { socket: "{{ .DIR }}/s" }, jobs: [{ name: "more", exec: ["sleep", "1000"] }] }"#;
+    std::fs::write(pilot.path("containerpilot.json5"), without).unwrap();
+    assert_eq!(verb(&pilot, "reload").0, 0);
+    let gone = "there is no job app any more: a reload has removed it\n";
+    assert_eq!(follower.end(), (vec!["bye".to_owned()], 0, gone.to_owned()));
+}
+
+#[test]
+fn a_start_that_comes_to_nothing_is_told_and_the_others_say_what_they_are_for() {
+    let config = r#"{
+        control: { socket: "{{ .DIR }}/s" }, 
+        jobs: [
+            { name: "app", exec: ["sleep", "1000"] },
+            { name: "crash", exec: ["sh", "-c", "exit 3"], restarts: "unlimited", backoff: { free: 1, initial: "1h" } },
+            { name: "once", exec: ["sh", "-c", "exit 4"], when: { source: "nothing", once: "healthy" } },
+            { name: "missing", exec: "/no/such/program", when: { source: "SIGHUP" } },
+            { name: "late", exec: ["sleep", "1000"], when: { source: "SIGHUP" } },
+        ],
+    }"#;
+    let pilot = Launch::config(config).start();
+    pilot.wait_stdout("crash ended quickly");
+    for (job, how) in [("crash", "exit status 3"), ("once", "exit status 4"), ("missing", "no such file")] {
+        let (code, stdout, stderr) = verb(&pilot, &format!("restart {job}"));
+        assert_eq!((code, stdout.as_str()), (1, ""), "{job}: {stderr}");
+        assert!(stderr.contains("the run that was asked for ended after") && stderr.contains(how), "{job}: {stderr}");
+    }
+    let (code, stdout, stderr) = verb(&pilot, "start late");
+    assert!(code == 0 && stdout.starts_with("late: running for "), "{stdout}{stderr}");
+    let events = verb(&pilot, "events").1;
+    let start = |job: &str| {
+        let of_job = events.lines().filter(|line| line.contains(&format!("  {job} ")) && line.contains("  start "));
+        of_job.map(|line| line.rsplit_once('(').unwrap().1.trim_end_matches(')').to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(start("app"), ["at the start"]);
+    assert_eq!(start("late"), ["asked for"]);
+    assert_eq!(start("crash"), ["at the start", "restart 1", "asked for"]);
+}
+
+#[test]
 fn events_are_followed_to_the_end_of_everything() {
     let mut pilot = Launch::config(CONFIG).start();
     pilot.wait_stdout("hello");

@@ -20,15 +20,16 @@ fn event(source: &str, event: &str, detail: &str) -> Value {
 fn lines_are_shown_with_their_time_and_their_job() {
     let stand_in =
         StandIn::lines(&[log("web", "one"), json!({ "dropped": 12 }), log("", "two"), log("web", "\u{1b}[31m")]);
-    let expected = "12:04:11.201  web       one\n… 12 lines were lost here\n12:04:11.201  -         two\n\
-                    12:04:11.201  web       \u{1b}[31m\n";
+    let expected = "11-22 12:04:11.201  web       one\n… 12 lines were lost here\n11-22 12:04:11.201  -         two\n\
+                    11-22 12:04:11.201  web       \u{1b}[31m\n";
     assert_eq!(stand_in.printed("logs"), expected);
-    let one = "12:04:11.201  one\n… 12 lines were lost here\n12:04:11.201  two\n12:04:11.201  \u{1b}[31m\n";
+    let one =
+        "11-22 12:04:11.201  one\n… 12 lines were lost here\n11-22 12:04:11.201  two\n11-22 12:04:11.201  \u{1b}[31m\n";
     assert_eq!(stand_in.printed("logs web"), one);
     let events =
         StandIn::lines(&[event("app", "start", "pid 57"), json!({ "dropped": 1 }), event("app", "healthy", "")]);
-    let expected = "12:04:11.402  app       start          pid 57\n… 1 event was lost here\n\
-                    12:04:11.402  app       healthy\n";
+    let expected = "11-22 12:04:11.402  app       start          pid 57\n… 1 event was lost here\n\
+                    11-22 12:04:11.402  app       healthy\n";
     assert_eq!(events.printed("events"), expected);
 }
 
@@ -37,7 +38,7 @@ fn local_time_is_that_of_the_zone() {
     let stand_in = StandIn::lines(&[log("web", "one")]);
     let mut command = stand_in.command("logs web");
     command.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
-    assert_eq!(told(&command.output().unwrap()).1, "13:04:11.201  one\n");
+    assert_eq!(told(&command.output().unwrap()).1, "11-22 13:04:11.201  one\n");
 }
 
 #[test]
@@ -59,9 +60,9 @@ fn a_line_is_seen_before_the_next_one_comes() {
     let (head, tail) = first.split_at(30);
     sender.send(head.to_owned()).unwrap();
     sender.send(tail.to_owned()).unwrap();
-    assert_eq!(lines.next().unwrap().unwrap(), "12:04:11.201  one");
+    assert_eq!(lines.next().unwrap().unwrap(), "11-22 12:04:11.201  one");
     sender.send(second).unwrap();
-    assert_eq!(lines.next().unwrap().unwrap(), "12:04:11.201  two");
+    assert_eq!(lines.next().unwrap().unwrap(), "11-22 12:04:11.201  two");
     assert_eq!(stand_in.asked(), ["GET /v4/jobs/web/logs?follow=1&lines=3"]);
     // Its end is the end of everything.
     drop(sender);
@@ -77,7 +78,7 @@ fn a_supervisor_that_dies_is_told_from_an_answer_that_ends() {
             chunk(stream, &format!("{}\n{text}", event("app", "start", "pid 57")));
         })
     };
-    let shown = "12:04:11.402  app       start          pid 57\n";
+    let shown = "11-22 12:04:11.402  app       start          pid 57\n";
     for text in ["", "{\"seq\":"] {
         let stand_in = cut(text);
         let (code, stdout, stderr) = stand_in.run("events -f");
@@ -98,7 +99,7 @@ fn rubbish_in_a_stream_ends_it_behind_what_was_good() {
             chunk(stream, "");
         });
         let (code, stdout, stderr) = stand_in.run("logs web -f");
-        assert_eq!((code, stdout.as_str()), (1, "12:04:11.201  one\n"), "{rubbish}: {stderr}");
+        assert_eq!((code, stdout.as_str()), (1, "11-22 12:04:11.201  one\n"), "{rubbish}: {stderr}");
         assert!(stderr.contains("not understood"), "{stderr}");
     }
     let late = StandIn::lines(&[refusal("unavailable", "too many readers", &[]).parse().unwrap()]);

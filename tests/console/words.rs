@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::stand_in::{command, told};
-use crate::support::{PATH, run};
+use crate::support::{Launch, PATH, run};
 
 /// What goes well and prints to standard output.
 #[track_caller]
@@ -87,15 +87,25 @@ fn groff_has_nothing_to_say_about_the_manual_page() {
 }
 
 #[test]
-fn a_word_that_is_no_verb_is_what_it_was_for_v3() {
+fn a_word_that_is_no_verb_starts_nothing() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(
         dir.path().join("f.json5"),
         r#"{ consul: false, control: { socket: "s" }, jobs: [{ name: "a", exec: "true" }] }"#,
     )
     .unwrap();
-    let mut with_word = command(dir.path(), "statuss");
-    let (code, stdout, stderr) = told(&with_word.env("CONTAINERPILOT", "f.json5").output().unwrap());
-    // It runs the configuration, which is soon done.
+    let said = |line: &str| told(&command(dir.path(), line).env("CONTAINERPILOT", "f.json5").output().unwrap());
+    let hint = "containerpilot -help lists the commands and flags\n";
+    let meant = format!("containerpilot: the first word is no command: did you mean status?\n{hint}");
+    assert_eq!(said("statuss"), (2, String::new(), meant));
+    assert_eq!(said("ps"), (2, String::new(), format!("containerpilot: the first word is no command\n{hint}")));
+    // Behind a file that is named they are ignored as in v3, and it is soon done; so they are where it is PID 1.
+    let (code, stdout, stderr) = said("-config f.json5 statuss");
     assert!(code == 0 && stdout.contains("1 word behind the flags ignored"), "{code} {stdout} {stderr}");
+    let mut pilot = Launch::config(r#"{ consul: false, jobs: [{ name: "a", exec: "true" }] }"#)
+        .env("CONTAINERPILOT", "containerpilot.json5")
+        .args(&["statuss"])
+        .start();
+    assert_eq!(pilot.wait_exit(), 0);
+    assert!(pilot.stdout().contains("1 word behind the flags ignored"));
 }

@@ -451,7 +451,8 @@ fn f69_what_is_shown_of_a_configuration_masks_the_token() {
 /// Row 69: what stands on the command line may be a password; a word that is plainly a file may be named.
 #[test]
 fn f69_a_stray_word_is_named_only_if_it_is_a_file() {
-    let none = "containerpilot: no configuration: neither -config nor the variable CONTAINERPILOT names a file\n";
+    let none = "containerpilot: the first word is no command\n";
+    let help = "containerpilot -help lists the commands and flags\n";
     for (words, named) in [
         (vec!["gone.json5"], Some("gone.json5")),
         (vec!["gone.json"], Some("gone.json")),
@@ -463,7 +464,7 @@ fn f69_a_stray_word_is_named_only_if_it_is_a_file() {
         let output = run(&words, &[]);
         let hint =
             named.map(|word| format!("containerpilot: {word} stands without a flag: did you mean -config {word}?\n"));
-        assert_eq!(text(&output.stderr), format!("{none}{}", hint.unwrap_or_default()), "{words:?}");
+        assert_eq!(text(&output.stderr), format!("{none}{}{help}", hint.unwrap_or_default()), "{words:?}");
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{words:?}");
     }
 }

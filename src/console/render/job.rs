@@ -6,15 +6,16 @@ use super::overview::next;
 use super::{Look, ago, clock, health_colour, state, state_colour, status_colour, time, visible};
 use crate::api::{Exit, Health, HealthState, Job, JobState, LogLine, Service};
 use crate::number::count;
+use crate::shell::quoted;
 
-/// How it stands, in a line without its end: `app: running since 12m, pid 57`.
+/// How it stands, in a line without its end: `app: running for 12m, pid 57`.
 pub(in crate::console) fn head(job: &Job, look: &Look<'_>) -> String {
     let word = state(job);
     let word = match state_colour(job) {
         Some(colour) if look.colour => colour.paint(&word),
         _ => word,
     };
-    let since = || job.since_ms.map(|millis| format!(" since {}", time(millis))).unwrap_or_default();
+    let since = || job.since_ms.map(|millis| format!(" for {}", time(millis))).unwrap_or_default();
     let pid = || job.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
     let over = || job.since_ms.map(|_| format!(",{}", ago(job.since_ms))).unwrap_or_default();
     let detail = match (job.state, &job.next) {
@@ -59,18 +60,6 @@ fn command(job: &Job) -> String {
     }
 }
 
-/// Words as a shell would read them.
-fn quoted(words: &[String]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "%+,-./:=@_".contains(c);
-    let quote = |word: &String| {
-        if !word.is_empty() && word.chars().all(plain) {
-            return word.clone();
-        }
-        format!("'{}'", word.replace('\'', r"'\''"))
-    };
-    words.iter().map(quote).collect::<Vec<_>>().join(" ")
-}
-
 fn started(job: &Job) -> String {
     let times = match job.runs {
         0 => "never".to_owned(),
@@ -111,7 +100,8 @@ fn check(health: &Health) -> String {
 fn registered(service: &Service, look: &Look<'_>) -> String {
     let place = visible(&format!("{} at {}", service.id, at(&service.address, service.port)));
     if service.status.is_empty() {
-        return format!("not registered; {place}");
+        let why = if service.problem.is_empty() { String::new() } else { format!(": {}", visible(&service.problem)) };
+        return format!("not registered{why}; {place}");
     }
     let status = visible(&service.status);
     let status = match status_colour(&service.status) {

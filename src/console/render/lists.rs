@@ -30,9 +30,9 @@ pub(in crate::console) fn watches(watches: &Watches, now: SystemTime, look: &Loo
 
 fn instances(watch: &Watch) -> String {
     let places: Vec<String> = watch.instances.iter().map(|instance| at(&instance.address, instance.port)).collect();
-    match (places.len(), &watch.changed) {
-        (0, None) => "not known yet".to_owned(),
-        (0, Some(_)) => "none".to_owned(),
+    match (places.len(), watch.known) {
+        (0, false) => "not known yet".to_owned(),
+        (0, true) => "none".to_owned(),
         (number, _) => format!("{number}: {}", places.join(", ")),
     }
 }
@@ -52,8 +52,8 @@ pub(in crate::console) fn maintenance(maintenance: &Maintenance, asked: bool) ->
         None | Some(0) => String::new(),
         Some(services) => format!("{} {what}, ", count(services, "service")),
     };
-    match (maintenance.on, asked) {
-        (true, true) => format!("maintenance is on: {}checks paused\n", services("deregistered")),
+    match (maintenance.on, asked || !maintenance.toggled) {
+        (true, true) => format!("maintenance is on: {}checks paused\n", services("out of Consul")),
         (false, true) => "maintenance is off\n".to_owned(),
         (true, false) => format!("maintenance on: {}checks paused\n", services("deregistered")),
         (false, false) => format!("maintenance off: {}checks resumed\n", services("to be registered again")),

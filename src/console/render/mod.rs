@@ -34,6 +34,8 @@ pub(super) struct Look<'a> {
     pub(super) colour: bool,
     /// What has to be added to UTC for local time, at a moment.
     pub(super) offset: &'a dyn Fn(i64) -> i32,
+    /// Now, in seconds since 1970: moments of another day are shown with their date.
+    pub(super) now: i64,
 }
 
 /// What a state's colour says.
@@ -130,13 +132,27 @@ fn shown(text: &str, kept: &str) -> String {
     shown
 }
 
-/// A moment, as the clock on the wall shows it: `12:04:11.201`. What is no moment is shown as it is.
+/// A moment, as the clock on the wall shows it: `12:04:11.201`, and `11-22 12:04:11.201` on another day. What is no moment is
+/// shown as it is.
 fn clock(stamp: &str, look: &Look<'_>) -> String {
     let since = humantime::parse_rfc3339(stamp).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let Some(since) = since else { return visible(stamp) };
     let utc = i64::try_from(since.as_secs()).unwrap_or(0);
-    let of_day = utc.saturating_add((look.offset)(utc).into()).rem_euclid(86_400);
-    format!("{:02}:{:02}:{:02}.{:03}", of_day / 3600, of_day / 60 % 60, of_day % 60, since.subsec_millis())
+    let local = |utc: i64| utc.saturating_add((look.offset)(utc).into());
+    let (of_day, day) = (local(utc).rem_euclid(DAY), local(utc).div_euclid(DAY));
+    let date = if day == local(look.now).div_euclid(DAY) { String::new() } else { date(day) };
+    format!("{date}{:02}:{:02}:{:02}.{:03}", of_day / 3600, of_day / 60 % 60, of_day % 60, since.subsec_millis())
+}
+
+const DAY: i64 = 86_400;
+
+/// `11-22 `: the month and the day of the month of a day since 1970.
+fn date(day: i64) -> String {
+    let start =
+        u64::try_from(day).ok().and_then(|day| UNIX_EPOCH.checked_add(Duration::from_secs(day.checked_mul(86_400)?)));
+    // `2026-11-22T00:00:00Z`
+    let stamp = start.map(|start| humantime::format_rfc3339_seconds(start).to_string()).unwrap_or_default();
+    stamp.get(5..10).map(|date| format!("{date} ")).unwrap_or_default()
 }
 
 /// How long ago a moment is.

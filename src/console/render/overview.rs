@@ -80,7 +80,11 @@ fn consul(consul: &Consul) -> String {
         Some(true) => format!("consul {address} ok"),
         None => format!("consul {address} not asked yet"),
         Some(false) if consul.problem.is_empty() => format!("consul {address} fails"),
-        Some(false) => format!("consul {address} fails: {}", consul.problem),
+        Some(false) => {
+            // It begins with the address for whoever reads it alone.
+            let problem = consul.problem.strip_prefix(&format!("{address}: ")).unwrap_or(&consul.problem);
+            format!("consul {address} fails: {problem}")
+        }
     }
 }
 

@@ -51,13 +51,14 @@ fn plan(reloaded: &Reloaded) -> String {
 }
 
 /// What keeps it from being done, and what stays true.
-pub(in crate::console) fn not_reloaded(error: &Error) -> String {
+pub(in crate::console) fn not_reloaded(error: &Error, dry_run: bool) -> String {
+    let not = if dry_run { "it would not be reloaded" } else { "not reloaded" };
     // The message may say so itself.
     let stays = if error.message.contains("unchanged") { "" } else { "; the running configuration is unchanged" };
     let lines: Vec<&str> = error.details.iter().flat_map(|detail| detail.lines()).collect();
     match lines.as_slice() {
-        [] => format!("not reloaded: {}{stays}", error.message),
-        [only] => format!("not reloaded: {only}; the running configuration is unchanged"),
-        lines => format!("not reloaded: {}{stays}\n  {}", error.message, lines.join("\n  ")),
+        [] => format!("{not}: {}{stays}", error.message),
+        [only] => format!("{not}: {only}; the running configuration is unchanged"),
+        lines => format!("{not}: {}{stays}\n  {}", error.message, lines.join("\n  ")),
     }
 }

@@ -80,7 +80,7 @@ impl Line {
 }
 
 /// Rows below a header. A column with nothing in it is left out. Where a terminal is too narrow, what stands last in a row
-/// moves left over its empty neighbours, and is cut at the edge; a first column of more than a third of it is cut as well.
+/// moves left over its empty neighbours, and is cut at the edge; a first column of more than a quarter of it is cut as well.
 pub(super) fn table(header: &[&str], rows: &[Vec<Cell>], look: &Look<'_>) -> String {
     let used: Vec<usize> =
         (0..header.len()).filter(|at| *at == 0 || rows.iter().any(|row| !cell(row, *at).is_empty())).collect();
@@ -91,7 +91,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<Cell>], look: &Look<'_>) -> Str
     let needed = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
     let narrow = look.width.filter(|most| needed > *most);
     if let (Some(most), Some(first)) = (narrow, widths.first_mut()) {
-        *first = (*first).min((most / 3).max(width(name(0))));
+        *first = (*first).min((most / 4).max(width(name(0))));
     }
     let right = |at: usize| rows.iter().any(|row| cell(row, at).right);
     let mut head: Vec<Cell> =

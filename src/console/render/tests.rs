@@ -13,7 +13,8 @@ fn offset(_: i64) -> i32 {
 }
 
 fn look(width: Option<usize>, colour: bool) -> Look<'static> {
-    Look { width, colour, offset: &offset }
+    // The day of all moments here: 22 November 2026.
+    Look { width, colour, offset: &offset, now: 1_795_348_800 }
 }
 
 /// The same in every place, with the escape sequences in words.
@@ -300,14 +301,17 @@ fn a_reload_is_told_in_a_line_or_job_by_job() {
     show(&all);
     let refused = |details: &[&str]| {
         let details = details.iter().map(|line| (*line).to_owned()).collect();
-        not_reloaded(&Error { code: "invalid".to_owned(), message: "the configuration is wrong".to_owned(), details })
+        not_reloaded(
+            &Error { code: "invalid".to_owned(), message: "the configuration is wrong".to_owned(), details },
+            false,
+        )
     };
     told.push(refused(&[]) + "\n");
     told.push(refused(&["app.json5:23:7: unknown key `tll`"]) + "\n");
     told.push(refused(&["app.json5:23:7: unknown key `tll`", "app.json5:31:17: expected a number"]) + "\n");
     let message = "the configuration is not good: the running one is unchanged".to_owned();
     let details = vec!["one".to_owned(), "two".to_owned()];
-    told.push(not_reloaded(&Error { code: "invalid".to_owned(), message, details }) + "\n");
+    told.push(not_reloaded(&Error { code: "invalid".to_owned(), message, details }, true) + "\n");
     insta::assert_snapshot!("reload", told.join("---\n"));
 }
 
@@ -316,9 +320,9 @@ fn watches_are_a_table() {
     let instance = |address: &str| json!({ "id": "i", "address": address, "port": 5432, "tags": [], "node": "n" });
     let changed = "2026-11-22T12:04:11.201Z";
     let all: Watches = of(json!({ "watches": [
-        { "name": "db", "tag": "primary", "intervalMs": 5000, "changed": changed,
+        { "name": "db", "tag": "primary", "intervalMs": 5000, "changed": changed, "known": true,
           "instances": [instance("10.0.3.6"), instance("fd00::7"), instance("10.0.3.8"), instance("10.0.3.9")] },
-        { "name": "cache", "intervalMs": 1000, "changed": changed, "instances": [] },
+        { "name": "cache", "intervalMs": 1000, "changed": changed, "known": true, "instances": [] },
         { "name": "queue", "intervalMs": 1000, "instances": [] },
     ] }));
     let now = humantime::parse_rfc3339(changed).unwrap() + Duration::from_mins(3);
@@ -331,7 +335,7 @@ fn variables_and_maintenance_are_plain() {
     let env: Env = of(json!({ "env": [["A", "x=y"], ["B", "two\nlines\u{1b}"]] }));
     assert_eq!(environment(&env, &look(None, false)), "A=x=y\nB=two\nlines\u{1b}\n");
     assert_eq!(environment(&env, &look(Some(80), true)), "A=x=y\nB=two^Jlines^[\n");
-    let told = |on, services, asked| maintenance(&Maintenance { on, services }, asked);
+    let told = |on, services, asked: bool| maintenance(&Maintenance { on, services, toggled: !asked }, asked);
     assert_eq!(told(true, Some(3), false), "maintenance on: 3 services deregistered, checks paused\n");
     assert_eq!(told(true, Some(0), false), "maintenance on: checks paused\n");
     assert_eq!(told(false, Some(1), false), "maintenance off: 1 service to be registered again, checks resumed\n");
@@ -350,10 +354,12 @@ fn a_refusal_has_its_details_below() {
 #[test]
 fn moments_are_those_of_the_wall() {
     let look = look(None, false);
-    assert_eq!(clock("2026-11-22T23:04:11.201Z", &look), "00:04:11.201");
+    assert_eq!(clock("2026-11-22T12:04:11.201Z", &look), "13:04:11.201");
+    assert_eq!(clock("2026-11-22T23:04:11.201Z", &look), "11-23 00:04:11.201", "here it is the next day");
+    assert_eq!(clock("2026-02-03T22:04:11.201Z", &look), "02-03 23:04:11.201");
     for odd in ["", "yesterday", "2026-13-01T00:00:00Z", "99999-01-01T00:00:00Z", "1960-01-01T00:00:00Z"] {
         assert_eq!(clock(odd, &look), odd);
     }
-    let far = Look { width: None, colour: false, offset: &|_| i32::MIN };
+    let far = Look { width: None, colour: false, offset: &|_| i32::MIN, now: 0 };
     assert_eq!(clock("1970-01-01T00:00:00.000Z", &far).len(), "00:00:00.000".len());
 }

@@ -8,12 +8,24 @@ use super::super::output::Output;
 use super::super::render;
 use super::look::path_of;
 use super::{ENDED, pause};
-use crate::api::{Done, Job, JobState, Jobs, SignalRequest};
+use crate::api::{Done, Exit, Job, JobState, Jobs, SignalRequest};
 use crate::cli::Act;
 use crate::duration::elapsed;
 
 /// Between two looks at a job.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Who lasts so long, in milliseconds, is taken to run: what can't work at all has usually ended before.
+const SETTLED: u64 = 500;
+
+/// How far a job is with what was asked of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    Done,
+    UnderWay,
+    /// It has had the run that was asked for, which failed.
+    Failed,
+}
 
 /// Asks for it, and waits until it is done.
 pub(super) fn act(
@@ -26,21 +38,28 @@ pub(super) fn act(
     let path = path_of(name);
     // Which run is the new one is only known from before.
     let before = match act {
-        Act::Restart if wait.is_some() => instance.get::<Jobs>(&path)?.value.jobs,
+        Act::Start | Act::Restart if wait.is_some() => instance.get::<Jobs>(&path)?.value.jobs,
         _ => Vec::new(),
     };
     let Done { said, mut jobs } = instance.post(&format!("{path}/{}", act.word()))?.value;
     let Some(patience) = wait else { return output.print(&format!("{}\n", render::visible(&said))) };
     let began = now();
     loop {
-        let Some(waiting) = unfinished(act, &jobs, &before) else {
+        let plain = |job: &Job, look| render::head(job, &render::Look { colour: false, ..look });
+        let of_each: Vec<Progress> =
+            jobs.iter().enumerate().map(|(index, job)| progress(act, job, before.get(index))).collect();
+        let first = |what: Progress| jobs.iter().zip(&of_each).find(|(_, of)| **of == what).map(|(job, _)| job);
+        let Some(waiting) = first(Progress::UnderWay) else {
+            if let Some(failed) = first(Progress::Failed) {
+                let how = failed.last_exit.as_ref().map(ended).unwrap_or_default();
+                return Err(Failed::Other(plain(failed, output.look()) + &how));
+            }
             let look = output.look();
             let lines: Vec<String> = jobs.iter().map(|job| render::head(job, &look) + "\n").collect();
             return output.print(&lines.concat());
         };
         if now().saturating_duration_since(began) >= patience {
-            let (look, verb) = (output.look(), act.word());
-            let head = render::head(waiting, &render::Look { colour: false, ..look });
+            let (head, verb) = (plain(waiting, output.look()), act.word());
             let hint = format!("the {verb} goes on; containerpilot why {name} tells more");
             return Err(Failed::Other(format!("{head}: not done within {}\n  {hint}", elapsed(patience))));
         }
@@ -60,18 +79,35 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// The first of the jobs with which it isn't done.
-fn unfinished<'a>(act: Act, jobs: &'a [Job], before: &[Job]) -> Option<&'a Job> {
-    let done = |(index, job): (usize, &Job)| match act {
-        Act::Stop => matches!(job.state, JobState::Stopped | JobState::Done),
-        Act::Start => matches!(job.state, JobState::Running | JobState::Done | JobState::Backoff),
-        // One that pauses has failed again, and one that is over or waits for its next event has had its run.
-        Act::Restart => {
-            let is_new = job.runs > before.get(index).map_or(0, |job| job.runs);
-            is_new && !matches!(job.state, JobState::Backoff | JobState::Stopping)
+fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
+    let when = |done: bool| if done { Progress::Done } else { Progress::UnderWay };
+    if act == Act::Stop {
+        return when(matches!(job.state, JobState::Stopped | JobState::Done));
+    }
+    let is_new = job.runs > before.map_or(0, |job| job.runs);
+    let ran_before = before.is_some_and(|job| job.state == JobState::Running);
+    match job.state {
+        // It has no command: that is all that it can be.
+        JobState::Running if job.command.is_empty() => Progress::Done,
+        JobState::Running => {
+            let wanted = is_new || (act == Act::Start && ran_before);
+            when(wanted && job.pid.is_some() && job.since_ms.is_some_and(|millis| millis >= SETTLED))
         }
-    };
-    jobs.iter().enumerate().find(|pair| !done(*pair)).map(|(_, job)| job)
+        // It is over, pauses or waits for its next event: it has had its run.
+        JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped if is_new => match &job.last_exit {
+            Some(exit) if exit.code != 0 => Progress::Failed,
+            _ => Progress::Done,
+        },
+        JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped | JobState::Stopping => {
+            Progress::UnderWay
+        }
+    }
+}
+
+/// How a run failed that was asked for.
+fn ended(exit: &Exit) -> String {
+    let lasted = elapsed(Duration::from_millis(exit.lasted_ms));
+    format!("\n  the run that was asked for ended after {lasted}: {}", exit.text)
 }
 
 pub(super) fn signal(

@@ -17,7 +17,12 @@ pub(super) fn reload(
     match instance.send_and_wait::<Reloaded>("/v4/reload", &ReloadRequest { dry_run }) {
         Ok(given) if json => print_json(&given.json, output),
         Ok(given) => output.print(&render::reloaded(&given.value)),
-        Err(Failed::Refused(error)) => Err(Failed::NotReloaded(render::not_reloaded(&error))),
+        Err(Failed::Refused(error)) => {
+            if json {
+                print_json(&serde_json::json!({ "error": error }), output)?;
+            }
+            Err(Failed::NotReloaded(render::not_reloaded(&error, dry_run)))
+        }
         Err(failed) => Err(failed),
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn watch(job: Option<&str>, instance: &Instance<'_>, output: &mut Out
             }
             Err(failed) => return Err(failed),
         };
-        let frame = frame(&text, output.rows().unwrap_or(usize::MAX));
+        let frame = frame(&text, look.width.unwrap_or(usize::MAX), output.rows().unwrap_or(usize::MAX));
         output.print(&format!("{before}{frame}"))?;
         output.flush()?;
         before = "";
@@ -89,17 +89,41 @@ pub(super) fn watch(job: Option<&str>, instance: &Instance<'_>, output: &mut Out
 }
 
 /// What replaces the drawing before: from the top, each line to its end, and nothing below. As much as there is room for.
-fn frame(text: &str, rows: usize) -> String {
-    let total = text.lines().count();
+///
+/// What stands last is the sum of it, so lines are left out before it.
+fn frame(text: &str, columns: usize, rows: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
     // The last row is the cursor's.
     let room = rows.saturating_sub(1).max(1);
-    let shown = if total > room { room.saturating_sub(1) } else { total };
-    let mut lines: Vec<String> = text.lines().take(shown).map(str::to_owned).collect();
-    if shown < total {
-        lines.push(format!("… {} more", count(total - shown, "line")));
+    let mut lines: Vec<String> = all.iter().map(|line| (*line).to_owned()).collect();
+    if all.len() > room {
+        let (kept, last) = (room.saturating_sub(2), usize::from(room > 1));
+        let left_out = format!("… {} more", count(all.len() - kept - last, "line"));
+        let end = all.last().filter(|_| last > 0).map(|line| (*line).to_owned());
+        lines = all.iter().take(kept).map(|line| (*line).to_owned()).chain([left_out]).chain(end).collect();
     }
-    let lines = lines.iter().map(|line| format!("{line}\x1b[K\n"));
+    let lines = lines.iter().map(|line| format!("{}\x1b[K\n", cut(line, columns)));
     format!("\x1b[H{}\x1b[J", lines.collect::<String>())
+}
+
+/// One that is longer than a row would push the others down. Escape sequences are ours, of colours alone, and take no room.
+fn cut(line: &str, columns: usize) -> String {
+    let mut room = columns;
+    let mut sequence = false;
+    let mut kept = String::with_capacity(line.len());
+    for c in line.chars() {
+        sequence |= c == '\x1b';
+        if !sequence {
+            if room == 0 {
+                kept.pop();
+                return kept + "…\x1b[0m";
+            }
+            room -= 1;
+        }
+        sequence &= c != 'm';
+        kept.push(c);
+    }
+    kept
 }
 
 /// Says nothing if all is well.
@@ -137,13 +161,21 @@ pub(super) fn env(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) 
 
 #[cfg(test)]
 mod tests {
-    use super::frame;
+    use super::{cut, frame};
 
     #[test]
     fn a_drawing_is_as_high_as_the_terminal_at_most() {
-        assert_eq!(frame("a\nb\n", 24), "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J");
-        assert_eq!(frame("a\nb\nc\nd\n", 4), "\x1b[Ha\x1b[K\nb\x1b[K\n… 2 lines more\x1b[K\n\x1b[J");
-        assert_eq!(frame("a\nb\n", 1), "\x1b[H… 2 lines more\x1b[K\n\x1b[J");
-        assert_eq!(frame("", 0), "\x1b[H\x1b[J");
+        assert_eq!(frame("a\nb\n", 80, 24), "\x1b[Ha\x1b[K\nb\x1b[K\n\x1b[J");
+        assert_eq!(frame("a\nb\nc\nd\n", 80, 4), "\x1b[Ha\x1b[K\n… 2 lines more\x1b[K\nd\x1b[K\n\x1b[J");
+        assert_eq!(frame("a\nb\n", 80, 1), "\x1b[H… 2 lines more\x1b[K\n\x1b[J");
+        assert_eq!(frame("", 80, 0), "\x1b[H\x1b[J");
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_the_terminal_at_most() {
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abcd", 3), "ab…\x1b[0m");
+        assert_eq!(cut("a\x1b[31mbc\x1b[0m", 3), "a\x1b[31mbc\x1b[0m");
+        assert_eq!(cut("\x1b[31mabcd\x1b[0m", 3), "\x1b[31mab…\x1b[0m");
     }
 }

@@ -450,7 +450,7 @@ fn any_new_plan() -> impl Strategy<Value = PlanBuilder> {
 }
 
 /// Some plans, of which each has much of the one before.
-fn any_new_plans() -> impl Strategy<Value = Vec<PlanBuilder>> {
+pub fn any_new_plans() -> impl Strategy<Value = Vec<PlanBuilder>> {
     let stays = prop::collection::vec(prop::bool::weighted(0.7), 8);
     let other = prop::collection::vec(prop::bool::weighted(0.3), 8);
     prop::collection::vec((any_new_plan(), stays, other), 2..4).prop_map(|plans| {
