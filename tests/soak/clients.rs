@@ -73,7 +73,10 @@ fn misbehave(run: &Run, mut chance: Chance, stream: &str, connect: &dyn Fn() -> 
             2 => (0..chance.below(5000)).map(|_| u8::try_from(chance.below(256)).unwrap()).collect(),
             3 => format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)).into_bytes(),
             4 => b"POST /v3/environ HTTP/1.1\r\nHost: c\r\nContent-Length: 1000000000\r\n\r\n{".to_vec(),
-            5 => [b"POST /v3/environ HTTP/1.1\r\nHost: c\r\nContent-Length: 300000\r\n\r\n", &[b'{'; 300_000][..]].concat(),
+            5 => {
+                let body = "{".repeat(300_000);
+                format!("POST /v3/environ HTTP/1.1\r\nHost: c\r\nContent-Length: 300000\r\n\r\n{body}").into_bytes()
+            }
             6 => b"POST /v3/metric HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: c\r\n\r\nffffffffff\r\n".to_vec(),
             7 => b"POST /v4/reload HTTP/1.1\r\nHost: c\r\nContent-Length: 7\r\n\r\n{nojson".to_vec(),
             8 => {

@@ -97,9 +97,8 @@ impl fmt::Display for Look {
 /// Processor time of PID 1 and of all that it has reaped.
 fn cpu(pid: i32) -> (Duration, Duration) {
     // Fields 16 and 17 of stat(5), of which the first is the name's, in hundredths of a second.
-    let below = process::stat(pid).map_or(0, |(_, fields)| {
-        fields.iter().skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
-    });
+    let below = process::stat(pid)
+        .map_or(0, |(_, fields)| fields.iter().skip(13).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum());
     (process::cpu_time(pid), Duration::from_millis(10 * below))
 }
 
@@ -195,7 +194,7 @@ impl Figures {
             {
                 break true;
             }
-            why = format!("{:?} of the jobs do not run, {missing:?} are not well in Consul", idle);
+            why = format!("{idle:?} of the jobs do not run, {missing:?} are not well in Consul");
             // Who waits for a restart does so for 10 s, a held connection stays for 5, a stream for 10 more.
             if began.elapsed() > Duration::from_mins(1) || run.has_failed() {
                 break false;
@@ -204,8 +203,8 @@ impl Figures {
         };
         self.calm = began.elapsed();
         if !calm && !run.has_failed() {
-            let (begin, end, open) = (self.begin, self.end, run.pilot.descriptors());
-            run.fail(format!("it does not calm down: {begin} before, {end} after; {why}; {open:#?}"));
+            let (before, after, open) = (self.begin, self.end, run.pilot.descriptors());
+            run.fail(format!("it does not calm down: {before} before, {after} after; {why}; {open:#?}"));
         }
         let now = cpu(run.pilot.pid);
         self.cpu = (now.0.saturating_sub(self.cpu.0), now.1.saturating_sub(self.cpu.1));

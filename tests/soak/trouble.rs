@@ -47,7 +47,9 @@ impl Done {
     pub fn in_short(&self) -> String {
         let Self { consul, kills, reloads, rotations, hostile, .. } = self;
         let [consul, kills, reloads, rotations, hostile] = [consul, kills, reloads, rotations, hostile].map(get);
-        format!("{consul} × Consul, {kills} signals, {reloads} reloads, {rotations} rotations, {hostile} hostile clients")
+        format!(
+            "{consul} × Consul, {kills} signals, {reloads} reloads, {rotations} rotations, {hostile} hostile clients"
+        )
     }
 }
 
@@ -69,7 +71,8 @@ pub struct Chance(u64);
 impl Chance {
     /// A stream of choices of its own.
     pub fn new(seed: u64, stream: usize) -> Self {
-        let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::try_from(stream).unwrap() + 1) << 32 | 1);
+        let mut chance =
+            Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (u64::try_from(stream).unwrap() + 1) << 32 | 1);
         // Seeds that are neighbours begin alike.
         for _ in 0..8 {
             chance.below(2);
@@ -184,7 +187,8 @@ fn reloads(run: &Run, mut chance: Chance) {
             _ => run.pilot.signal(Signal::SIGHUP),
         }
         let target = format!("/v4/jobs/{}", plan::only_of(second));
-        let done = || run.has_failed() || ask_socket(&socket, "GET", &target, b"").is_ok_and(|reply| reply.status == 200);
+        let done =
+            || run.has_failed() || ask_socket(&socket, "GET", &target, b"").is_ok_and(|reply| reply.status == 200);
         wait_until(DEADLINE, done, "the reload is done");
         count(&run.done.reloads);
     }
