@@ -15,6 +15,8 @@ use crate::{Run, plan};
 const DESCRIPTORS: usize = 2 * (2 * plan::JOBS + 2 * 32) + 50;
 /// What periodic jobs, checks and a client may hold at the moment of a look, in calm.
 const DESCRIPTORS_IN_CALM: usize = 8;
+/// Those below PID 1 that come and go: checks, periodic jobs, and orphans that are let be for some seconds.
+const PROCESSES: usize = 15;
 /// What is kept of output and events is full after the warm-up but for the jobs that say a line a second, which may fill
 /// up for a quarter of an hour with 100 bytes a line; the rest is the allocator's own. The leak of a hundred bytes per
 /// check or per line would be this much in half an hour.
@@ -233,6 +235,7 @@ impl Figures {
         };
         // A thread more looks up a name now and then; none of them is for a job or a client.
         bound(self.most.threads <= self.begin.threads + 1, "threads come");
+        bound(self.end.processes <= self.begin.processes + PROCESSES, "processes are left");
         if let Some(warm) = self.warm {
             bound(self.end.anonymous <= warm.anonymous + MEMORY_KIB, "memory grows");
             bound(self.end.pss <= warm.pss + MEMORY_KIB + PROGRAM_KIB, "PSS grows");

@@ -30,6 +30,7 @@ mod plan;
 mod trouble;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -118,6 +119,17 @@ fn number<N: FromStr>(name: &str) -> Option<N> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
+/// Whoever looks for the reason of a failure finds the last logs in the target directory.
+fn keep(pilot: &Pilot, consul: &str) {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak");
+    std::fs::create_dir_all(&dir).unwrap();
+    for name in ["log.txt", "log.txt.1", "log.txt.2", "stdout", "stderr"] {
+        // A short run has fewer of them.
+        let _ = std::fs::copy(pilot.path(name), dir.join(name));
+    }
+    std::fs::write(dir.join("consul"), consul).unwrap();
+}
+
 /// A service that nobody keeps alive: its lapse shows that Consul tells of lapses.
 const CANARY: &str = r#"{"Name": "canary", "Check": {"TTL": "1s", "Status": "passing"}}"#;
 const LAPSE: &str = "Check missed TTL";
@@ -199,6 +211,8 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
     let stop = stop.elapsed();
     let mut books = books.into_inner().unwrap();
     books.read(&pilot.path("log.txt"));
+    let log = agent.into_inner().unwrap().log();
+    keep(&pilot, &log);
     let (_, after) = pilot.finish_and_tell();
 
     let mut wrong = wrong.into_inner().unwrap();
@@ -206,7 +220,6 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
     wrong.extend(figures.judge(&events));
     wrong.extend(books.judge());
     wrong.extend(events.judge(&books));
-    let log = agent.into_inner().unwrap().log();
     let (canary, lapses): (Vec<_>, Vec<_>) =
         log.lines().filter(|line| line.contains(LAPSE)).partition(|line| line.contains("canary"));
     if canary.is_empty() {
@@ -223,5 +236,6 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
     }
     eprintln!("{figures}\n{done}\n{events}\n{books}");
     eprintln!("{} heartbeats missed while Consul was up; stopped within {stop:.1?}, exit status {code}", lapses.len());
-    assert!(wrong.is_empty(), "with CONTAINERPILOT_SOAK_SEED={seed}:\n{}", wrong.join("\n"));
+    let dir = concat!(env!("CARGO_TARGET_TMPDIR"), "/soak");
+    assert!(wrong.is_empty(), "with CONTAINERPILOT_SOAK_SEED={seed}, logs in {dir}:\n{}", wrong.join("\n"));
 }

@@ -1,6 +1,7 @@
 //! What goes wrong: each a thread of its own that goes on until the run is over.
 
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,8 @@ pub struct Done {
     maintenance: AtomicU64,
     pub hostile: AtomicU64,
     pub fair: AtomicU64,
-    /// In milliseconds, the longest that a fair client has waited.
-    pub slowest: AtomicU64,
+    /// The longest that a fair client has waited, and what for.
+    pub slowest: Mutex<(Duration, &'static str)>,
     /// In milliseconds, the longest that it took until all services were back after Consul was.
     back: AtomicU64,
 }
@@ -36,11 +37,6 @@ fn get(count: &AtomicU64) -> u64 {
 /// One more.
 pub fn count(of: &AtomicU64) {
     of.fetch_add(1, Ordering::Relaxed);
-}
-
-/// In milliseconds.
-pub fn at_most(of: &AtomicU64, time: Duration) {
-    of.fetch_max(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 impl Done {
@@ -61,7 +57,8 @@ impl fmt::Display for Done {
         writeln!(f, "Consul restarted {consul} times, all services back after {} ms at most", get(back))?;
         writeln!(f, "{reloads} reloads and {refused} of broken files; {maintenance} times maintenance")?;
         writeln!(f, "{kills} signals to processes; the log rotated {rotations} times")?;
-        write!(f, "{hostile} hostile clients; {fair} fair requests, seven within {} ms at most", get(slowest))
+        let (slowest, target) = *slowest.lock().unwrap();
+        write!(f, "{hostile} hostile clients; {fair} fair requests, {} ms at most for {target}", slowest.as_millis())
     }
 }
 
@@ -108,7 +105,8 @@ fn consul(run: &Run, _: Chance) {
     while run.pause(Duration::from_secs(30)) {
         let mut agent = run.agent.lock().unwrap();
         agent.restart();
-        at_most(&run.done.back, wait_back(run, &agent, "a restart of Consul"));
+        let back = wait_back(run, &agent, "a restart of Consul").as_millis();
+        run.done.back.fetch_max(u64::try_from(back).unwrap(), Ordering::Relaxed);
         count(&run.done.consul);
     }
     run.outlive();
