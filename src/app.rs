@@ -218,6 +218,10 @@ fn run_plan(
     runtime.shutdown_background();
     Ok(supervised.map_or_else(
         |_| {
+            // The hook only knows the loop. Where the runtime itself can't go on, it is no other task's panic either.
+            if !IN_THE_LOOP.get() {
+                process::terminate_all_now();
+            }
             // The driver is still there and holds the pipes: who says goodbye into one shall not die of SIGPIPE.
             process::end_everything();
             Exit::Internal

@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fatal;
 mod log;
 mod smoke;
 mod strace;
