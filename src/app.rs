@@ -199,6 +199,7 @@ fn run_plan(
     // They are kept: if none could be had later, that would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
+    process::end_children_on_abort().map_err(|error| Failed::broken("catch its own abort", &error))?;
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {
         // While they can still be had: see above.
