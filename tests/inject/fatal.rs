@@ -5,6 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
 use crate::smoke::Smoke;
 use crate::strace::Strace;
 use crate::support::{BINARY, DEADLINE, Launch, Pilot, wait_until};
@@ -81,6 +83,20 @@ fn without_memory_the_jobs_are_ended_first() {
     assert_eq!(pilot.wait_exit_within(BOUND), 70);
     assert_one_line(&pilot);
     assert_eq!(pilot.log(), ["up", "up", "term"], "the polite one had its moment, and nothing was started again");
+    pilot.finish();
+}
+
+#[test]
+fn without_memory_a_stderr_that_nobody_reads_does_not_hold_up_the_end() {
+    let (unread, full) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+    while nix::unistd::write(&full, &[b'x'; 4096]).is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let mut pilot = Launch::config(JOBS).stderr(full).untraced().start();
+    pilot.wait_logged("up", 2);
+    starve(&pilot, pilot.pid);
+    assert_eq!(pilot.wait_exit_within(BOUND), 70);
+    assert_eq!(pilot.log(), ["up", "up", "term"]);
+    drop(unread);
     pilot.finish();
 }
 

@@ -24,7 +24,7 @@ const CONFIG: &str = r#"{
             for (;;) { print 'tick ', $n++, qq(\n); select undef, undef, undef, 0.05 }"],
           main: true, port: 8080, interfaces: ["static:127.0.0.1"], health: { exec: "true", interval: 1, ttl: 9 } },
         { name: "again", exec: ["sh", "-c", "echo again; exec sleep 0.05"], restarts: "unlimited", backoff: false },
-        { name: "period", exec: ["echo", "period"], when: { interval: "150ms" } },
+        { name: "period", exec: ["echo", "period"], when: { interval: "250ms" } },
         JOBS
     ],
 }"#;
@@ -33,7 +33,7 @@ const CONFIG: &str = r#"{
 const BOUND: Duration = Duration::from_secs(15);
 
 /// So long a call may take to be made often enough.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is to fail, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
