@@ -210,6 +210,7 @@ fn run_plan(
     // They are kept: if none could be had later, that would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
+    process::end_children_on_abort().map_err(|error| Failed::broken("catch its own abort", &error))?;
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {
         // While they can still be had: see above.
@@ -229,6 +230,10 @@ fn run_plan(
     runtime.shutdown_background();
     Ok(supervised.map_or_else(
         |_| {
+            // The hook only knows the loop. Where the runtime itself can't go on, it is no other task's panic either.
+            if !IN_THE_LOOP.get() {
+                process::terminate_all_now();
+            }
             // The driver is still there and holds the pipes: who says goodbye into one shall not die of SIGPIPE.
             process::end_everything();
             Exit::Internal

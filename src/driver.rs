@@ -358,6 +358,7 @@ impl Driver {
 
     fn pumped(&mut self, pumped: Pumped) {
         self.log_is_full |= pumped.full;
+        self.tell_broken();
         let drained = |dead: &Draining| self.outputs.drained(dead.child).then_some(dead.child);
         let drained: Vec<ChildId> = self.draining.iter().filter_map(drained).collect();
         for child in drained {
@@ -372,6 +373,7 @@ impl Driver {
         let Self { outputs, log, runs, .. } = self;
         let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
         let released = outputs.release(child, &mut sink);
+        self.tell_broken();
         let name = self.runs.name(child);
         if released.lost_bytes > 0 {
             warn!("the last {} bytes of {name}'s output were lost: the log is blocked", released.lost_bytes);

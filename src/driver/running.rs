@@ -7,6 +7,7 @@ use tracing::{debug, error, warn};
 
 use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
+use crate::errno::go_words;
 use crate::kept::LogStream;
 use crate::log::{Log, Origin, Record};
 use crate::plan::CommandSpec;
@@ -97,6 +98,13 @@ impl Driver {
             );
         } else {
             debug!("{name} left processes behind, which got SIGTERM");
+        }
+    }
+
+    /// Some output can't be read any more.
+    pub(super) fn tell_broken(&mut self) {
+        for (child, why) in self.outputs.take_broken() {
+            error!("the output of {} can't be read any more: {}", self.runs.name(child), go_words(why));
         }
     }
 

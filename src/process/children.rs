@@ -125,6 +125,9 @@ impl Children {
         if self.by_id.contains_key(&id) {
             return Err(SpawnError::call("spawn", Errno::EEXIST));
         }
+        if guard::is_aborting() {
+            return Err(SpawnError::call("spawn", Errno::ECANCELED));
+        }
         let (pid, outputs) = self.spawner.spawn(command, env)?;
         self.by_id.insert(id, Child { pid, killed: false });
         self.by_pid.insert(pid, id);

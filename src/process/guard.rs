@@ -1,4 +1,5 @@
-//! The last resort of a panic: who is alive, known outside of [`super::Children`], and how they are ended without a loop.
+//! The last resort of a panic or an abort: who is alive, known outside of [`super::Children`], and how they are ended
+//! without a loop.
 //!
 //! A panic hook can't reach the table that the panicking loop owns, so the group ids of unreaped children are kept
 //! here as well. The lock is held while a zombie is buried: no number is ever signalled after it was freed (row 9).
@@ -6,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use crate::plan::Signal;
 /// How long everybody has to die of TERM after a panic, and then of KILL: in steps, since nothing tells us.
 const STEPS: usize = 100;
 const STEP: Duration = Duration::from_millis(10);
+/// Our own fault, as an exit status (design §5).
+const INTERNAL: i32 = 70;
 /// How long the last words may wait for a reader of stderr, in milliseconds.
 const LAST_WORDS: u16 = 1000;
 /// A pipe that has any room takes so many bytes without blocking.
@@ -73,32 +77,103 @@ pub(super) fn signal_everything_else(signal: Signal, mut wanted: impl FnMut(i32)
     }
 }
 
+/// An abort ends our children first, as a panic does, and then us with 70: where no memory can be had, or a stack has run
+/// over. The kernel would not let PID 1 die of SIGABRT, and who is not PID 1 would leave everybody behind.
+///
+/// # Errors
+/// None that a kernel is known to have.
+pub fn end_children_on_abort() -> nix::Result<()> {
+    sys::on_abort(end_on_abort)
+}
+
+/// Whether an abort is ending everything: the loop may be another thread, which goes on meanwhile.
+static ABORTING: AtomicBool = AtomicBool::new(false);
+
+/// Whether nobody may be started any more.
+pub(super) fn is_aborting() -> bool {
+    ABORTING.load(Ordering::Relaxed)
+}
+
+/// In the handler of a signal: without memory, and without a lock that this very thread may hold.
+extern "C" fn end_on_abort(_: i32) {
+    // Two threads may fail at once; the other one waits here for the end.
+    if !ABORTING.swap(true, Ordering::Relaxed) {
+        for signals in [&[Signal::TERM, Signal::CONT][..], &[Signal::KILL]] {
+            signal_all_now(signals);
+            // Without a child as PID 1 there is nobody at all; else groups may have members yet.
+            if wait_for_children() && sys::is_pid_one() {
+                break;
+            }
+        }
+        sys::exit_now(INTERNAL);
+    }
+    loop {
+        pause();
+    }
+}
+
+/// Whether all children are dead within [`STEPS`].
+fn wait_for_children() -> bool {
+    (0..STEPS).any(|step| {
+        if step > 0 {
+            pause();
+        }
+        if sys::is_pid_one() { nobody_is_left() } else { all_are_zombies() }
+    })
+}
+
+/// As PID 1, which reaps for this. No number is signalled any more.
+fn nobody_is_left() -> bool {
+    loop {
+        match sys::any_dead() {
+            Ok(Some((pid, _))) => drop(sys::bury(pid)),
+            Ok(None) => return false,
+            Err(error) => return error == Errno::ECHILD,
+        }
+    }
+}
+
+/// Else, where they stay zombies: their numbers must go on meaning them (row 9).
+fn all_are_zombies() -> bool {
+    try_alive().is_none_or(|alive| alive.iter().all(|pid| sys::is_dead(*pid)))
+}
+
+fn pause() {
+    #[expect(clippy::disallowed_methods, reason = "nothing else waits for this thread any more")]
+    std::thread::sleep(STEP);
+}
+
 /// Sends TERM and CONT to everything as PID 1, else to the group of every child that lives. For a panic hook (row 22):
 /// waits for nothing, allocates nothing, and does nothing where the panic happened in this very module.
 pub fn terminate_all_now() {
+    signal_all_now(&[Signal::TERM, Signal::CONT]);
+}
+
+fn signal_all_now(signals: &[Signal]) {
     if sys::is_pid_one() {
-        for signal in [Signal::TERM, Signal::CONT] {
-            let _ = sys::kill(-1, Some(signal));
+        for signal in signals {
+            let _ = sys::kill(-1, Some(*signal));
         }
         return;
     }
-    // Another thread holds the lock for one system call at most; this one would hold it for ever.
+    let Some(alive) = try_alive() else { return };
+    for signal in signals {
+        for pid in alive.iter() {
+            let _ = sys::kill(-pid, Some(*signal));
+        }
+    }
+}
+
+/// Another thread holds the lock for one system call at most; this one would hold it for ever.
+fn try_alive() -> Option<MutexGuard<'static, BTreeSet<i32>>> {
     for _ in 0..100_000 {
-        let alive = match ALIVE.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                std::hint::spin_loop();
-                continue;
-            }
-        };
-        for signal in [Signal::TERM, Signal::CONT] {
-            for pid in alive.iter() {
-                let _ = sys::kill(-pid, Some(signal));
-            }
+        match ALIVE.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
         }
-        return;
     }
+    None
 }
 
 /// Writes to stderr without the log and its locks, for a panic hook and for a start that fails while every signal is
@@ -137,8 +212,7 @@ fn reap_until_nobody_is_left(signal: Signal) -> bool {
         if signal == Signal::KILL || (died && !sys::is_pid_one()) {
             signal_everything_else(signal, |_| true);
         }
-        #[expect(clippy::disallowed_methods, reason = "the loop is gone: nothing else waits for this thread")]
-        std::thread::sleep(STEP);
+        pause();
     }
     false
 }

@@ -13,12 +13,14 @@
 //! - `spawn`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
 //! - `output`, `lines`: pipes to lines, with back-pressure.
 //! - `memory`: whether the kernel killed for want of memory.
-//! - `guard`: what a panic can still do.
+//! - `guard`: what a panic or an abort can still do.
+//! - `heap`: where there is no memory.
 //! - `pages`: memory that only the start needed.
 //! - `sys`, `proc_table`: the kernel.
 
 mod children;
 mod guard;
+mod heap;
 mod interpreter;
 mod lines;
 mod look_up;
@@ -32,7 +34,7 @@ mod spawn_error;
 mod sys;
 
 pub use children::{Children, Death, Reaped, Spawned, Stop};
-pub use guard::{end_everything, last_words, terminate_all_now};
+pub use guard::{end_children_on_abort, end_everything, last_words, terminate_all_now};
 pub use lines::{Flow, LONGEST};
 pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
 pub use pages::release_startup_pages;

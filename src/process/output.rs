@@ -33,6 +33,10 @@ const LEAST: usize = 256;
 /// larger. There is more if somebody goes on writing.
 const LAST: usize = 1024 * 1024;
 
+/// A pipe that can't be read so many times in a row is given up. No pipe does that by itself; but a job must not die of
+/// SIGPIPE because a kernel, or what stands before it, said no once.
+const TRIES: usize = 8;
+
 /// Pipes of one poll, at most.
 const EVENTS: usize = 64;
 
@@ -94,6 +98,8 @@ pub struct Outputs {
     pipes: BTreeMap<u64, Pipe>,
     /// Keys of pipes whose lines found no room, longest waiting first.
     stalled: VecDeque<u64>,
+    /// Whose output can't be read any more, and why; nobody has been told yet.
+    broken: Vec<(ChildId, Errno)>,
     buffer: Box<[u8]>,
 }
 
@@ -124,6 +130,7 @@ impl Outputs {
             epoll: sys::watch(sys::epoll_create()?)?,
             pipes: BTreeMap::new(),
             stalled: VecDeque::new(),
+            broken: Vec::new(),
             buffer: vec![0; CHUNK].into_boxed_slice(),
         })
     }
@@ -219,12 +226,17 @@ impl Outputs {
         released
     }
 
+    /// Whose output could not be read since the last call, and why: that pipe was closed, what was in it is lost, and its
+    /// writer gets SIGPIPE.
+    pub fn take_broken(&mut self) -> Vec<(ChildId, Errno)> {
+        std::mem::take(&mut self.broken)
+    }
+
     /// Reads what is in a pipe and drops it. Gives the number of bytes, and whether somebody can still write.
     fn throw_away(&mut self, fd: &OwnedFd) -> (usize, bool) {
         let mut dropped = 0;
         while dropped < LAST {
-            match nix::unistd::read(fd, &mut self.buffer) {
-                Err(Errno::EINTR) => {}
+            match read(fd, &mut self.buffer) {
                 Err(Errno::EAGAIN) => return (dropped, true),
                 Ok(0) | Err(_) => return (dropped, false),
                 Ok(bytes) => dropped += bytes,
@@ -267,10 +279,10 @@ impl Outputs {
         let Some(pipe) = self.pipes.get_mut(&key) else { return (0, Flow::Taken) };
         let Some(fd) = pipe.fd.as_ref().filter(|_| !pipe.stalled) else { return (0, Flow::Taken) };
         let sink = &mut to_pieces(key, sink);
-        let (bytes, flow) = match nix::unistd::read(fd, &mut self.buffer) {
-            Err(Errno::EAGAIN | Errno::EINTR) => return (0, Flow::Taken),
-            // A pipe has no other errors; whatever it is, there is nothing more to come.
-            Ok(0) | Err(_) => {
+        let (bytes, flow) = match read(fd, &mut self.buffer) {
+            Err(Errno::EAGAIN) => return (0, Flow::Taken),
+            ended @ (Ok(0) | Err(_)) => {
+                self.broken.extend(ended.err().map(|why| (owner(key).0, why)));
                 pipe.fd = None;
                 (0, pipe.lines.finish(sink))
             }
@@ -284,6 +296,18 @@ impl Outputs {
         }
         (bytes, flow)
     }
+}
+
+/// One read of a pipe, as often as it takes. `EAGAIN` for one that is empty.
+fn read(fd: &OwnedFd, buffer: &mut [u8]) -> nix::Result<usize> {
+    let mut result = Err(Errno::EAGAIN);
+    for _ in 0..TRIES {
+        result = nix::unistd::read(fd, buffer);
+        if matches!(result, Ok(_) | Err(Errno::EAGAIN)) {
+            break;
+        }
+    }
+    result
 }
 
 /// The sink of one pipe.

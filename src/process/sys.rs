@@ -1,6 +1,6 @@
 //! The system calls that nix can't express, behind safe functions.
 //!
-//! With `pages`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
+//! With `heap` and `pages`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
 //! on a child that a real-time signal ended, its `kill` knows no real-time signals, its `signal` is unsafe itself,
 //! tokio's registration of a descriptor is unsafe, epoll is behind a feature that nothing else needs, and it has no terminal's size.
 #![expect(unsafe_code, reason = "thin wrappers of system calls; each says why it is sound")]
@@ -43,6 +43,20 @@ pub(super) fn set_disposition(signal: libc::c_int, ignore: bool) -> nix::Result<
     if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
 }
 
+/// Calls this when the program aborts itself: no memory could be had, or a stack has run over. It runs on the thread that
+/// fails, whatever that holds, so it must not allocate, nor wait for a lock.
+pub(super) fn on_abort(handler: extern "C" fn(libc::c_int)) -> nix::Result<()> {
+    let handler = nix::sys::signal::SigHandler::Handler(handler);
+    // SAFETY: the caller's handler only makes system calls, and does not return into what has failed.
+    unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGABRT, handler) }.map(drop)
+}
+
+/// The end at once: nothing is flushed, nothing is dropped.
+pub(super) fn exit_now(status: i32) -> ! {
+    // SAFETY: does not come back.
+    unsafe { libc::_exit(status) }
+}
+
 /// Every signal there is, those two that the C library keeps for itself included: without them glibc's `posix_spawn`
 /// makes children ignore 32 and 33.
 pub(super) fn every_signal() -> SigSet {
@@ -73,6 +87,12 @@ pub(super) enum Change {
 /// A dead child, left unreaped. `ECHILD` when there is no child at all.
 pub(super) fn any_dead() -> nix::Result<Option<(i32, Change)>> {
     wait(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// Whether this child does not live: a zombie, or no child of ours. It stays as it is.
+pub(super) fn is_dead(pid: i32) -> bool {
+    let id = libc::id_t::try_from(pid).unwrap_or_default();
+    !matches!(wait(libc::P_PID, id, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT), Ok(None))
 }
 
 /// A child that was stopped; each stop is told once.

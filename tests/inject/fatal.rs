@@ -1,0 +1,117 @@
+//! Calls without which nothing can go on: then the end comes at once, is told in one line, and leaves nobody.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::smoke::Smoke;
+use crate::strace::Strace;
+use crate::support::{BINARY, DEADLINE, Launch, Pilot, wait_until};
+
+/// A second for TERM, one for KILL, one for the log, and a busy machine.
+const BOUND: Duration = Duration::from_secs(15);
+
+// Seen red with src/app.rs:
+//- if !IN_THE_LOOP.get() {
+//+ if false {
+/// What the runtime can't do without. The kernel gives these errors only when something else is broken.
+#[test]
+fn a_runtime_that_can_not_go_on_ends_the_jobs_first() {
+    for (call, errno) in [("?epoll_wait,?epoll_pwait,?epoll_pwait2", "EBADF"), ("write", "EIO")] {
+        let mut smoke = Smoke::start("", "");
+        let strace = Strace::inject(&smoke.pilot, smoke.pilot.pid, call, &format!("error={errno}:when=1"));
+        smoke.work_until_hit();
+        let wrong = smoke.ends(70, vec![Some(strace)]);
+        assert_eq!(smoke.pilot.log(), ["term"], "steady was asked to end");
+        let stderr = smoke.pilot.stderr();
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.starts_with("containerpilot: internal error, please report it: "), "{stderr}");
+        assert_eq!(wrong, [""; 0], "{call} gives {errno}");
+        smoke.pilot.finish();
+    }
+}
+
+/// One that says goodbye, one that does not want to go.
+const JOBS: &str = r#"{ consul: false, control: { socket: "{{ .DIR }}/socket" }, stopTimeout: 300, jobs: [
+    { name: "polite", restarts: "unlimited",
+      exec: ["perl", "-e", "$SIG{TERM} = sub { system 'echo term >> $LOG'; exit }; system 'echo up >> $LOG'; sleep 1000 while 1"] },
+    { name: "deaf", exec: ["sh", "-c", "trap '' TERM; echo up >> $LOG; sleep 1001; sleep 1002"] },
+] }"#;
+
+/// Takes all memory away, and asks for some: the bodies of these requests do not come to their end.
+fn starve(pilot: &Pilot, pid: i32) {
+    // The kernel's brk gives no error but the end that there is, or here: none.
+    let (brk, others) = ("inject=brk:retval=0", "inject=mmap,mremap:error=ENOMEM");
+    let args = ["-e", "trace=brk,mmap,mremap", "-e", brk, "-e", others];
+    let strace = Strace::attach(pilot, "calls", &args, &[pid]);
+    let head = b"POST /v3/environ HTTP/1.1\r\nHost: control\r\nContent-Length: 65000\r\n\r\n";
+    let ask = || -> std::io::Result<UnixStream> {
+        let mut stream = UnixStream::connect(pilot.path("socket"))?;
+        stream.set_write_timeout(Some(DEADLINE))?;
+        stream.write_all(head)?;
+        stream.write_all(&b"x".repeat(64_000))?;
+        Ok(stream)
+    };
+    // Until nobody answers any more.
+    let asked: Vec<UnixStream> = (0..30).map_while(|_| ask().ok()).collect();
+    let gone = || !Path::new(&format!("/proc/{pid}/exe")).exists();
+    wait_until(BOUND, gone, &format!("it ends: {}", pilot.read("calls")));
+    assert!(pilot.read("calls").contains("(INJECTED)"));
+    drop((asked, strace));
+}
+
+#[track_caller]
+fn assert_one_line(pilot: &Pilot) {
+    let stderr = pilot.stderr();
+    let lines: Vec<&str> = stderr.lines().collect();
+    let [line] = &*lines else { panic!("one line: {lines:#?}") };
+    let (begin, end) = ("containerpilot: out of memory: ", " bytes can't be had, so everything ends");
+    assert!(line.starts_with(begin) && line.ends_with(end), "{line}");
+}
+
+// Seen red with src/process/guard.rs:
+//- sys::on_abort(end_on_abort)
+//+ Ok(())
+#[test]
+fn without_memory_the_jobs_are_ended_first() {
+    let mut pilot = Launch::config(JOBS).untraced().start();
+    pilot.wait_logged("up", 2);
+    starve(&pilot, pilot.pid);
+    assert_eq!(pilot.wait_exit_within(BOUND), 70);
+    assert_one_line(&pilot);
+    assert_eq!(pilot.log(), ["up", "up", "term"], "the polite one had its moment, and nothing was started again");
+    pilot.finish();
+}
+
+#[test]
+fn without_memory_a_stderr_that_nobody_reads_does_not_hold_up_the_end() {
+    let (unread, full) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+    while nix::unistd::write(&full, &[b'x'; 4096]).is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let mut pilot = Launch::config(JOBS).stderr(full).untraced().start();
+    pilot.wait_logged("up", 2);
+    starve(&pilot, pilot.pid);
+    assert_eq!(pilot.wait_exit_within(BOUND), 70);
+    assert_eq!(pilot.log(), ["up", "up", "term"]);
+    drop(unread);
+    pilot.finish();
+}
+
+#[test]
+fn without_memory_nobody_is_left_where_we_are_not_pid_1() {
+    let script = r#""$BINARY" -config containerpilot.json5 & echo $! > pid; wait $!"#;
+    let file = format!("cat > containerpilot.json5 <<'END'\n{JOBS}\nEND");
+    let mut pilot = Launch::program("/bin/sh", &["-c", script]).setup(&file).env("BINARY", BINARY).start();
+    pilot.wait_logged("up", 2);
+    let number: i32 = pilot.read("pid").trim().parse().unwrap();
+    let ours = pilot.processes().into_iter().find(|process| process.inner_pid == number).unwrap();
+    starve(&pilot, ours.pid);
+    assert_eq!(pilot.wait_exit(), 70);
+    assert_one_line(&pilot);
+    assert_eq!(pilot.log(), ["up", "up", "term"]);
+    // That nobody was left when the shell, PID 1, ended right after it, is what this asserts.
+    pilot.finish();
+}
