@@ -30,6 +30,9 @@ fn assert_one_line_with_the_place(stderr: &str) {
     assert!(line.ends_with(": told to panic on SIGWINCH"), "{line}");
 }
 
+// Seen red with src/app.rs:
+//- process::terminate_all_now();
+//+
 #[test]
 fn f22_a_panic_is_one_line_with_its_place_and_our_children_are_ended() {
     let mut pilot = panicking(JOBS).start();

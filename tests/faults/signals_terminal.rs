@@ -96,6 +96,9 @@ fn f15_ctrl_z_and_ctrl_backslash_neither_stop_nor_end_us() {
     assert_eq!(pilot.finish(), 0);
 }
 
+// Seen red with src/process/spawn.rs:
+//- actions.add_dup2(self.nothing.as_raw_fd(), 0).map_err(failed)?;
+//+
 #[test]
 fn f15_a_job_has_nothing_to_read_on_its_standard_input() {
     let (mut pilot, _terminal) = on_a_terminal(
@@ -152,6 +155,9 @@ fn f15_in_the_background_of_the_terminal_we_still_write_and_listen() {
     assert_eq!(pilot.finish(), 0);
 }
 
+// Seen red with src/log/output.rs:
+//- Err(why) => return Err((done, why)),
+//+ Err(_) => {}
 #[test]
 fn f16_a_terminal_that_hangs_up_is_not_our_end() {
     let (pilot, terminal) = on_a_terminal(
@@ -173,6 +179,15 @@ fn f16_a_terminal_that_hangs_up_is_not_our_end() {
     wait::holds_for(Duration::from_millis(500), || state(pilot.pid).is_some(), "it lives");
     let used = pilot.cpu_time().saturating_sub(used);
     assert!(used < Duration::from_millis(150), "it does not spin: {used:?} in 500 ms");
+    // On a busy machine a spinning thread gets no more than that either, but it never sleeps.
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pilot.pid)).unwrap();
+    let mut awake: Vec<i32> =
+        threads.map(|thread| thread.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    let all_sleep = || {
+        awake.retain(|thread| state(*thread) != Some('S'));
+        awake.is_empty()
+    };
+    wait_until(DEADLINE, all_sleep, "each of its threads sleeps now and then");
     assert!(memory() < before + 1024, "lost lines are not kept");
     assert_eq!(pilot.logged("hup"), 1);
     assert_eq!(pilot.finish(), 0);

@@ -22,6 +22,9 @@ fn script(pilot: &Pilot, name: &str, text: &[u8], mode: u32) {
     fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
 }
 
+// Seen red with src/core/end.rs:
+//- turn.publish_with(failure.reason.clone(), Event::new(EventCode::ExitFailed, command.as_str()), Some(slot));
+//+
 #[test]
 fn f23_what_cannot_be_started_fails_and_says_why() {
     // The signal comes when the files are there.
@@ -101,6 +104,9 @@ fn limited(group: &Group) -> Pilot {
     .start()
 }
 
+// Seen red with src/core/end.rs:
+//- if matches!(slot, Slot::Check(_)) && failure.temporary {
+//+ if false {
 #[test]
 fn f24_no_process_slot_fails_only_what_needs_one_and_passes_by_itself() {
     let group = Group::new("pids");
@@ -167,6 +173,9 @@ const HUNGRY: &str = r#"{ consul: false, jobs: [
     { name: "slow", exec: ["sleep", "2000"], timeout: "100ms", when: { source: "SIGUSR1" } },
 ], signals: { SIGUSR1: "event" } }"#;
 
+// Seen red with src/process/children.rs:
+//- let suspect = !killed && status.shell_code() == BY_KILL;
+//+ let suspect = false;
 #[test]
 fn f26_the_kernel_killed_for_memory_and_we_say_so() {
     let group = Group::new("memory");
@@ -195,6 +204,9 @@ fn f26_the_kernel_killed_for_memory_and_we_say_so() {
     assert_eq!(times(&pilot, why), 2);
 }
 
+// Seen red with src/kept/events.rs:
+//- while self.events.len() > EVENTS || self.text > TEXT {
+//+ while false {
 #[test]
 fn f27_memory_and_descriptors_do_not_grow() {
     let busy = |n: usize| {
@@ -211,14 +223,14 @@ fn f27_memory_and_descriptors_do_not_grow() {
         .start();
     // Its buffers have their size when this much has happened.
     wait_times(&pilot, "event: ", 2000);
-    let (rss, threads, descriptors) = (pilot.rss_kib(), pilot.threads(), pilot.descriptors().len());
+    let (memory, threads, descriptors) = (pilot.anonymous_kib(), pilot.threads(), pilot.descriptors().len());
     wait_until(
         Duration::from_hours(4),
         || times(&pilot, "event: ") >= count(5000, 100_000),
         "as many events as are wanted",
     );
-    let grown = pilot.rss_kib().saturating_sub(rss);
-    assert!(grown < 1024, "{grown} KiB more than {rss}");
+    let grown = pilot.anonymous_kib().saturating_sub(memory);
+    assert!(grown < 512, "{grown} KiB more than {memory}");
     assert_eq!(pilot.threads(), threads);
     // Two pipes for each child that may be there.
     assert!(pilot.descriptors().len() <= descriptors + 2 * 6);
@@ -254,6 +266,9 @@ fn f28_no_descriptors_fails_that_start_only() {
     assert_eq!(pilot.stop().0, 0);
 }
 
+// Seen red with src/process/spawn_error.rs:
+//- Errno::EMFILE | Errno::ENFILE => SpawnErrorKind::OutOfDescriptors,
+//+ Errno::EMFILE | Errno::ENFILE => SpawnErrorKind::Other,
 #[test]
 fn f28_a_start_without_descriptors_is_tried_for_a_second_and_a_check_says_nothing() {
     let pilot = Launch::config(
@@ -291,6 +306,9 @@ fn f28_a_start_without_descriptors_is_tried_for_a_second_and_a_check_says_nothin
     assert_eq!(pilot.finish(), 0);
 }
 
+// Seen red with src/process/children.rs:
+//- sys::seal_descriptors();
+//+
 #[test]
 fn f29_a_child_has_three_descriptors_whatever_we_have() {
     let job = |n: usize| format!(r#"{{ name: "job{n}", exec: ["sleep", "1000"] }},"#);
@@ -321,6 +339,9 @@ fn environment(pid: i32) -> BTreeSet<String> {
     text.split_terminator('\0').map(str::to_owned).collect()
 }
 
+// Seen red with src/driver.rs:
+//- self.env.remove(&run.pid_variable);
+//+
 #[test]
 fn f30_the_environment_is_the_containers_and_ours_and_no_more() {
     let pilot = Launch::config(
@@ -351,6 +372,9 @@ fn f30_the_environment_is_the_containers_and_ours_and_no_more() {
     assert!(!pilot.stdout().contains("swordfish") && !pilot.stderr().contains("swordfish"));
 }
 
+// Seen red with src/driver/running.rs:
+//- if took > SLOW_START {
+//+ if false {
 #[test]
 fn f31_an_exec_that_blocks_is_told() {
     let mut pilot = Launch::config(
@@ -384,6 +408,9 @@ fn assert_spaced(starts: &[Duration]) {
     assert!(quick < Duration::from_secs(5), "{gaps:?}");
 }
 
+// Seen red with src/core/end.rs:
+//- self.not_before = turn.now.after(pause);
+//+ self.not_before = turn.now;
 #[test]
 fn f32_a_crash_loop_is_spaced() {
     let mut pilot = Pilot::start(
@@ -416,6 +443,9 @@ fn f32_twenty_crash_loops_take_next_to_nothing() {
     assert!(used < Duration::from_millis(150), "5 % of one processor: {used:?} in 3 s");
 }
 
+// Seen red with src/process/children.rs:
+//- guard::signal_everything_else(Signal::TERM, |pid| asked.insert(pid));
+//+
 #[test]
 fn f33_a_group_of_its_own_is_ended_with_everything() {
     let mut pilot = Pilot::start(
