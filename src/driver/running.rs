@@ -7,7 +7,6 @@ use tracing::{debug, error, warn};
 
 use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
-use crate::errno::go_words;
 use crate::kept::LogStream;
 use crate::log::{Log, Origin, Record};
 use crate::plan::CommandSpec;
@@ -104,7 +103,7 @@ impl Driver {
     /// Some output can't be read any more.
     pub(super) fn tell_broken(&mut self) {
         for (child, why) in self.outputs.take_broken() {
-            error!("the output of {} can't be read any more: {}", self.runs.name(child), go_words(why));
+            error!("the output of {} can't be read any more: {why}", self.runs.name(child));
         }
     }
 

@@ -98,12 +98,12 @@ pub(super) fn is_aborting() -> bool {
 extern "C" fn end_on_abort(_: i32) {
     // Two threads may fail at once; the other one waits here for the end.
     if !ABORTING.swap(true, Ordering::Relaxed) {
-        for signals in [&[Signal::TERM, Signal::CONT][..], &[Signal::KILL]] {
-            signal_all_now(signals);
-            // Without a child as PID 1 there is nobody at all; else groups may have members yet.
-            if wait_for_children() && sys::is_pid_one() {
-                break;
-            }
+        signal_all_now(&[Signal::TERM, Signal::CONT]);
+        // As PID 1 without a child there is nobody at all; else groups may have members yet.
+        let is_over = if sys::is_pid_one() { within_steps(nobody_is_left) } else { within_steps(all_are_zombies) };
+        if !(is_over && sys::is_pid_one()) {
+            signal_all_now(&[Signal::KILL]);
+            within_steps(nobody_is_left);
         }
         sys::exit_now(INTERNAL);
     }
@@ -112,17 +112,17 @@ extern "C" fn end_on_abort(_: i32) {
     }
 }
 
-/// Whether all children are dead within [`STEPS`].
-fn wait_for_children() -> bool {
+/// Whether this comes to be within [`STEPS`].
+fn within_steps(is_so: fn() -> bool) -> bool {
     (0..STEPS).any(|step| {
         if step > 0 {
             pause();
         }
-        if sys::is_pid_one() { nobody_is_left() } else { all_are_zombies() }
+        is_so()
     })
 }
 
-/// As PID 1, which reaps for this. No number is signalled any more.
+/// Reaps for this: no number may be signalled any more.
 fn nobody_is_left() -> bool {
     loop {
         match sys::any_dead() {
@@ -133,7 +133,7 @@ fn nobody_is_left() -> bool {
     }
 }
 
-/// Else, where they stay zombies: their numbers must go on meaning them (row 9).
+/// Where they stay zombies: their numbers must go on meaning them until the last signal (row 9).
 fn all_are_zombies() -> bool {
     try_alive().is_none_or(|alive| alive.iter().all(|pid| sys::is_dead(*pid)))
 }

@@ -22,6 +22,7 @@ use tokio::io::unix::AsyncFd;
 use super::lines::{Flow, Lines};
 use super::sys;
 use crate::core::ChildId;
+use crate::errno::go_words;
 
 /// Bytes of one read.
 const CHUNK: usize = 16 * 1024;
@@ -226,10 +227,10 @@ impl Outputs {
         released
     }
 
-    /// Whose output could not be read since the last call, and why: that pipe was closed, what was in it is lost, and its
-    /// writer gets SIGPIPE.
-    pub fn take_broken(&mut self) -> Vec<(ChildId, Errno)> {
-        std::mem::take(&mut self.broken)
+    /// Whose output could not be read since the last call, and why in words: that pipe was closed, what was in it is lost,
+    /// and its writer gets SIGPIPE.
+    pub fn take_broken(&mut self) -> Vec<(ChildId, String)> {
+        self.broken.drain(..).map(|(child, why)| (child, go_words(why))).collect()
     }
 
     /// Reads what is in a pipe and drops it. Gives the number of bytes, and whether somebody can still write.
