@@ -41,3 +41,4 @@ pub mod process;
 pub mod shell;
 pub mod telemetry;
 pub mod timers;
+pub mod visible;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
 ///        app → config → plan          control, telemetry → http          app → console → control
-///        control, log → kept            api, env, duration, errno, leaf, nearest, number, shell: leaves
+///        control, log → kept            api, env, duration, errno, leaf, nearest, number, shell, visible: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -46,7 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cli", &["exit", "nearest"]),
-    ("console", &["api", "cli", "control", "duration", "env", "errno", "exit", "number", "shell"]),
+    ("console", &["api", "cli", "control", "duration", "env", "errno", "exit", "number", "shell", "visible"]),
     (
         "driver",
         &[
@@ -70,7 +70,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("timers", &["core"]),
-    ("config", &["duration", "env", "errno", "nearest", "number", "plan"]),
+    ("config", &["duration", "env", "errno", "nearest", "number", "plan", "visible"]),
     ("process", &["core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "leaf", "plan"]),
     ("probe", &["core", "duration", "plan"]),
@@ -94,6 +94,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("nearest", &[]),
     ("number", &[]),
     ("shell", &[]),
+    ("visible", &[]),
 ];
 
 /// The longest file, in lines without its tests.

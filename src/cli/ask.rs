@@ -33,6 +33,8 @@ pub enum Verb {
         lines: Option<usize>,
         /// For machines.
         json: bool,
+        /// As it was written, whatever it does to a terminal.
+        raw: bool,
     },
     /// `logs --reopen`
     ReopenLogs {

@@ -132,8 +132,11 @@ struct LogsArgs {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Pass control characters on as they were written
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
     /// Open the log file again instead, after somebody has moved it away
-    #[arg(long, conflicts_with_all = ["follow", "lines", "json"])]
+    #[arg(long, conflicts_with_all = ["follow", "lines", "json", "raw"])]
     reopen: bool,
     #[command(flatten)]
     at: Asked,
@@ -324,7 +327,9 @@ fn command(word: Word) -> Command {
         Word::Status(StatusArgs { job: None, watch, json, at, .. }) => (at, Verb::Overview { watch, json }),
         Word::Status(StatusArgs { job: Some(job), watch, json, at, .. }) => (at, Verb::Job { job, watch, json }),
         Word::Logs(LogsArgs { job, reopen: true, at, .. }) => (at, Verb::ReopenLogs { job }),
-        Word::Logs(LogsArgs { job, follow, lines, json, at, .. }) => (at, Verb::Logs { job, follow, lines, json }),
+        Word::Logs(LogsArgs { job, follow, lines, json, raw, at, .. }) => {
+            (at, Verb::Logs { job, follow, lines, json, raw })
+        }
         Word::Events(EventsArgs { follow, lines, json, at }) => (at, Verb::Events { follow, lines, json }),
         Word::Why(WhyArgs { job, json, at }) => (at, Verb::Why { job, json }),
         Word::Start(args) => act(Act::Start, args),

@@ -62,6 +62,13 @@ fn a_run_that_fails_at_once_is_no_success() {
             assert!(said.ends_with("\n  the run that was asked for ended after 20ms: exit status 3\n"), "{said}");
         }
     }
+    // The next one runs already, and will fail, too.
+    let mut again = running(3, 5);
+    again["lastExit"] = ended("done", 2, 3)["lastExit"].clone();
+    let said = steps(vec![running(1, 9000), job("web", "stopping", 1), again.clone()]).failure("restart web");
+    assert!(said.contains("the run that was asked for ended after 20ms: exit status 3"), "{said}");
+    again["lastExit"]["code"] = json!(0);
+    steps(vec![running(1, 9000), job("web", "stopping", 1), again]).printed("restart web");
     // One that can't be started at all has no process.
     let stand_in = steps(vec![job("web", "stopped", 1), job("web", "running", 2), ended("backoff", 2, 127)]);
     stand_in.failure("start web");

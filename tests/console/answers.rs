@@ -32,7 +32,7 @@ fn each_verb_asks_for_what_it_says() {
         assert_eq!(stand_in.asked(), [question], "{line}");
     }
     for (line, question) in [
-        ("logs", "GET /v4/logs"),
+        ("logs", "GET /v4/logs?lines=4294967295"),
         ("logs web -n 5", "GET /v4/jobs/web/logs?lines=5"),
         ("events -n 0", "GET /v4/events?lines=0"),
     ] {

@@ -77,6 +77,40 @@ fn logs_are_followed_through_a_restart_and_a_reload_to_the_end_of_everything() {
 }
 
 #[test]
+fn all_that_is_kept_is_shown_and_who_pauses_for_long_reads_on() {
+    let config = r#"{
+        control: { socket: "{{ .DIR }}/s" },
+        jobs: [{ name: "app", exec: ["perl", "-e",
+            "$| = 1; my $x = 'x' x 200; print qq(line $_ \n) for 1..500; for ($_ = 501;; $_++) { print qq(line $_ $x\n); select(undef, undef, undef, 0.002) }"] }],
+    }"#;
+    let pilot = Launch::config(config).start();
+    wait_until(DEADLINE, || verb(&pilot, "logs app").1.lines().count() > 500, "more than what is told by default");
+    let first = verb(&pilot, "logs app").1.lines().next().unwrap().split_once("  ").unwrap().1.to_owned();
+    assert_eq!(first, "line 1 ");
+
+    let mut follower = Follower::of(&pilot, "logs -f -n 1 app");
+    let number = |line: &str| line.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+    let begin = number(&follower.next());
+    // Longer than the server waits for a reader, with more than the pipes between us hold.
+    let held = |pilot: &Pilot| number(verb(pilot, "logs -n 1 app").1.split_once("  ").unwrap().1);
+    wait_until(DEADLINE, || held(&pilot) > begin + 6000, "it goes on without us");
+    let until = held(&pilot) + 100;
+    let mut next = begin + 1;
+    while next < until {
+        let line = follower.lines.next().unwrap().unwrap();
+        if let Some(lost) = line.strip_prefix("… ") {
+            next += lost.split(' ').next().unwrap().parse::<u64>().unwrap();
+            continue;
+        }
+        let found = number(line.split_once("  ").unwrap().1);
+        assert_eq!(found, next, "{line}");
+        next += 1;
+    }
+    verb(&pilot, "shutdown");
+    drop(follower);
+}
+
+#[test]
 fn a_follower_is_told_when_its_job_is_gone() {
     let pilot = Launch::config(CONFIG).start();
     pilot.wait_stdout("hello");
@@ -124,7 +158,7 @@ fn a_start_that_comes_to_nothing_is_told_and_the_others_say_what_they_are_for() 
 fn events_are_followed_to_the_end_of_everything() {
     let mut pilot = Launch::config(CONFIG).start();
     pilot.wait_stdout("hello");
-    let follower = Follower::of(&pilot, "events -f -n 0");
+    let follower = Follower::of(&pilot, "events -f");
     wait_until(DEADLINE, || verb(&pilot, "stop more").0 == 0, "a job is stopped");
     pilot.signal(Signal::SIGTERM);
     let (events, code, stderr) = follower.end();

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::stand_in::{StandIn, begin, chunk, led, refusal, start, told};
+use crate::stand_in::{StandIn, begin, chunk, led, overview, refusal, start, told, whole};
 use crate::support::{DEADLINE, Signal, wait};
 
 fn log(job: &str, text: &str) -> Value {
@@ -21,10 +21,10 @@ fn lines_are_shown_with_their_time_and_their_job() {
     let stand_in =
         StandIn::lines(&[log("web", "one"), json!({ "dropped": 12 }), log("", "two"), log("web", "\u{1b}[31m")]);
     let expected = "11-22 12:04:11.201  web       one\n… 12 lines were lost here\n11-22 12:04:11.201  -         two\n\
-                    11-22 12:04:11.201  web       \u{1b}[31m\n";
+                    11-22 12:04:11.201  web       ^[[31m\n";
     assert_eq!(stand_in.printed("logs"), expected);
     let one =
-        "11-22 12:04:11.201  one\n… 12 lines were lost here\n11-22 12:04:11.201  two\n11-22 12:04:11.201  \u{1b}[31m\n";
+        "11-22 12:04:11.201  one\n… 12 lines were lost here\n11-22 12:04:11.201  two\n11-22 12:04:11.201  ^[[31m\n";
     assert_eq!(stand_in.printed("logs web"), one);
     let events =
         StandIn::lines(&[event("app", "start", "pid 57"), json!({ "dropped": 1 }), event("app", "healthy", "")]);
@@ -63,7 +63,7 @@ fn a_line_is_seen_before_the_next_one_comes() {
     assert_eq!(lines.next().unwrap().unwrap(), "11-22 12:04:11.201  one");
     sender.send(second).unwrap();
     assert_eq!(lines.next().unwrap().unwrap(), "11-22 12:04:11.201  two");
-    assert_eq!(stand_in.asked(), ["GET /v4/jobs/web/logs?follow=1&lines=3"]);
+    assert_eq!(stand_in.asked()[0], "GET /v4/jobs/web/logs?follow=1&lines=3");
     // Its end is the end of everything.
     drop(sender);
     let (code, _, stderr) = told(&child.wait_with_output().unwrap());
@@ -73,7 +73,11 @@ fn a_line_is_seen_before_the_next_one_comes() {
 #[test]
 fn a_supervisor_that_dies_is_told_from_an_answer_that_ends() {
     let cut = |text: &'static str| {
-        StandIn::new(move |_, stream| {
+        StandIn::new(move |question, stream| {
+            if question == "GET /v4/jobs" {
+                // It is gone.
+                return;
+            }
             begin(stream);
             chunk(stream, &format!("{}\n{text}", event("app", "start", "pid 57")));
         })
@@ -82,11 +86,47 @@ fn a_supervisor_that_dies_is_told_from_an_answer_that_ends() {
     for text in ["", "{\"seq\":"] {
         let stand_in = cut(text);
         let (code, stdout, stderr) = stand_in.run("events -f");
-        assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, shown, "the supervisor has ended\n"));
+        let expected = "containerpilot: the supervisor has ended, or has broken the connection off\n";
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (1, shown, expected));
         let (code, stdout, stderr) = stand_in.run("events");
         let expected = "containerpilot: the supervisor has ended before it had sent everything\n";
         assert_eq!((code, stdout.as_str(), stderr.as_str()), (1, shown, expected));
     }
+}
+
+/// An instance that has been up for so long, and breaks its first stream off behind a line.
+fn breaks_off(up: u64) -> StandIn {
+    StandIn::new(move |question, stream| match question {
+        "GET /v4/jobs" => {
+            let mut all = overview(&[], &json!({ "ready": true, "count": 0, "of": 0 }));
+            all["upMs"] = json!(up);
+            whole(stream, 200, &all.to_string());
+        }
+        "GET /v4/logs?follow=1&from=8" => {
+            begin(stream);
+            chunk(stream, &format!("{}\n{}\n", json!({ "dropped": 3 }), log("web", "two")));
+            chunk(stream, "");
+        }
+        _ => {
+            begin(stream);
+            let mut one = log("web", "one");
+            one["seq"] = json!(7);
+            chunk(stream, &format!("{one}\n"));
+        }
+    })
+}
+
+#[test]
+fn a_stream_that_was_broken_off_goes_on_behind_its_last_line() {
+    let (code, stdout, stderr) = breaks_off(3_600_000).run("logs -f");
+    let ended = "containerpilot: the supervisor has ended this answer, though it runs on\n";
+    assert_eq!((code, stderr.as_str()), (1, ended), "the stand-in does that in the end");
+    let expected = "11-22 12:04:11.201  web       one\n… 3 lines were lost here\n11-22 12:04:11.201  web       two\n";
+    assert_eq!(stdout, expected);
+    // Another instance begins to count anew.
+    let (code, stdout, stderr) = breaks_off(1).run("logs -f");
+    let ended = "containerpilot: the supervisor has ended, or has broken the connection off\n";
+    assert_eq!((code, stdout.lines().count(), stderr.as_str()), (1, 1, ended));
 }
 
 #[test]

@@ -9,7 +9,6 @@ mod render;
 mod secrets;
 
 pub(in crate::config) use passwords::without_passwords;
-pub(in crate::config) use render::is_reordering;
 pub use render::{line_col, one_line, render, to_json};
 
 use serde::Serialize;

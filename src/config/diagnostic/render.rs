@@ -6,6 +6,7 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use serde::Serialize;
 
 use super::{Diagnostic, Severity, Span, secrets, without_passwords};
+use crate::visible::is_reordering;
 
 /// Widest line of an excerpt, in columns; longer ones are cut around the marked place.
 const WIDTH: usize = 120;
@@ -175,11 +176,6 @@ fn clean(text: &str, keep_line_breaks: bool) -> String {
     cleaned
 }
 
-/// Characters that make the text around them appear in another order than it has, and line separators.
-pub(in crate::config) const fn is_reordering(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// A piece of the source without what the renderer would let through: [`is_reordering`], and the control characters of the
 /// second kind, which some terminals obey. All else that is not to be shown it replaces itself. Each is as long as what
 /// takes its place, so that places stay right.
@@ -188,10 +184,10 @@ fn harmless(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_reordering(c) || is_late_control(c)) {
         return Cow::Borrowed(text);
     }
-    let shown = |c| match c {
-        _ if is_reordering(c) => char::REPLACEMENT_CHARACTER,
-        _ if is_late_control(c) => '·',
-        _ => c,
+    let shown = |c: char| match (is_reordering(c) || is_late_control(c), c.len_utf8()) {
+        (true, 2) => '·',
+        (true, _) => char::REPLACEMENT_CHARACTER,
+        (false, _) => c,
     };
     Cow::Owned(text.chars().map(shown).collect())
 }

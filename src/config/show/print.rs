@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::config::diagnostic::is_reordering;
+use crate::visible::is_reordering;
 
 /// A longer line is broken, in characters.
 const WIDTH: usize = 100;

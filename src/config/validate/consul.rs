@@ -237,7 +237,8 @@ impl Agent<'_, '_> {
             ca_path: ca_path.map(PathBuf::from),
             client_cert: client_cert.map(PathBuf::from),
             client_key: client_key.map(PathBuf::from),
-            server_name: server_name.as_deref().map(without_port),
+            // Of nothing but a port nothing is left.
+            server_name: server_name.as_deref().map(without_port).filter(|name| !name.is_empty()),
             verify: self.verify(raw),
         }
     }
@@ -295,6 +296,8 @@ fn said(problem: &PemProblem) -> String {
 /// The host of `host:port`; an IPv6 address may stand in brackets.
 fn without_port(name: &str) -> String {
     let bracketed = name.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(host, _)| host);
+    // What is no address in its brackets may have a port of its own in there.
+    let bracketed = bracketed.filter(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
     let plain = || name.rsplit_once(':').filter(|(host, _)| !host.contains(':')).map(|(host, _)| host);
     bracketed.or_else(plain).unwrap_or(name).to_owned()
 }
@@ -318,8 +321,15 @@ mod tests {
 
     #[test]
     fn a_server_name_loses_its_port() {
-        for (given, want) in [("s", "s"), ("s:8501", "s"), ("::1", "::1"), ("[::1]:8501", "::1"), ("[::1]", "::1")] {
+        for (given, want) in
+            [("s", "s"), ("s:8501", "s"), ("::1", "::1"), ("[::1]:8501", "::1"), ("[::1]", "::1"), ("[a:1]", "[a")]
+        {
             assert_eq!(without_port(given), want);
+            assert_eq!(without_port(want), want, "what is shown can be read back");
         }
+        let only_a_port =
+            r#"{ consul: { address: "c:8501", tls: { servername: ":1" } }, jobs: [{ name: "a", exec: "a" }] }"#;
+        let consul = outcome(only_a_port).plan.unwrap().consul.unwrap();
+        assert_eq!(consul.tls.server_name, None);
     }
 }

@@ -36,18 +36,20 @@ impl Events {
 pub(in crate::console) struct Logs {
     /// The width of the column of jobs, if there is one.
     job: Option<usize>,
+    /// Texts are passed on as they are.
+    raw: bool,
 }
 
 impl Logs {
-    /// `one`: all lines are of one job.
-    pub(in crate::console) fn new(one: bool) -> Self {
-        Self { job: (!one).then_some(8) }
+    /// `one`: all lines are of one job. `raw`: texts may steer the terminal that they come to.
+    pub(in crate::console) fn new(one: bool, raw: bool) -> Self {
+        Self { job: (!one).then_some(8), raw }
     }
 
     pub(in crate::console) fn line(&mut self, line: &LogLine, look: &Look<'_>) -> String {
         let time = clock(&line.time, look);
-        // Whoever reads a pipe gets what was written.
-        let text = if look.width.is_some() { shown(&line.text, "\t") } else { line.text.clone() };
+        // Also in a pipe: behind `docker exec` without -t there is a terminal.
+        let text = if self.raw { line.text.clone() } else { shown(&line.text, "\t") };
         // Our own lines alone have a level that says something.
         let level = match line.level.as_str() {
             level @ ("warn" | "error") if line.job.is_empty() => format!("{level}: "),

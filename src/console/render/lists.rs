@@ -37,12 +37,9 @@ fn instances(watch: &Watch) -> String {
     }
 }
 
-/// The variables, as `env` prints them. In a pipe they are what they are.
-pub(in crate::console) fn environment(env: &Env, look: &Look<'_>) -> String {
-    let line = |(name, value): &(String, String)| match look.width {
-        Some(_) => format!("{}={}\n", visible(name), visible(value)),
-        None => format!("{name}={value}\n"),
-    };
+/// The variables, each in one line, whatever its value holds.
+pub(in crate::console) fn environment(env: &Env) -> String {
+    let line = |(name, value): &(String, String)| format!("{}={}\n", visible(name), visible(value));
     env.env.iter().map(line).collect()
 }
 

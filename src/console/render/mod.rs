@@ -25,6 +25,7 @@ pub(super) use self::reload::{not_reloaded, reloaded};
 pub(super) use self::why::why;
 use crate::api::{Error, HealthState, Job, JobState};
 use crate::duration::elapsed;
+use crate::visible::is_reordering;
 
 /// How things are to be shown.
 pub(super) struct Look<'a> {
@@ -110,7 +111,8 @@ fn ago(millis: Option<u64>) -> String {
     millis.map(|millis| format!(" {} ago", time(millis))).unwrap_or_default()
 }
 
-/// A text that can't steer a terminal: control characters as `^[` or `\x9b`, tabs and line feeds, too.
+/// A text that can't steer a terminal: control characters as `^[` or `\x9b`, tabs and line feeds, too; those that change the
+/// order of others as `\u{202e}`.
 pub(super) fn visible(text: &str) -> String {
     shown(text, "")
 }
@@ -120,6 +122,7 @@ fn shown(text: &str, kept: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match u8::try_from(u32::from(c)) {
+            _ if is_reordering(c) => shown.extend(c.escape_unicode()),
             _ if !c.is_control() || kept.contains(c) => shown.push(c),
             // Caret notation: the letter that Control makes it of.
             Ok(byte) if byte < 0x80 => shown.extend(['^', char::from(byte ^ 0x40)]),

@@ -1,13 +1,13 @@
 //! `start`, `stop`, `restart` and `signal`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::Failed;
 use super::super::client::{Given, Instance};
 use super::super::output::Output;
 use super::super::render;
 use super::look::path_of;
-use super::{ENDED, pause};
+use super::{ENDED, now, pause};
 use crate::api::{Done, Exit, Job, JobState, Jobs, SignalRequest};
 use crate::cli::Act;
 use crate::duration::elapsed;
@@ -74,11 +74,6 @@ pub(super) fn act(
     }
 }
 
-fn now() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "not the supervisor: a command that asks it, and may not hang")]
-    Instant::now()
-}
-
 fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
     let when = |done: bool| if done { Progress::Done } else { Progress::UnderWay };
     if act == Act::Stop {
@@ -87,6 +82,8 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
     let is_new = job.runs > before.map_or(0, |job| job.runs);
     let ran_before = before.is_some_and(|job| job.state == JobState::Running);
     match job.state {
+        // The one that was asked for is over, and the next one runs.
+        JobState::Running if job.runs > before.map_or(0, |job| job.runs).saturating_add(1) => judged(job),
         // It has no command: that is all that it can be.
         JobState::Running if job.command.is_empty() => Progress::Done,
         JobState::Running => {
@@ -101,6 +98,14 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
         JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped | JobState::Stopping => {
             Progress::UnderWay
         }
+    }
+}
+
+/// By how its last run has ended.
+fn judged(job: &Job) -> Progress {
+    match &job.last_exit {
+        Some(exit) if exit.code != 0 => Progress::Failed,
+        _ => Progress::Done,
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) fn env(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) 
     if json {
         return print_json(&given.json, output);
     }
-    let text = render::environment(&given.value, &output.look());
+    let text = render::environment(&given.value);
     output.print(&text)
 }
 

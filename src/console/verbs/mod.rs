@@ -5,7 +5,7 @@ mod change;
 mod look;
 mod streams;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ use super::client::Instance;
 use super::output::Output;
 use crate::cli::Verb;
 use crate::exit::Exit;
+use crate::visible::is_reordering;
 
 /// Told when the other end of a stream has gone.
 const ENDED: &str = "the supervisor has ended";
@@ -28,9 +29,9 @@ pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output
         Verb::Why { job, json } => look::why(&job, json, instance, output),
         Verb::Watches { json } => look::watches(json, instance, output),
         Verb::Env { json } => look::env(json, instance, output),
-        Verb::Logs { job, follow, lines, json } => {
+        Verb::Logs { job, follow, lines, json, raw } => {
             let wanted = streams::Wanted { follow, lines, json };
-            streams::logs(job.as_deref(), &wanted, instance, output)
+            streams::logs(job.as_deref(), &wanted, raw, instance, output)
         }
         Verb::Events { follow, lines, json } => {
             streams::events(&streams::Wanted { follow, lines, json }, instance, output)
@@ -53,15 +54,14 @@ fn print_json(json: &Value, output: &mut Output<'_>) -> Result<(), Failed> {
 /// JSON without the control characters that it leaves as they are, which some terminals take for the begin of a sequence.
 /// They only stand in texts, where their escaped form means the same.
 fn harmless(json: &str) -> String {
-    let escaped = |c: char| match c {
-        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
-        c => c.to_string(),
-    };
-    if json.chars().any(|c| ('\u{7f}'..='\u{9f}').contains(&c)) {
-        json.chars().map(escaped).collect()
-    } else {
-        json.to_owned()
-    }
+    let is_odd = |c: char| ('\u{7f}'..='\u{9f}').contains(&c) || is_reordering(c);
+    let escaped = |c: char| if is_odd(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    if json.chars().any(is_odd) { json.chars().map(escaped).collect() } else { json.to_owned() }
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "not the supervisor: a command that asks it, and may not hang")]
+    Instant::now()
 }
 
 /// Waits; here nobody else needs the thread.
@@ -73,12 +73,13 @@ fn pause(time: Duration) {
 #[cfg(test)]
 mod tests {
     use super::harmless;
+    use crate::visible::is_reordering;
 
     #[test]
     fn json_holds_no_control_characters() {
-        let json = serde_json::json!({ "a": "\u{1b}[2J \u{9b}2J \u{7f} ü" }).to_string();
+        let json = serde_json::json!({ "a": "\u{1b}[2J \u{9b}2J \u{7f} ü \u{202e}" }).to_string();
         let shown = harmless(&json);
-        assert!(!shown.chars().any(char::is_control), "{shown:?}");
+        assert!(!shown.chars().any(|c| c.is_control() || is_reordering(c)), "{shown:?}");
         assert_eq!(shown.parse::<serde_json::Value>().unwrap(), json.parse::<serde_json::Value>().unwrap());
     }
 }

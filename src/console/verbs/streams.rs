@@ -1,5 +1,7 @@
 //! `logs` and `events`: what was kept first, then what comes.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::super::client::{Given, Instance, Lines, Next};
@@ -7,8 +9,14 @@ use super::super::output::Output;
 use super::super::render::{self, Look};
 use super::super::{Failed, complain};
 use super::look::path_of;
-use super::{ENDED, harmless};
+use super::{ENDED, harmless, now, pause};
 use crate::api::{EventRecord, LogLine, Overview};
+
+/// More lines than are ever kept.
+const ALL: u32 = u32::MAX;
+
+/// Between two questions for the rest of a stream.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What of a stream is wanted, and how.
 pub(super) struct Wanted {
@@ -18,22 +26,26 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn query(&self) -> String {
-        let follow = self.follow.then(|| "follow=1".to_owned());
-        let lines = self.lines.map(|lines| format!("lines={lines}"));
-        let query: Vec<String> = follow.into_iter().chain(lines).collect();
-        if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) }
+    /// Of the first question, or of one that goes on behind a line.
+    fn query(&self, behind: Option<u64>) -> String {
+        let follow = if self.follow { "follow=1&" } else { "" };
+        match (behind, self.lines) {
+            (Some(seq), _) => format!("?{follow}from={}", seq.saturating_add(1)),
+            (None, Some(lines)) => format!("?{follow}lines={lines}"),
+            (None, None) => format!("?{follow}lines={ALL}"),
+        }
     }
 }
 
 pub(super) fn logs(
     job: Option<&str>,
     wanted: &Wanted,
+    raw: bool,
     instance: &Instance<'_>,
     output: &mut Output<'_>,
 ) -> Result<(), Failed> {
     let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/logs";
-    let mut columns = render::Logs::new(job.is_some());
+    let mut columns = render::Logs::new(job.is_some(), raw);
     let mut show = |stream: &Lines, json, look: &Look<'_>| {
         stream.typed(json).map(|Given { value, json }: Given<LogLine>| (columns.line(&value, look), json))
     };
@@ -69,13 +81,16 @@ fn relay(
 ) -> Result<(), Failed> {
     let From { path, job, noun } = *from;
     let mut nothing_yet = true;
-    let mut stream = instance.lines(&format!("{path}{}", wanted.query()))?;
+    let mut behind = None;
+    let began = now();
+    let mut stream = instance.lines(&format!("{path}{}", wanted.query(None)))?;
     loop {
         if !stream.has_more() {
             output.flush()?;
         }
         let text = match stream.next()? {
             Next::Line(json) => {
+                behind = json.get("seq").and_then(Value::as_u64).or(behind);
                 let (text, json) = show(&stream, json, &output.look())?;
                 if wanted.json { machine(&json) } else { text }
             }
@@ -85,9 +100,19 @@ fn relay(
                 Output::ask_reader()?;
                 continue;
             }
-            Next::End(_) if wanted.follow => {
+            Next::End(Ok(())) if wanted.follow => {
                 output.flush()?;
                 return why_it_ended(job, instance);
+            }
+            // Whoever paused for long was let go: the rest is still there, or it is told how much is not.
+            Next::End(Err(_)) if wanted.follow => {
+                output.flush()?;
+                pause(TICK);
+                if !is_same(instance, now().saturating_duration_since(began)) {
+                    return Err(Failed::Other(format!("{ENDED}, or has broken the connection off")));
+                }
+                stream = instance.lines(&format!("{path}{}", wanted.query(behind)))?;
+                continue;
             }
             Next::End(Ok(())) => {
                 if let Some(job) = job.filter(|_| nothing_yet && !wanted.json && wanted.lines != Some(0)) {
@@ -103,6 +128,12 @@ fn relay(
         output.print(&text)?;
         nothing_yet = false;
     }
+}
+
+/// Whether the instance that answers is one that was there all that time.
+fn is_same(instance: &Instance<'_>, time: Duration) -> bool {
+    let up = |given: Given<Overview>| Duration::from_millis(given.value.up_ms);
+    instance.get::<Overview>("/v4/jobs").is_ok_and(|given| !given.value.stopping && up(given) >= time)
 }
 
 /// A stream that is followed ends with the supervisor, or with its job.
