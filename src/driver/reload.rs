@@ -346,6 +346,7 @@ impl Driver {
             warn!("control.socket is another now: that takes effect with the next start of this program");
         }
         self.log.kept().set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
+        self.runs.set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
         self.export_addresses(plan);
         self.change_consul(plan);
         self.change_telemetry(plan);

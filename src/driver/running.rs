@@ -36,18 +36,22 @@ pub(super) struct Run {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Runs(BTreeMap<ChildId, Run>);
+pub(super) struct Runs {
+    live: BTreeMap<ChildId, Run>,
+    /// How often a job seems to have put itself into the background, by its name. Only those that did are here.
+    daemonised: BTreeMap<String, u32>,
+}
 
 impl Runs {
     /// Notes a start.
     pub(super) fn add(&mut self, child: ChildId, command: &CommandSpec, pid: i32, since: Moment, is_check: bool) {
         let (name, pid_variable) = (command.name.clone(), command.pid_variable.clone());
-        self.0.insert(child, Run { name, pid, since, pid_variable, is_check });
+        self.live.insert(child, Run { name, pid, since, pid_variable, is_check });
     }
 
     /// One of them.
     pub(super) fn get(&self, child: ChildId) -> Option<&Run> {
-        self.0.get(&child)
+        self.live.get(&child)
     }
 
     /// Its name, for messages.
@@ -57,7 +61,22 @@ impl Runs {
 
     /// Forgets it.
     pub(super) fn remove(&mut self, child: ChildId) -> Option<Run> {
-        self.0.remove(&child)
+        self.live.remove(&child)
+    }
+
+    /// The job seems to have put itself into the background: how often it did so, this time included.
+    fn daemonised(&mut self, name: &str) -> u32 {
+        let times = self.daemonised.entry(name.to_owned()).or_default();
+        *times = times.saturating_add(1);
+        *times
+    }
+
+    /// From now on there are these jobs.
+    pub(super) fn set_jobs<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        let mut before = std::mem::take(&mut self.daemonised);
+        if !before.is_empty() {
+            self.daemonised = names.into_iter().filter_map(|name| before.remove_entry(name)).collect();
+        }
     }
 }
 
@@ -85,15 +104,19 @@ pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) ->
 
 impl Driver {
     /// Processes of a dead job's group were left.
-    pub(super) fn tell_left_behind(&self, death: &Death, now: Moment) {
+    pub(super) fn tell_left_behind(&mut self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };
-        let name = &run.name;
+        let name = run.name.clone();
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
-        if at_once {
+        // A periodic job may do so for ever. Counting looks at every process, which is not to be done each time either.
+        let times = if at_once { self.runs.daemonised(&name) } else { 0 };
+        if times.is_power_of_two() {
             let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
             let what = how_many.map_or_else(|| "processes".to_owned(), |number| core::count(number, "process"));
+            let so_far = if times > 1 { format!(" ({times} times so far)") } else { String::new() };
             warn!(
-                "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground"
+                "job {name} exited 0 within 1s but left {what} behind: to be supervised it must stay in the foreground\
+                 {so_far}"
             );
         } else {
             debug!("{name} left processes behind, which got SIGTERM");

@@ -145,6 +145,8 @@ pub struct Books {
     next: BTreeMap<(String, String), u64>,
     /// The pid of the last run, by job.
     pids: BTreeMap<String, String>,
+    /// How often it was told of a job that it leaves processes behind.
+    background: BTreeMap<String, u64>,
     /// The start of something took so long that it is told.
     slow: u64,
     wrong: Vec<String>,
@@ -193,6 +195,7 @@ impl Books {
                     self.wrong.push(format!("log: {name} {pid} ended well after {said} of {} lines", plan::COUNT));
                 }
             }
+            [_, "job", name, "exited", ..] => *self.background.entry(name.to_owned()).or_default() += 1,
             _ => {
                 self.slow += u64::from(line.contains("held up everything else"));
                 if ["panicked", "were lost", "is lost", "fault of ours"].iter().any(|word| line.contains(word)) {
@@ -206,8 +209,15 @@ impl Books {
     pub fn judge(&self) -> Vec<String> {
         let mut wrong = uneven(&self.runs, "log");
         wrong.extend(self.wrong.iter().take(20).cloned());
-        if self.numbered == 0 {
-            wrong.push("log: nobody has counted".to_owned());
+        // Such a job does so each time, and it is told the first and each 2ⁿ-th.
+        for (name, told) in &self.background {
+            let times = self.runs.get(name).map_or(0, |(starts, _)| *starts);
+            if *told > 1 + u64::from(times.max(1).ilog2()) {
+                wrong.push(format!("log: it is told {told} times that {name} left processes behind in {times} runs"));
+            }
+        }
+        if self.background.is_empty() || self.numbered == 0 {
+            wrong.push("log: nobody has counted, or left a process behind".to_owned());
         }
         wrong
     }
