@@ -197,7 +197,8 @@ fn f56_a_name_that_nobody_knows_costs_neither_threads_nor_time() {
     pilot.wait_stdout("service registration failed: ");
     let _ = poll(Duration::from_secs(8), || None::<()>);
     assert!(pilot.threads() <= 7, "the loop, the log and four for names: {}", pilot.threads());
-    assert!(times(&pilot, "tick.Run start") > 60);
+    // Of eighty; a name that held the loop up would cost seconds at a time.
+    assert!(times(&pilot, "tick.Run start") > 40);
     let mut pilot = pilot;
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
