@@ -13,6 +13,9 @@ use crate::told::times;
 /// One interval of [`WEB`], and what two busy cores may add to it.
 const ONE_INTERVAL: Duration = Duration::from_millis(2500);
 
+// Seen red with src/discovery/agent.rs:
+//- if told.as_ref().is_err_and(CallError::is_forgotten) {
+//+ if false {
 #[test]
 fn f47_a_consul_that_lost_its_state_knows_the_service_again_within_a_heartbeat() {
     let mut agent = Agent::new();
@@ -54,6 +57,9 @@ fn f47_only_the_check_was_taken_out() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/consul/error.rs:
+//- ["does not have associated ttl", "unknown check", "unknown service"].iter().any(|t| body.contains(t))
+//+ ["does not have associated ttl"].iter().any(|t| body.contains(t))
 #[test]
 fn f48_the_same_with_access_control() {
     let agent = Options::default().acl().start();
@@ -65,23 +71,37 @@ fn f48_the_same_with_access_control() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/agent.rs:
+//- (failed.again && in_time).then_some((letter, at))
+//+ None
 #[test]
 fn f49_a_consul_that_comes_late_knows_the_service_soon() {
     let mut agent = Options::default().prepare();
-    // Without an initial status, so that the first news is that of the first check.
-    let config = WEB.replace("ttl: 2", "ttl: 9").replace("interval: 1", "interval: 3");
+    // One without an initial status, so that its first news is that of its first check, and one whose second news is far
+    // off, so that only a repetition can tell the first in time.
+    let config = WEB.replace("ttl: 2", "ttl: 9").replace("interval: 1", "interval: 3").replace(
+        "jobs: [",
+        r#"jobs: [ { name: "seldom", exec: ["sleep", "1001"], port: 81, interfaces: "static:192.0.2.7",
+            initial_status: "passing", health: { interval: 60, ttl: 180 } },"#,
+    );
     let pilot = start(&config, agent.address());
     pilot.wait_process("sleep 1000");
     pilot.wait_stdout("web is healthy");
-    pilot.wait_stdout("service registration failed: ");
+    let failures = || {
+        let told = |line: &&str| line.contains("service registration failed: ") && line.contains("(service web");
+        pilot.stdout().lines().filter(told).count()
+    };
+    wait_until(DEADLINE, || failures() > 0, "it is told");
     let _ = poll(Duration::from_secs(4), || None::<()>);
     // One line, and then only each 2ⁿ-th.
-    let told = times(&pilot, "service registration failed: ");
+    let told = failures();
     assert!((1..=4).contains(&told), "{told} lines");
     agent.start();
     agent.wait_status("web-left", "passing");
     pilot.wait_stdout("Service registered: web");
     assert_eq!(times(&pilot, "Service registered: web"), 1);
+    // By now it is tried after pauses of 8 and 16 s.
+    agent.wait_status("seldom-left", "passing");
     pilot.finish();
 }
 
@@ -102,6 +122,9 @@ fn f50_a_stale_connection_costs_no_heartbeat() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/consul/client.rs:
+//- Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+//+ Err(error) if error.is_request() && error.is_connect() && error.is_timeout() => {
 #[test]
 fn f50_a_connection_that_ends_without_an_answer_is_tried_again_at_once() {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -139,6 +162,9 @@ fn f50_an_agent_that_refuses_for_a_while_is_no_harm() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/agent.rs:
+//- let lapsed = self.alive.map(|alive| alive + ttl).filter(|lapsed| *lapsed < now);
+//+ let lapsed = None;
 #[test]
 fn f57_a_lapse_is_told_when_it_is_over() {
     let agent = Agent::new();
@@ -169,6 +195,9 @@ fn f57_a_service_that_consul_removed_after_its_lapse_comes_back() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/agent.rs:
+//- if !self.registered {
+//+ if false {
 #[test]
 fn f59_what_a_crashed_predecessor_left_is_replaced() {
     let agent = Agent::new();

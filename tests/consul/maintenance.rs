@@ -22,7 +22,7 @@ const TWO: &str = r#"{ consul: "{{ .CONSUL }}", logging: { level: "DEBUG" }, sto
 
 /// Toggles, and waits until the program has seen it, for signals of one kind merge.
 #[track_caller]
-fn toggle(pilot: &Pilot) {
+pub fn toggle(pilot: &Pilot) {
     let events = || times(pilot, "event: {EnterMaintenance global}") + times(pilot, "event: {ExitMaintenance global}");
     let before = events();
     pilot.signal(Signal::SIGUSR1);
@@ -111,6 +111,9 @@ fn a_job_that_starts_again_in_maintenance_does_not_leave_it() {
     pilot.finish();
 }
 
+// Seen red with src/core/world.rs:
+//- SignalAction::ToggleMaintenance => self.set_maintenance(!self.ledger.maintenance, now, effects),
+//+ SignalAction::ToggleMaintenance => self.set_maintenance(true, now, effects),
 #[test]
 fn f45_rapid_toggles_end_in_what_was_asked_for_last() {
     let agent = Agent::new();

@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::maintenance::toggle;
 use crate::setup::{DEREGISTER, Metronome, REGISTER, UPDATE, WEB, gaps, launch, recorder, start};
 use crate::support::consul::Options;
+use crate::support::http::ask;
 use crate::support::ports::Ports;
 use crate::support::scripted::well;
 use crate::support::wait::{holds_for, poll};
-use crate::support::{Agent, Answer, DEADLINE, Pilot, Scripted, Signal, long_lane, wait_until};
+use crate::support::{Agent, Answer, DEADLINE, Pilot, Scripted, long_lane, wait_until};
 use crate::told::{moments, times};
 
 /// Three services, and a job that shows whether anything is held up.
@@ -40,6 +43,9 @@ fn nothing_was_held_up(pilot: &Pilot, machine: &Metronome) {
     }
 }
 
+// Seen red with src/discovery/consul/client.rs:
+//- pub(crate) const AGENT_CALL: Self = Self(Duration::from_secs(5));
+//+ pub(crate) const AGENT_CALL: Self = Self(Duration::from_secs(500));
 #[test]
 fn f51_a_consul_that_stands_still_holds_up_nothing_and_is_right_afterwards() {
     let agent = Agent::new();
@@ -105,6 +111,9 @@ fn f51_only_the_newest_news_is_told() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/agent.rs:
+//- again = self.again(letter, told);
+//+ again = (self.again(letter, told), sleep(Duration::from_secs(1)).await).0;
 #[test]
 fn f52_a_slow_agent_gets_one_request_at_a_time_and_the_service_does_not_flap() {
     let agent = Agent::new();
@@ -114,6 +123,7 @@ fn f52_a_slow_agent_gets_one_request_at_a_time_and_the_service_does_not_flap() {
     let config = WEB.replace("interval: 1, ttl: 2", "interval: 1, ttl: 3");
     let pilot = start(&config, server.address());
     agent.wait_status("web-left", "passing");
+    pilot.wait_stdout("of web took more than half of its TTL");
     let passing = || agent.status("web-left").as_deref() == Some("passing");
     holds_for(Duration::from_secs(10), passing, "no heartbeat is later than the time to live");
     let beats = server.matching(UPDATE);
@@ -125,6 +135,9 @@ fn f52_a_slow_agent_gets_one_request_at_a_time_and_the_service_does_not_flap() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/consul/error.rs:
+//- Self::Status { code: 404, .. } => true,
+//+ Self::Status { .. } => true,
 #[test]
 fn f53_a_cluster_without_a_leader_is_no_reason_to_take_anything_out() {
     let server = Scripted::start(|_| Answer::Status(500, "No cluster leader".to_owned()));
@@ -142,9 +155,19 @@ fn f53_a_cluster_without_a_leader_is_no_reason_to_take_anything_out() {
     server.forget();
     server.wait_for(UPDATE, 2);
     assert!(server.matching(REGISTER).len() <= 2);
+    // A service that is registered stays so for all we know: nobody has said that it is forgotten.
+    server.forget();
+    server.script(|_| Answer::Status(500, "No cluster leader".to_owned()));
+    server.wait_for(UPDATE, 3);
+    server.script(well);
+    server.wait_for(UPDATE, 5);
+    assert!(server.requests().iter().all(|request| request.target.contains("/check/update/")), "only heartbeats");
     pilot.finish();
 }
 
+// Seen red with src/discovery/suppress.rs:
+//- attempt.is_power_of_two().then_some(Say { attempt, suppressed: (unsaid > 0).then_some(unsaid) })
+//+ Some(Say { attempt, suppressed: (unsaid > 0).then_some(unsaid) })
 #[test]
 fn f54_a_refused_token_is_told_once_with_what_is_missing_and_tried_again() {
     let agent = Options::default().acl().start();
@@ -153,19 +176,23 @@ fn f54_a_refused_token_is_told_once_with_what_is_missing_and_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     fs::write(&file, &weak.secret).unwrap();
-    let launch = launch(WEB, agent.address()).env("CONSUL_HTTP_TOKEN_FILE", file.to_str().unwrap());
+    let server = recorder(agent.address());
+    let launch = launch(WEB, server.address()).env("CONSUL_HTTP_TOKEN_FILE", file.to_str().unwrap());
     let pilot = launch.start();
     pilot.wait_stdout("Permission denied");
     assert!(pilot.stdout().contains("service:write on web"), "{}", pilot.stdout());
-    let _ = poll(Duration::from_secs(5), || None::<()>);
+    server.wait_for(REGISTER, 7);
     let told = times(&pilot, "Permission denied");
-    assert!((1..=6).contains(&told), "at first, and then each 2ⁿ-th time: {told}");
+    assert!((1..=4).contains(&told), "at first, and then each 2ⁿ-th time: {told}");
     assert_eq!(pilot.find("sleep 1000").len(), 1, "the job runs on");
     fs::write(&file, &strong.secret).unwrap();
     agent.wait_status("web-left", "passing");
     pilot.finish();
 }
 
+// Seen red with src/discovery/consul/client.rs:
+//- line.truncate(line.floor_char_boundary(LARGEST_SAID));
+//+
 #[test]
 fn f55_an_invalid_registration_is_told_with_its_reason_and_not_repeated_in_a_hurry() {
     let reason = format!("Request decode failed: {}", "x".repeat(5000));
@@ -206,6 +233,9 @@ fn f56_a_name_that_nobody_knows_costs_neither_threads_nor_time() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/consul/dns.rs:
+//- if let Some(known) = known.filter(|known| known.host == host && known.good_until > now()) {
+//+ if let Some(known) = known.filter(|known| known.host == host) {
 #[test]
 fn f56_an_agent_that_moves_to_another_address_is_found_there() {
     let ports = Ports::take();
@@ -242,6 +272,9 @@ fn f58_a_stop_without_consul_is_bounded_and_told() {
     agent.thaw();
 }
 
+// Seen red with src/discovery/agent.rs:
+//- if let Some(Say { attempt, suppressed }) = self.deregistration.failed() {
+//+ if let Some(Say { attempt, suppressed }) = None {
 #[test]
 fn f58_a_consul_that_refuses_is_no_reason_to_wait() {
     let mut agent = Agent::new();
@@ -255,6 +288,9 @@ fn f58_a_consul_that_refuses_is_no_reason_to_wait() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/agent.rs:
+//- if std::mem::take(&mut self.uncertain) { Err(Failed { again: true }) } else { Ok(()) }
+//+ Ok(())
 #[test]
 fn f60_a_late_heartbeat_brings_nothing_back() {
     let agent = Agent::new();
@@ -266,16 +302,44 @@ fn f60_a_late_heartbeat_brings_nothing_back() {
     };
     let server = Scripted::start(late);
     let pilot = start(WEB, server.address());
-    for round in 1..=4 {
+    for _ in 0..4 {
         agent.wait_status("web-left", "passing");
         let before = server.matching(UPDATE).len();
         server.wait_for(UPDATE, before + 1);
-        pilot.signal(Signal::SIGUSR1);
+        toggle(&pilot);
         agent.wait_gone("web-left");
         holds_for(Duration::from_secs(2), || agent.service("web-left").is_none(), "it stays away");
-        pilot.signal(Signal::SIGUSR1);
-        wait_until(DEADLINE, || times(&pilot, "event: {ExitMaintenance global}") >= round, "maintenance is over");
+        toggle(&pilot);
     }
+    agent.wait_status("web-left", "passing");
+    toggle(&pilot);
+    agent.wait_gone("web-left");
+    // Even a registration may be late: it is given up for the withdrawal, and comes true behind it.
+    let late = Mutex::new(None);
+    server.script(move |request| {
+        if request.target.ends_with("/register") {
+            *late.lock().unwrap() = Some(request.clone());
+            return Answer::Hang;
+        }
+        if request.target.contains("/deregister/")
+            && let Some(late) = late.lock().unwrap().take()
+        {
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(200));
+                ask(to, &late.method, &late.target, &[], late.body.as_bytes()).unwrap();
+            });
+        }
+        Answer::Forward(to)
+    });
+    server.forget();
+    toggle(&pilot);
+    server.wait_for(REGISTER, 1);
+    toggle(&pilot);
+    server.wait_for(DEREGISTER, 1);
+    wait_until(DEADLINE, || agent.service("web-left").is_some(), "it comes late");
+    agent.wait_gone("web-left");
+    server.script(move |_| Answer::Forward(to));
+    toggle(&pilot);
     agent.wait_status("web-left", "passing");
     let before = server.matching(UPDATE).len();
     server.wait_for(UPDATE, before + 1);
@@ -283,6 +347,9 @@ fn f60_a_late_heartbeat_brings_nothing_back() {
     holds_for(Duration::from_secs(1), || agent.service("web-left").is_none(), "nor after the end");
 }
 
+// Seen red with src/discovery/consul/client.rs:
+//- const LARGEST: usize = 8 * 1024 * 1024;
+//+ const LARGEST: usize = 64 * 1024 * 1024;
 #[test]
 fn f62_answers_without_an_end_or_sense_are_failures_like_others() {
     let server = Scripted::start(well);
@@ -301,8 +368,13 @@ fn f62_answers_without_an_end_or_sense_are_failures_like_others() {
         let told = format!("{answer:?}");
         server.script(move |_| answer.clone());
         let seen = server.requests().len();
-        wait_until(DEADLINE, || server.requests().len() >= seen + 2, &format!("it goes on after {told}"));
-        assert!(pilot.anonymous_kib() < before + 20 * 1024, "{told}: {} KiB", pilot.anonymous_kib());
+        let mut most = 0;
+        let goes_on = || {
+            most = most.max(pilot.anonymous_kib());
+            server.requests().len() >= seen + 2
+        };
+        wait_until(DEADLINE, goes_on, &format!("it goes on after {told}"));
+        assert!(most < before + 20 * 1024, "{told}: {before} KiB before, {most} KiB at most");
     }
     assert!(!pilot.stdout().contains("panic"));
     server.script(well);

@@ -42,6 +42,9 @@ fn started(server: &Scripted) -> Pilot {
     pilot
 }
 
+// Seen red with src/discovery/watch.rs:
+//- self.say_failed(&error);
+//+ (self.say_failed(&error), self.tell(Vec::new()).await);
 #[test]
 fn f61_an_unreachable_consul_is_no_empty_service() {
     let two = json!([entry("web-1", 80), entry("web-2", 81)]);
@@ -99,6 +102,9 @@ fn f61_a_consul_that_goes_away_is_no_empty_service() {
     pilot.finish();
 }
 
+// Seen red with src/discovery/consul/types.rs:
+//- let entries: Option<Vec<Entry>> = serde_json::from_slice(body).map_err(|error| garbage(&error))?;
+//+ let entries: Option<Vec<Entry>> = serde_json::from_slice(body).unwrap_or_default();
 #[test]
 fn f62_a_list_without_an_end_or_sense_is_no_list() {
     let server = Scripted::start(lists(10, &json!([entry("web-1", 80)])));
@@ -119,9 +125,14 @@ fn f62_a_list_without_an_end_or_sense_is_no_list() {
         let told = format!("{answer:?}");
         server.script(move |_| answer.clone());
         let seen = server.requests().len();
-        wait_until(DEADLINE, || server.requests().len() >= seen + 2, &format!("it asks again after {told}"));
+        let mut most = 0;
+        let asks_again = || {
+            most = most.max(pilot.anonymous_kib());
+            server.requests().len() >= seen + 2
+        };
+        wait_until(DEADLINE, asks_again, &format!("it asks again after {told}"));
         assert_eq!(pilot.log(), ["changed"], "{told}");
-        assert!(pilot.anonymous_kib() < before + 20 * 1024, "{told}: {} KiB", pilot.anonymous_kib());
+        assert!(most < before + 20 * 1024, "{told}: {before} KiB before, {most} KiB at most");
     }
     server.script(lists(20, &json!([entry("web-1", 81)])));
     pilot.wait_logged("changed", 2);

@@ -40,6 +40,9 @@ fn f72_a_stale_socket_is_replaced() {
     assert!(!path.exists());
 }
 
+// Seen red with src/control/socket.rs:
+//- match probe(path) {
+//+ match nix::Result::<()>::Err(Errno::ECONNREFUSED) {
 #[test]
 fn f72_a_socket_that_is_served_is_left_alone() {
     let dir = TempDir::new().unwrap();
@@ -117,6 +120,9 @@ fn f73_only_the_owner_may_connect() {
 }
 
 /// Whoever connects between `bind` and a later `chmod` would get in: the mode is there before the name is.
+// Seen red with src/control/socket.rs:
+//- fchmod(&socket, Mode::from_bits_truncate(MODE))?;
+//+
 #[test]
 fn f73_there_is_no_moment_in_which_others_could_connect() {
     let dir = tempfile::tempdir().unwrap();

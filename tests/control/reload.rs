@@ -6,6 +6,9 @@ use crate::harness::{KEEP, post, start, with_socket};
 use crate::support::wait::holds_for;
 use crate::support::{DEADLINE, Signal, wait_until};
 
+// Seen red with src/driver/reload.rs:
+//- Some(Err(errors)) => self.refuse(&errors),
+//+ Some(Err(errors)) => self.inbox.push_back(Input::Stop { reason: errors.concat() }),
 #[test]
 fn f70_a_broken_file_is_refused_with_line_and_column_and_nothing_changes() {
     let pilot = start(KEEP);
@@ -36,6 +39,9 @@ fn f71_of_two_reloads_the_last_file_wins() {
     assert_eq!(pilot.logged("two-start"), 1);
 }
 
+// Seen red with src/core/reload.rs:
+//- !self.ledger.stopping && self.phase == Phase::Running
+//+ self.phase == Phase::Running
 #[test]
 fn f71_while_everything_stops_a_reload_is_refused() {
     let stubborn = r#"{ name: "stubborn", exec: ["/bin/sh", "-c",

@@ -84,6 +84,9 @@ fn refused(file: &Path, template_too: bool) -> String {
     words
 }
 
+// Seen red with src/config/load.rs:
+//- if bytes.len() > LONGEST {
+//+ if false {
 #[test]
 fn f65_what_is_no_configuration_gets_one_clear_line_and_65() {
     let zoo = zoo();
@@ -195,6 +198,9 @@ fn f66_as_much_as_is_allowed_is_read() {
     assert!(said.contains("nested too deeply"), "{said}");
 }
 
+// Seen red with src/config/template/budget.rs:
+//- self.steps = left.unwrap_or(0);
+//+
 #[test]
 fn f67_template_bombs_end_within_their_budget_and_name_their_line() {
     let steps = "the template needs more than 1000000 steps";
@@ -243,6 +249,9 @@ fn f67_a_regular_expression_does_not_explode() {
 }
 
 /// A file with one job that would leave a trace, and these mistakes.
+// Seen red with src/config/report.rs:
+//- self.kept.push(Diagnostic {
+//+ self.kept.clear(); self.kept.push(Diagnostic {
 #[test]
 fn f68_all_mistakes_are_told_together_and_nothing_is_started() {
     let file = r#"{
@@ -388,6 +397,9 @@ fn f69_no_message_about_a_mistake_shows_what_a_template_took_from_the_environmen
     }
 }
 
+// Seen red with src/config/diagnostic/secrets.rs:
+//- if scanner.found { Cow::Owned(scanner.shown) } else { Cow::Borrowed(source) }
+//+ Cow::Borrowed(source)
 #[test]
 fn f69_no_message_about_a_mistake_shows_a_token_that_stands_in_the_file() {
     let zoo = zoo();

@@ -33,6 +33,9 @@ fn config(jobs: &[String]) -> String {
     format!("{{ consul: false, stopTimeout: 1, jobs: [ {} ] }}", jobs.concat())
 }
 
+// Seen red with src/core/shutdown.rs:
+//- ExitCodeRule::Truthful => main.or_else(first_failed).unwrap_or(0),
+//+ ExitCodeRule::Truthful => 0,
 #[test]
 fn f82_a_job_s_end_is_told_by_the_exit_status() {
     for (script, status) in [
@@ -169,6 +172,9 @@ fn f82_bad_configurations_and_command_lines_have_statuses_of_their_own() {
     }
 }
 
+// Seen red with src/core/shutdown.rs:
+//- let nothing_to_do = self.jobs().next().is_none() && !self.ledger.stopping;
+//+ let nothing_to_do = false;
 #[test]
 fn f83_without_jobs_it_warns_and_waits_for_a_stop() {
     for config in ["{}", "{ jobs: [] }", "{ consul: false, jobs: null }"] {
@@ -254,9 +260,12 @@ fn lives_and_stops(mut pilot: Pilot) {
 /// A descriptor of whoever started us, which is not for the children.
 const INHERITED: &str = "exec 7< /dev/zero";
 
+/// Takes away the namespace's own and what it was mounted over.
+const NO_PROC: &str = "while umount -l /proc 2> /dev/null; do :; done; test ! -e /proc/self || exit 1";
+
 #[test]
 fn f84_it_works_without_proc() {
-    works(Launch::config(WORK).setup(INHERITED).setup("umount -l /proc").start());
+    works(Launch::config(WORK).setup(INHERITED).setup(NO_PROC).start());
 }
 
 #[test]
@@ -303,6 +312,9 @@ fn seccomp(calls: &[i64], error: i32) -> Vec<String> {
     vec!["perl".to_owned(), "-e".to_owned(), perl, "--".to_owned()]
 }
 
+// Seen red with src/process/sys.rs:
+//- for fd in listed.unwrap_or_else(|| (3..1024).collect()).into_iter().filter(|fd| *fd > 2) {
+//+ for fd in listed.unwrap_or_default().into_iter().filter(|fd| *fd > 2) {
 #[test]
 fn f84_it_works_where_newer_system_calls_are_unknown_or_forbidden() {
     let newer = [libc::SYS_close_range, libc::SYS_pidfd_open, libc::SYS_pidfd_send_signal, libc::SYS_openat2];
@@ -316,7 +328,7 @@ fn f84_it_works_where_newer_system_calls_are_unknown_or_forbidden() {
         assert_eq!(process::status_field(pilot.pid, "Seccomp").as_deref(), Some("2"), "the filter is not in force");
         works(pilot);
         // And without the list of descriptors that replaces the first of them.
-        works(launch().setup("umount -l /proc").start());
+        works(launch().setup(NO_PROC).start());
     }
 }
 
@@ -407,6 +419,9 @@ fn chosen(launch: Launch, wanted: &[(&str, &str)]) {
     pilot.finish();
 }
 
+// Seen red with src/config/interfaces.rs:
+//- sort(&mut sorted);
+//+
 #[test]
 fn f85_addresses_are_chosen_in_the_order_of_the_specifications_then_of_names_and_addresses() {
     let launch = network(&[

@@ -353,6 +353,9 @@ fn f44_heartbeats_are_kept_when_the_processor_is_scarce() {
     assert_eq!(pilot.stop().0, 0);
 }
 
+// Seen red with src/core/start.rs:
+//- if late > Duration::from_secs(1) {
+//+ if late > Duration::from_secs(1000) {
 #[test]
 fn f44_a_late_timer_is_told() {
     let pilot = Launch::config(
@@ -416,6 +419,9 @@ fn f46_an_event_and_the_end_of_the_wait_for_it_are_one_or_the_other() {
     }
 }
 
+// Seen red with src/core/start.rs:
+//- if !self.starts_left {
+//+ if false {
 #[test]
 fn f46_once_is_once_and_each_is_each_whoever_comes_first() {
     let pilot = Pilot::start(

@@ -46,6 +46,9 @@ fn all_kinds_take_values() {
     told.pilot.finish();
 }
 
+// Seen red with src/telemetry/fed.rs:
+//- let is_refused = |metric: &Metric| number < 0.0 && metric.spec.kind == MetricKind::Counter;
+//+ let is_refused = |_: &Metric| number.is_nan();
 #[test]
 fn f75_a_negative_add_is_refused_and_nothing_of_its_body_counts() {
     let told = fed();
