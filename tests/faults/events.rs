@@ -24,6 +24,9 @@ fn assert_each_second(starts: &[Duration]) {
     assert!(steps.iter().any(|step| in_step(*step) * 2 > steps.len()), "{gaps:?}");
 }
 
+// Seen red with src/core/health.rs:
+//- self.skipped_checks += 1;
+//+ self.check = None;
 #[test]
 fn f34_a_check_slower_than_its_interval_delays_nobody() {
     let mut pilot = Pilot::start(
@@ -47,6 +50,9 @@ fn f34_a_check_slower_than_its_interval_delays_nobody() {
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
 
+// Seen red with src/core/start.rs:
+//- self.skipped_ticks += 1;
+//+ self.skipped_ticks += 1; self.due += 1;
 #[test]
 fn f35_a_period_shorter_than_the_run_is_skipped_not_queued() {
     let mut pilot = Pilot::start(
@@ -54,6 +60,8 @@ fn f35_a_period_shorter_than_the_run_is_skipped_not_queued() {
             { name: "slow", exec: ["sh", "-c", "echo begin >> $LOG; sleep 1; echo end >> $LOG"],
               when: { interval: "5ms" }, timeout: "10s" },
             { name: "count", exec: ["sh", "-c", "echo count >> $LOG"], when: { source: "slow", each: "exitSuccess" } },
+            { name: "once", exec: ["sh", "-c", "[ -e $DIR/once ] && exit; touch $DIR/once; sleep 2"],
+              when: { interval: "100ms" }, timeout: "10s" },
             { name: "well", exec: ["sleep", "1000"], health: { exec: "true", interval: 1, ttl: 5 } },
         ] }"#,
     );
@@ -67,6 +75,9 @@ fn f35_a_period_shorter_than_the_run_is_skipped_not_queued() {
     let told = times(&pilot, "event: {ExitSuccess slow}") + times(&pilot, "event: {ExitFailed slow}");
     assert_eq!(told, times(&pilot, " slow.Run start"), "each end is told once");
     assert!(pilot.stdout().contains("slow still runs when its next period begins: 128 skipped so far"));
+    // Twenty periods began during its first run. The second it takes up its pace again.
+    let paced = in_the_second_after(&gaps(&moments(&pilot, " once.Run start")), 0);
+    assert!(paced <= 14, "{paced} runs in the second after a long one");
 }
 
 #[test]
@@ -85,6 +96,9 @@ fn f35_events_during_a_run_wait_their_turn() {
     holds_for(Duration::from_millis(300), || pilot.log() == expected, "as many runs as events, one after the other");
 }
 
+// Seen red with src/driver.rs:
+//- if self.more_deaths || self.more_signals || !self.inbox.is_empty() {
+//+ if self.more_deaths || self.more_signals {
 #[test]
 fn f36_two_hundred_jobs_stop_at_any_moment() {
     let job = |n: usize| {
@@ -112,6 +126,9 @@ fn f36_two_hundred_jobs_stop_at_any_moment() {
     }
 }
 
+// Seen red with src/core/world.rs:
+//- job.spaced = spaced;
+//+ job.spaced = false;
 #[test]
 fn f37_jobs_that_wake_each_other_are_spaced() {
     // Two jobs of one name: the first one sets the other two off.
@@ -137,6 +154,9 @@ fn f37_jobs_that_wake_each_other_are_spaced() {
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
+// Seen red with src/core/exec.rs:
+//- turn.log(Level::Warn, format!("{} timeout after {timeout}: '[{args}]'", command.name));
+//+ turn.publish(super::Event::new(crate::plan::EventCode::ExitFailed, command.name.as_str()), None);
 #[test]
 fn f38_exit_and_timeout_at_the_same_instant_are_one_exit() {
     let (jobs, restarts) = (count(10, 20), count(3, 19));
@@ -173,6 +193,9 @@ fn f39_a_time_limit_is_that_of_its_own_run() {
     assert_eq!(times(&pilot, "timeout"), 0);
 }
 
+// Seen red with src/driver.rs:
+//- self.children.signal(child, signal);
+//+ self.children.signal(child, if signal == Signal::KILL { Signal::TERM } else { signal });
 #[test]
 fn f40_a_check_that_ignores_everything_is_killed_with_its_family() {
     let job = |n: usize| {
@@ -184,11 +207,7 @@ fn f40_a_check_that_ignores_everything_is_killed_with_its_family() {
     let jobs: String = (0..5).map(job).collect();
     let pilot = Pilot::start(&format!(r#"{{ consul: false, logging: {{ level: "DEBUG" }}, jobs: [ {jobs} ] }}"#));
     for n in 0..5 {
-        wait_until(
-            Duration::from_mins(10),
-            || times(&pilot, &format!("event: {{StatusUnhealthy job{n}}}")) >= count(5, 200),
-            "checks have failed",
-        );
+        wait_times(&pilot, &format!("event: {{StatusUnhealthy job{n}}}"), count(5, 200));
         assert_each_second(&moments(&pilot, &format!(" check.job{n}.Run start")));
     }
     // The jobs, and of each check at most this second's.
@@ -200,6 +219,9 @@ fn f40_a_check_that_ignores_everything_is_killed_with_its_family() {
     wait_until(DEADLINE, each_is_told, "each timeout is one end");
 }
 
+// Seen red with src/driver.rs:
+//- const DRAIN: Duration = Duration::from_secs(1);
+//+ const DRAIN: Duration = Duration::from_secs(5);
 #[test]
 fn f41_output_held_by_a_grandchild_delays_the_exit_for_a_second_at_most() {
     let away = "setsid sh -c 'echo away >> $LOG; exec sleep 3000' & until grep -q away $LOG; do sleep 0.01; done;";
@@ -258,6 +280,9 @@ fn calls_about_time() -> String {
 /// Nothing here can shift the wall clock under one process: a time namespace has none of its own, faketime does not
 /// reach a static binary, and `date -s` is everybody's. So this proves the cause, not the effect: what the program waits with
 /// knows no wall clock, and nothing but the stamps of the log asks for it.
+// Seen red with src/driver.rs:
+//- let late = now.since(due);
+//+ let late = now.since(due).max(std::time::SystemTime::now().elapsed().unwrap_or_default());
 #[test]
 fn f42_no_timer_knows_the_wall_clock() {
     let calls = calls_about_time();
@@ -286,17 +311,24 @@ fn f42_no_timer_knows_the_wall_clock() {
     assert!(who.iter().all(stamps), "only stamps ask for the wall clock: {who:?}");
 }
 
-/// How many starts there were in the second that begins with the first one after the pause.
-fn soon_after_the_pause(starts: &[Duration], pause: Duration) -> usize {
-    let gaps = gaps(starts);
-    let first = gaps.iter().position(|gap| *gap + Duration::from_secs(2) > pause).unwrap();
-    let since = gaps.iter().skip(first + 1).scan(Duration::ZERO, |since, gap| {
+/// How many starts there were in the second that begins with the one after this gap.
+fn in_the_second_after(gaps: &[Duration], gap: usize) -> usize {
+    let since = gaps.iter().skip(gap + 1).scan(Duration::ZERO, |since, gap| {
         *since += *gap;
         Some(*since)
     });
     1 + since.take_while(|since| *since <= Duration::from_secs(1)).count()
 }
 
+/// How many starts there were in the second that begins with the first one after the pause.
+fn soon_after_the_pause(starts: &[Duration], pause: Duration) -> usize {
+    let gaps = gaps(starts);
+    in_the_second_after(&gaps, gaps.iter().position(|gap| *gap + Duration::from_secs(2) > pause).unwrap())
+}
+
+// Seen red with src/core/start.rs:
+//- if next > turn.now { next } else { turn.now.after(period) }
+//+ next
 #[test]
 fn f43_after_a_pause_there_is_one_tick_not_a_burst() {
     let group = Group::new("freezer");
