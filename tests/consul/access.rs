@@ -61,6 +61,9 @@ fn without_a_token_nothing_is_registered_and_everything_runs() {
     assert_eq!(pilot.finish(), 0);
 }
 
+// Seen red with src/discovery/consul/token.rs:
+//- let now = if known.as_ref() == refused { file.read_again().await? } else { known };
+//+ let now = known;
 #[test]
 fn f54_a_token_that_was_revoked_is_replaced_by_what_stands_in_its_file() {
     let agent = guarded();

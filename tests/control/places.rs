@@ -56,6 +56,9 @@ fn f72_a_socket_that_is_served_is_left_alone() {
     drop(other);
 }
 
+// Seen red with src/control/socket.rs:
+//- if !file.file_type().is_socket() {
+//+ if false {
 #[test]
 fn f72_what_is_no_socket_is_left_alone() {
     let dir = TempDir::new().unwrap();

@@ -104,6 +104,9 @@ fn numbers(output: &str) -> Vec<usize> {
     output.lines().filter_map(|line| line.split_once(" line ")?.1.split(' ').next()?.parse().ok()).collect()
 }
 
+// Seen red with src/log/writer.rs:
+//- if state.bytes >= JOBS_LIMIT {
+//+ if false {
 #[test]
 fn f78_a_stuck_standard_output_holds_up_only_who_writes_to_it() {
     let (reader, writer) = std::io::pipe().unwrap();
@@ -343,6 +346,9 @@ fn f79_a_full_disk_under_the_log_file_costs_lines_that_are_counted() {
     pilot.finish();
 }
 
+// Seen red with src/log/output.rs:
+//- let same = self.file.as_ref().is_some_and(|file| is_at(file, &self.path));
+//+ let same = true;
 #[test]
 fn f79_a_log_file_that_is_rotated_is_followed_without_loss() {
     let config = format!(
