@@ -39,9 +39,6 @@ fn f24_a_check_that_cannot_run_is_no_failing_check() {
     pilot.finish();
 }
 
-// Seen red with src/app.rs:
-//- builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
-//+ builder.enable_io().enable_time().max_blocking_threads(READERS);
 #[test]
 fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
     let group = Group::new("pids");
