@@ -184,6 +184,12 @@ impl Figures {
             let jobs = reply["jobs"].as_array()?;
             Some(jobs.iter().filter(|job| plan::lasts(&text(job, "name")) && text(job, "state") != "running").count())
         };
+        // Its trap is set when it has a child: before that SIGTERM would end it in another way.
+        let main_is_ready = || {
+            let processes = run.pilot.processes();
+            let main = processes.iter().find(|process| process.command.contains("trap 'exit"));
+            main.is_some_and(|main| processes.iter().any(|process| process.parent == main.pid))
+        };
         let mut why = String::new();
         let calm = loop {
             self.end = Look::now(run);
@@ -193,6 +199,7 @@ impl Figures {
                 && self.end.threads <= self.begin.threads
                 && missing.as_ref().is_some_and(Vec::is_empty)
                 && idle == Some(0)
+                && main_is_ready()
             {
                 break true;
             }
