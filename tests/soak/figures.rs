@@ -153,6 +153,7 @@ impl Figures {
             run.fail(format!("descriptors: {now}; {:#?}", run.pilot.descriptors()));
         }
         self.look_at_consul(run);
+        self.look_for_lapses(run);
     }
 
     /// Whoever is to be well was so at this look or at the one before.
@@ -163,10 +164,20 @@ impl Figures {
         self.judged += 1;
         // A check that was killed or failed is true for a second.
         let missed: Vec<_> = missing.iter().filter(|name| self.missed.contains(name)).collect();
-        if !missed.is_empty() {
+        if !missed.is_empty() && !run.machine.is_too_slow() {
             run.fail(format!("Consul does not know these as well: {missed:?}: {}", agent.get("/v1/agent/checks")));
         }
         self.missed = missing;
+    }
+
+    /// Ends the run when Consul tells of a lapse, as long as the logs of that moment are there.
+    fn look_for_lapses(&mut self, run: &Run) {
+        let due = self.judged.is_multiple_of(4);
+        let Some(agent) = run.agent.try_lock().ok().filter(|_| due) else { return };
+        let lapses = crate::lapses(&agent.log()).1;
+        if !lapses.is_empty() && !run.machine.is_too_slow() {
+            run.fail(format!("{} heartbeats were missed", lapses.len()));
+        }
     }
 
     /// How it stands.
