@@ -80,7 +80,9 @@ fn logs_are_followed_through_a_restart_and_a_reload_to_the_end_of_everything() {
 fn events_are_followed_to_the_end_of_everything() {
     let mut pilot = Launch::config(CONFIG).start();
     pilot.wait_stdout("hello");
-    let follower = Follower::of(&pilot, "events -f -n 0");
+    let mut follower = Follower::of(&pilot, "events -f");
+    // Something that has happened before: from now on it follows.
+    follower.next();
     wait_until(DEADLINE, || verb(&pilot, "stop more").0 == 0, "a job is stopped");
     pilot.signal(Signal::SIGTERM);
     let (events, code, stderr) = follower.end();
