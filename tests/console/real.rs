@@ -158,7 +158,9 @@ fn a_start_that_comes_to_nothing_is_told_and_the_others_say_what_they_are_for() 
 fn events_are_followed_to_the_end_of_everything() {
     let mut pilot = Launch::config(CONFIG).start();
     pilot.wait_stdout("hello");
-    let follower = Follower::of(&pilot, "events -f");
+    let mut follower = Follower::of(&pilot, "events -f");
+    // Something that has happened before: from now on it follows.
+    follower.next();
     wait_until(DEADLINE, || verb(&pilot, "stop more").0 == 0, "a job is stopped");
     pilot.signal(Signal::SIGTERM);
     let (events, code, stderr) = follower.end();

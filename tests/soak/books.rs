@@ -101,6 +101,11 @@ impl Events {
         self.jobs.get(name).map_or(0, |(_, ends)| *ends)
     }
 
+    /// The longest time between two heartbeats of one service.
+    pub fn longest(&self) -> Duration {
+        self.longest
+    }
+
     /// What does not come out even, also with the log.
     pub fn judge(&self, books: &Books) -> Vec<String> {
         let mut wrong = uneven(&self.jobs, "events");

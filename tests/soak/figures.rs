@@ -153,6 +153,7 @@ impl Figures {
             run.fail(format!("descriptors: {now}; {:#?}", run.pilot.descriptors()));
         }
         self.look_at_consul(run);
+        self.look_for_lapses(run);
     }
 
     /// Whoever is to be well was so at this look or at the one before.
@@ -163,10 +164,20 @@ impl Figures {
         self.judged += 1;
         // A check that was killed or failed is true for a second.
         let missed: Vec<_> = missing.iter().filter(|name| self.missed.contains(name)).collect();
-        if !missed.is_empty() {
+        if !missed.is_empty() && !run.machine.is_too_slow() {
             run.fail(format!("Consul does not know these as well: {missed:?}: {}", agent.get("/v1/agent/checks")));
         }
         self.missed = missing;
+    }
+
+    /// Ends the run when Consul tells of a lapse, as long as the logs of that moment are there.
+    fn look_for_lapses(&mut self, run: &Run) {
+        let due = self.judged.is_multiple_of(4);
+        let Some(agent) = run.agent.try_lock().ok().filter(|_| due) else { return };
+        let lapses = crate::lapses(&agent.log()).1;
+        if !lapses.is_empty() && !run.machine.is_too_slow() {
+            run.fail(format!("{} heartbeats were missed", lapses.len()));
+        }
     }
 
     /// How it stands.
@@ -184,6 +195,12 @@ impl Figures {
             let jobs = reply["jobs"].as_array()?;
             Some(jobs.iter().filter(|job| plan::lasts(&text(job, "name")) && text(job, "state") != "running").count())
         };
+        // Its trap is set when it has a child: before that SIGTERM would end it in another way.
+        let main_is_ready = || {
+            let processes = run.pilot.processes();
+            let main = processes.iter().find(|process| process.command.contains("trap 'exit"));
+            main.is_some_and(|main| processes.iter().any(|process| process.parent == main.pid))
+        };
         let mut why = String::new();
         let calm = loop {
             self.end = Look::now(run);
@@ -193,6 +210,7 @@ impl Figures {
                 && self.end.threads <= self.begin.threads
                 && missing.as_ref().is_some_and(Vec::is_empty)
                 && idle == Some(0)
+                && main_is_ready()
             {
                 break true;
             }

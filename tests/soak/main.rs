@@ -26,6 +26,7 @@ mod support;
 mod books;
 mod clients;
 mod figures;
+mod machine;
 mod plan;
 mod trouble;
 
@@ -42,7 +43,7 @@ use support::{Agent, DEADLINE, Launch, Pilot, Signal, wait_until};
 
 use books::Books;
 use figures::Figures;
-use trouble::Chance;
+use trouble::{Chance, Trouble};
 
 /// What all threads of a run share.
 pub struct Run {
@@ -54,6 +55,7 @@ pub struct Run {
     agent: Mutex<Agent>,
     books: Mutex<Books>,
     done: trouble::Done,
+    machine: machine::Machine,
     /// Nothing new goes wrong any more.
     over: AtomicBool,
     failed: AtomicBool,
@@ -132,7 +134,12 @@ fn keep(pilot: &Pilot, consul: &str) {
 
 /// A service that nobody keeps alive: its lapse shows that Consul tells of lapses.
 const CANARY: &str = r#"{"Name": "canary", "Check": {"TTL": "1s", "Status": "passing"}}"#;
-const LAPSE: &str = "Check missed TTL";
+
+/// What Consul tells of those, and of other services.
+fn lapses(log: &str) -> (Vec<String>, Vec<String>) {
+    let lapses = log.lines().filter(|line| line.contains("Check missed TTL")).map(str::to_owned);
+    lapses.partition(|line| line.contains("canary"))
+}
 
 // Seen red with src/process/output.rs:
 //- pipe.fd = None;
@@ -157,6 +164,7 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
         agent: Mutex::new(agent),
         books: Mutex::default(),
         done: trouble::Done::default(),
+        machine: machine::Machine::default(),
         over: AtomicBool::new(false),
         failed: AtomicBool::new(false),
         abandoned: AtomicBool::new(false),
@@ -182,7 +190,9 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
         run.agent.lock().unwrap().put("/v1/agent/service/register", CANARY);
         let mut figures = Figures::begin(run);
         let began = Instant::now();
-        for (number, trouble) in trouble::ALL.into_iter().chain(clients::ALL).enumerate() {
+        for (number, trouble) in
+            trouble::ALL.into_iter().chain(clients::ALL).chain([machine::measure as Trouble]).enumerate()
+        {
             let chance = Chance::new(seed, number);
             scope.spawn(move || {
                 let _bell = Bell(run);
@@ -206,7 +216,7 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
         (figures, events, began)
     });
 
-    let Run { mut pilot, agent, books, done, wrong, .. } = run;
+    let Run { mut pilot, agent, books, done, machine, wrong, .. } = run;
     let code = pilot.wait_exit();
     let stop = stop.elapsed();
     let mut books = books.into_inner().unwrap();
@@ -220,12 +230,16 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
     wrong.extend(figures.judge(&events));
     wrong.extend(books.judge());
     wrong.extend(events.judge(&books));
-    let (canary, lapses): (Vec<_>, Vec<_>) =
-        log.lines().filter(|line| line.contains(LAPSE)).partition(|line| line.contains("canary"));
+    let (canary, lapses) = lapses(&log);
     if canary.is_empty() {
         wrong.push("Consul does not tell of lapses".to_owned());
     }
-    wrong.extend(lapses.iter().map(|line| format!("a heartbeat was missed: {line}")));
+    if !machine.is_too_slow() {
+        wrong.extend(lapses.iter().map(|line| format!("a heartbeat was missed: {line}")));
+    }
+    if events.longest() > machine.allowed() {
+        wrong.push(format!("there were {:.1?} between two heartbeats, but {machine}", events.longest()));
+    }
     // After SIGKILL nobody is waited for longer than five seconds (row 20).
     let bound = Duration::from_secs(plan::STOP_SECONDS + 5);
     if stop > bound {
@@ -234,7 +248,7 @@ fn f86_all_of_it_at_once_leaves_nothing_behind() {
     if code != plan::EXIT {
         wrong.push(format!("the exit status is {code}, that of the main job {}", plan::EXIT));
     }
-    eprintln!("{figures}\n{done}\n{events}\n{books}");
+    eprintln!("{figures}\n{done}\n{events}; {machine}\n{books}");
     eprintln!("{} heartbeats missed while Consul was up; stopped within {stop:.1?}, exit status {code}", lapses.len());
     let dir = concat!(env!("CARGO_TARGET_TMPDIR"), "/soak");
     assert!(wrong.is_empty(), "with CONTAINERPILOT_SOAK_SEED={seed}, logs in {dir}:\n{}", wrong.join("\n"));

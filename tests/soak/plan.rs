@@ -31,9 +31,8 @@ pub const EXIT: i32 = 7;
 /// At the end everybody has so many seconds before SIGKILL.
 pub const STOP_SECONDS: u64 = 3;
 
-/// In seconds. Each heartbeat has so long, though one comes every second: whoever is late by so much has forgotten it. Less
-/// would ask that two busy processors serve everybody at once.
-const TTL: u64 = 8;
+/// In seconds. Each heartbeat has so long, though one comes every second: whoever is late by so much has forgotten it.
+pub const TTL: u64 = 8;
 
 /// The name of a registered job.
 pub fn service(number: usize) -> String {

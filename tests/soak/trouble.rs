@@ -165,23 +165,24 @@ fn kills(run: &Run, mut chance: Chance) {
 /// The other configuration, asked for in one way or another, and sometimes one that is wrong.
 fn reloads(run: &Run, mut chance: Chance) {
     let (path, socket) = (run.pilot.path("containerpilot.json5"), run.pilot.path("s"));
-    let ask = |target: &str, status: u16| {
+    let ask = |target: &str, status: &[u16]| {
         let reply = ask_socket(&socket, "POST", target, b"").unwrap();
-        assert_eq!(reply.status, status, "{target}: {}", reply.text());
+        assert!(status.contains(&reply.status), "{target}: {} {}", reply.status, reply.text());
     };
     let mut second = false;
     // Some times at least, and each minute in a long run.
     while run.pause((run.length / 10).clamp(Duration::from_secs(5), Duration::from_mins(1))) {
         if chance.below(3) == 0 {
             std::fs::write(&path, "{ jobs: [ { nam").unwrap();
-            ask("/v4/reload", 422);
+            ask("/v4/reload", &[422]);
             count(&run.done.refused);
         }
         second = !second;
         std::fs::write(&path, plan::config(second)).unwrap();
         match chance.below(3) {
-            0 => ask("/v4/reload", 200),
-            1 => ask("/v3/reload", 200),
+            // An answer that is late takes a place of the streams, which may all be taken; it is done all the same.
+            0 => ask("/v4/reload", &[200, 503]),
+            1 => ask("/v3/reload", &[200]),
             _ => run.pilot.signal(Signal::SIGHUP),
         }
         let target = format!("/v4/jobs/{}", plan::only_of(second));
