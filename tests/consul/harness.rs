@@ -193,6 +193,7 @@ fn the_scripted_server_misbehaves() {
     let mut hung = connect();
     hung.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     assert!(hung.read(&mut byte).is_err());
+    drop(hung);
     server.script(|_| Answer::Http09("hello"));
     let mut text = String::new();
     connect().read_to_string(&mut text).unwrap();
