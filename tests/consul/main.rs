@@ -10,6 +10,7 @@
     reason = "a test outside the program: it may look at the clock, and what can't be done makes it fail"
 )]
 
+#[expect(dead_code, reason = "each test binary uses another part of it")]
 #[path = "../faults/cgroup.rs"]
 mod cgroup;
 #[path = "../support/mod.rs"]

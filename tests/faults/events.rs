@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cgroup::Group;
 use crate::strace::Strace;
+use crate::support::process::cpu_time;
 use crate::support::wait::{holds_for, poll};
 use crate::support::{DEADLINE, Launch, Pilot, Signal, count, run, wait_until};
 use crate::told::{gaps, moments, times, wait_times};
@@ -377,10 +378,13 @@ fn f44_heartbeats_are_kept_when_the_processor_is_scarce() {
     .prefix(&["nice", "-n", "19"])
     .zombie_grace(Duration::from_secs(5))
     .start();
+    let spinner = pilot.wait_process("while :; do :; done").pid;
     wait_times(&pilot, "check.well.Run start", 6);
     let gaps = gaps(&moments(&pilot, " check.well.Run start"));
     assert!(gaps.iter().all(|gap| *gap < Duration::from_secs(6)), "each within its time to live: {gaps:?}");
-    assert!(group.number("cpu.stat", "nr_throttled ") > 30, "it was scarce");
+    let (took, spun, ours) = (gaps.iter().sum::<Duration>(), cpu_time(spinner), pilot.cpu_time());
+    // Not whether the quota was used up: on a machine that is busy with others there is not even that much.
+    assert!(spun < took / 2 && ours < spun, "it was scarce: {spun:?} of {took:?} for the spinner, {ours:?} for us");
     assert_eq!(times(&pilot, "unhealthy"), 0);
     assert_eq!(pilot.stop().0, 0);
 }

@@ -42,7 +42,7 @@ fn broken(call: &str, errno: &str) -> (Smoke, Strace) {
         let strace = Strace::inject(&smoke.pilot, smoke.pilot.pid, call, &format!("error={errno}:when=1"));
         smoke.work_until_hit();
         let calls = smoke.pilot.read("calls");
-        let line = calls.lines().find(|line| line.contains("(INJECTED)")).expect("a call that failed");
+        let line = calls.lines().find(|line| line.contains("(INJECTED)")).unwrap();
         if runtime.iter().any(|fd| line.contains(&format!("({fd},"))) {
             return (smoke, strace);
         }
@@ -56,7 +56,7 @@ fn broken(call: &str, errno: &str) -> (Smoke, Strace) {
 #[track_caller]
 fn descriptors_of_the_runtime(pilot: &Pilot) -> Vec<i32> {
     let all = pilot.descriptors();
-    let wake_up = all.iter().find(|fd| fd.target == "anon_inode:[eventfd]").expect("one that wakes it up").number;
+    let wake_up = all.iter().find(|fd| fd.target == "anon_inode:[eventfd]").unwrap().number;
     let waits_for_it = |fd: i32| {
         let info = std::fs::read_to_string(format!("/proc/{}/fdinfo/{fd}", pilot.pid)).unwrap_or_default();
         info.lines()
