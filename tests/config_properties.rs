@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use containerpilot::config::diagnostic::{Severity, one_line, render, to_json};
 use containerpilot::config::interfaces::Address;
@@ -15,8 +15,14 @@ use containerpilot::plan::{Plan, Secret};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-/// Generous: the suite runs unoptimised, and other tests beside it.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Generous: the suite runs unoptimised.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The processor time that this thread took so far: a busy machine makes everything late, but not that.
+fn worked() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
 
 fn context() -> Context {
     let env: Environment = [("X", "value"), ("N", "7"), ("E", ""), ("Q", "\"'\\\n{{")].into_iter().collect();
@@ -24,13 +30,12 @@ fn context() -> Context {
     Context { env, addresses, hostname: "host".to_owned() }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test of speed needs a clock")]
 fn compiled(text: &str, context: &Context, strict: bool) -> Outcome {
     let source = Source { origin: "f".to_owned(), text: text.to_owned() };
-    let start = Instant::now();
+    let before = worked();
     let outcome = compile(&source, context, strict);
-    let elapsed = start.elapsed();
-    assert!(elapsed < LONGEST, "{elapsed:?}");
+    let took = worked().saturating_sub(before);
+    assert!(took < LONGEST, "{took:?}");
     outcome
 }
 
@@ -245,7 +250,6 @@ fn runner() -> proptest::test_runner::TestRunner {
 /// A file with thousands of mistakes is told as far as anybody reads it: a hundred, errors first, each with a piece of
 /// its own line, and how many more there are.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test of speed needs a clock")]
 fn f65_thousands_of_problems_are_told_in_a_few_words() {
     let each = |count: usize, unit: &dyn Fn(usize) -> String| (0..count).map(unit).collect::<String>();
     let misspelt = |n: usize| format!("{{name:\"j{n}\",exce:\"true\"}},");
@@ -258,13 +262,13 @@ fn f65_thousands_of_problems_are_told_in_a_few_words() {
         (each(10_000, &|_| "{name:\"j\"},".to_owned()) + "{}", 10_000, 1),
     ] {
         let text = format!("{{ consul: false, jobs: [{jobs}] }}");
-        let start = Instant::now();
+        let before = worked();
         let outcome = compiled(&text, &context(), true);
         assert_eq!(outcome.diagnostics.len(), 101);
         let shown = render(&outcome.diagnostics, "f", &text);
         let machine = to_json(&outcome.diagnostics, "f", &text);
         let line = one_line(outcome.diagnostics.last().unwrap(), "f", &text);
-        let elapsed = start.elapsed();
+        let took = worked().saturating_sub(before);
 
         let told = errors.min(100);
         let rest = format!("and {} more problems, {} of them errors", problems - 100, errors - told);
@@ -280,7 +284,7 @@ fn f65_thousands_of_problems_are_told_in_a_few_words() {
         assert_eq!(numbers.filter_map(|word| word.parse::<usize>().ok()).sum::<usize>(), problems);
         assert!(shown.len() < 101 * 800 && machine.len() < 101 * 800, "{} {}", shown.len(), machine.len());
         assert!(shown.lines().all(|line| line.chars().count() < 200));
-        assert!(elapsed < LONGEST / 2, "{elapsed:?}");
+        assert!(took < LONGEST, "{took:?}");
     }
 }
 

@@ -53,7 +53,8 @@ impl Log {
             let is_of_load = ["the start of ", "timers are ", "period timeout after "]
                 .iter()
                 .any(|begin| message.starts_with(begin))
-                || message.contains(" still runs when ");
+                || message.contains(" still runs when ")
+                || message.ends_with(" late: the machine or we were held up");
             if ["warning", "error"].contains(&word("level")) && !is_end && !is_of_load {
                 log.told.push(message.to_owned());
             }
