@@ -342,7 +342,7 @@ fn f79_a_full_disk_under_the_log_file_costs_lines_that_are_counted() {
     let (written, gone) = complete();
     // Every line that was lost is one of the job's: we had nothing to say meanwhile.
     assert_eq!(written + gone, last, "{written} written, {gone} lost");
-    assert!(gone > 50, "{gone}");
+    assert!(gone > 1, "{gone}");
     pilot.finish();
 }
 
