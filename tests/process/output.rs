@@ -285,10 +285,14 @@ fn one_that_floods_does_not_starve_the_others() {
         let floods: Vec<_> = (0..3).map(|_| room.spawn(&command("yes", &[]))).collect();
         let quiet: Vec<_> = (0..80).map(|_| room.spawn(&shell("sleep .2; echo here"))).collect();
         let runtime = room.runtime.clone();
-        let (mut heard, mut per_flood) = (0, [0_usize; 3]);
+        let (mut heard, mut per_flood, mut all_flood) = (0, [0_usize; 3], false);
         let start = Instant::now();
-        while heard < quiet.len() {
-            assert!(start.elapsed() < Duration::from_secs(30), "heard {heard}");
+        // On a busy machine those that flood may begin last, and far from each other: what counts is what they get together.
+        while heard < quiet.len() || !all_flood || per_flood.iter().any(|bytes| *bytes < 200_000) {
+            if !all_flood && per_flood.iter().all(|bytes| *bytes > 0) {
+                (all_flood, per_flood) = (true, [0; 3]);
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "heard {heard}, {per_flood:?}");
             // Less than one read for each that floods: every pump leaves some for the next.
             runtime.block_on(room.outputs.ready()).unwrap();
             let pumped = room.outputs.pump(20_000, &mut |id, line| {
