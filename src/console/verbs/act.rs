@@ -79,11 +79,12 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
     if act == Act::Stop {
         return when(matches!(job.state, JobState::Stopped | JobState::Done));
     }
-    let is_new = job.runs > before.map_or(0, |job| job.runs);
+    let runs_before = before.map_or(0, |job| job.runs);
+    let is_new = job.runs > runs_before;
     let ran_before = before.is_some_and(|job| job.state == JobState::Running);
     match job.state {
         // The one that was asked for is over, and the next one runs.
-        JobState::Running if job.runs > before.map_or(0, |job| job.runs).saturating_add(1) => judged(job),
+        JobState::Running if job.runs > runs_before.saturating_add(1) => judged(job),
         // It has no command: that is all that it can be.
         JobState::Running if job.command.is_empty() => Progress::Done,
         JobState::Running => {
@@ -91,10 +92,7 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
             when(wanted && job.pid.is_some() && job.since_ms.is_some_and(|millis| millis >= SETTLED))
         }
         // It is over, pauses or waits for its next event: it has had its run.
-        JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped if is_new => match &job.last_exit {
-            Some(exit) if exit.code != 0 => Progress::Failed,
-            _ => Progress::Done,
-        },
+        JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped if is_new => judged(job),
         JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped | JobState::Stopping => {
             Progress::UnderWay
         }
