@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use super::{Failed, Host};
-use crate::api::{Error, Lost, Refusal};
+use super::{Failed, Host, Refused};
+use crate::api::{Lost, Refusal};
 use crate::control::client::wire::{self, Answer, Patience, Peer, Request};
 use crate::duration::elapsed;
 use crate::errno::{go_words, go_words_of};
@@ -155,9 +155,9 @@ fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
     whole.map_err(|error| broken(&heard.place, &error))?;
     let json: Value = serde_json::from_slice(&body).map_err(|error| puzzled(&heard.place, &error))?;
     // One that came late, when the status was sent already.
-    match refusal(&json) {
-        Some(error) => Err(Failed::Refused(error)),
-        None => Ok((json, heard.place)),
+    match refusal(json) {
+        Ok(refused) => Err(Failed::Refused(refused)),
+        Err(json) => Ok((json, heard.place)),
     }
 }
 
@@ -166,17 +166,20 @@ fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<Given<T>, Fai
     Ok(Given { value, json })
 }
 
-fn refusal(json: &Value) -> Option<Error> {
-    json.get("error")?;
-    Refusal::deserialize(json).ok().map(|Refusal { error }| error)
+/// What an answer refuses, or the answer again.
+fn refusal(json: Value) -> Result<Refused, Value> {
+    match json.get("error").map(|_| Refusal::deserialize(&json)) {
+        Some(Ok(Refusal { error })) => Ok(Refused { error, json }),
+        _ => Err(json),
+    }
 }
 
 /// What a status that is not 2xx says.
 fn refused(mut heard: Heard) -> Failed {
     let code = heard.answer.code;
     let (body, _) = heard.answer.whole(LONGEST);
-    if let Some(error) = serde_json::from_slice(&body).ok().as_ref().and_then(refusal) {
-        return Failed::Refused(error);
+    if let Some(Ok(refused)) = serde_json::from_slice(&body).ok().map(refusal) {
+        return Failed::Refused(refused);
     }
     let text = String::from_utf8_lossy(&body);
     let said: String = text.trim().lines().next().unwrap_or_default().chars().take(SHOWN).collect();
@@ -244,9 +247,10 @@ impl Lines {
             return Ok(Next::Alive);
         }
         let json: Value = serde_json::from_slice(line).map_err(|error| puzzled(&self.place, &error))?;
-        if let Some(error) = refusal(&json) {
-            return Err(Failed::Refused(error));
-        }
+        let json = match refusal(json) {
+            Ok(refused) => return Err(Failed::Refused(refused)),
+            Err(json) => json,
+        };
         if json.get("dropped").is_some() {
             return Ok(Next::Lost(self.typed(json)?));
         }

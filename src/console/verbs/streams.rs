@@ -9,7 +9,7 @@ use super::super::output::Output;
 use super::super::render::{self, Look};
 use super::super::{Failed, complain};
 use super::look::path_of;
-use super::{ENDED, harmless, now, pause};
+use super::{ENDED, line, now, pause};
 use crate::api::{EventRecord, LogLine, Overview};
 
 /// More lines than are ever kept.
@@ -92,9 +92,9 @@ fn relay(
             Next::Line(json) => {
                 behind = json.get("seq").and_then(Value::as_u64).or(behind);
                 let (text, json) = show(&stream, json, &output.look())?;
-                if wanted.json { machine(&json) } else { text }
+                if wanted.json { line(&json) } else { text }
             }
-            Next::Lost(Given { json, .. }) if wanted.json => machine(&json),
+            Next::Lost(Given { json, .. }) if wanted.json => line(&json),
             Next::Lost(Given { value, .. }) => render::lost(&value, noun),
             Next::Alive => {
                 Output::ask_reader()?;
@@ -150,8 +150,4 @@ fn why_it_ended(job: Option<&str>, instance: &Instance<'_>) -> Result<(), Failed
         _ => complain(ENDED),
     }
     Ok(())
-}
-
-fn machine(json: &Value) -> String {
-    harmless(&json.to_string()) + "\n"
 }
