@@ -1,6 +1,8 @@
 //! The command line as values.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Act, Ask, Command, UsageError, Verb, parse};
@@ -10,7 +12,7 @@ fn read(words: &[&str]) -> Result<Command, UsageError> {
 }
 
 fn run(config: Option<&str>, ignored: &[&str]) -> Command {
-    Command::Run { config: config.map(str::to_owned), ignored: ignored.iter().map(|word| (*word).to_owned()).collect() }
+    Command::Run { config: config.map(PathBuf::from), ignored: ignored.iter().map(OsString::from).collect() }
 }
 
 #[test]
@@ -34,7 +36,7 @@ fn flags_end_at_the_first_other_word() {
 fn version_wins_over_template_wins_over_running() {
     assert_eq!(read(&["-template", "-version", "-config", "F"]), Ok(Command::Version));
     assert_eq!(read(&["-version=false", "-config=F"]), Ok(run(Some("F"), &[])));
-    let template = |out: Option<&str>| Command::Template { config: Some("F".into()), out: out.map(str::to_owned) };
+    let template = |out: Option<&str>| Command::Template { config: Some("F".into()), out: out.map(PathBuf::from) };
     assert_eq!(read(&["-template", "-config=F"]), Ok(template(None)));
     assert_eq!(read(&["-template", "-config=F", "-out", "-"]), Ok(template(None)));
     assert_eq!(read(&["-template=T", "-config=F", "-out", "G"]), Ok(template(Some("G"))));
@@ -196,6 +198,54 @@ fn what_makes_no_sense_together_is_refused() {
     }
     let told = read(&["status", "-config", "F"]).unwrap_err().0;
     assert_eq!(told, "status takes no configuration: containerpilot status --socket PATH names the instance\n");
+}
+
+/// A word of bytes, of which `~` stands for one that is in no UTF-8.
+fn bytes(word: &str) -> OsString {
+    OsString::from_vec(word.bytes().map(|byte| if byte == b'~' { 0xff } else { byte }).collect())
+}
+
+#[test]
+fn words_that_are_no_text_are_paths_or_refused() {
+    let read = |line: &str| parse("containerpilot", &line.split(' ').map(bytes).collect::<Vec<_>>());
+    let path = || PathBuf::from(bytes("/a~"));
+    for line in ["-config /a~", "-config=/a~", "--config=/a~"] {
+        assert_eq!(read(line), Ok(Command::Run { config: Some(path()), ignored: vec![] }), "{line}");
+    }
+    let template = Command::Template { config: Some("F".into()), out: Some(path()) };
+    assert_eq!(read("-template -config F -out /a~"), Ok(template));
+    assert_eq!(read("a~ b~"), Ok(Command::Run { config: None, ignored: vec![bytes("a~"), bytes("b~")] }));
+    assert_eq!(read("config check /a~ --json"), Ok(Command::Check { file: path(), json: true }));
+    assert_eq!(read("config show /a~"), Ok(Command::Show { file: path() }));
+    let ready = || Ok(Command::Console { socket: Some(path()), verb: Verb::Ready });
+    assert_eq!(read("status --ready --socket /a~"), ready());
+    assert_eq!(read("status --socket=/a~ --ready"), ready());
+    for (line, word) in [
+        ("status we~b", "we\\xFFb"),
+        ("why --socket s ~ --json", "\\xFF"),
+        ("signal web ~", "\\xFF"),
+        ("logs -n ~", "\\xFF"),
+        ("status --~", "--\\xFF"),
+        ("config ~", "\\xFF"),
+        ("config check f --~", "--\\xFF"),
+        ("-~", "-\\xFF"),
+        ("-ping=~", "-ping=\\xFF"),
+        ("-putenv A=~", "A=\\xFF"),
+        ("-putmetric=A=~", "A=\\xFF"),
+        ("-maintenance e~", "e\\xFF"),
+    ] {
+        let text = format!("this word of the command line is not UTF-8: \"{word}\"\n");
+        assert_eq!(read(line), Err(UsageError(text)), "{line}");
+    }
+}
+
+#[test]
+fn a_job_is_called_something() {
+    for verb in ["status", "logs", "why", "start", "stop", "restart"] {
+        let UsageError(told) = read(&[verb, ""]).unwrap_err();
+        assert!(told.contains("a job has a name, and this one is empty"), "{verb}: {told}");
+    }
+    assert!(read(&["signal", "", "HUP"]).unwrap_err().0.contains("a job has a name"));
 }
 
 #[test]

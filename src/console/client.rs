@@ -167,9 +167,9 @@ fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<Given<T>, Fai
 }
 
 /// What an answer refuses, or the answer again.
-fn refusal(json: Value) -> Result<Refused, Value> {
+fn refusal(json: Value) -> Result<Box<Refused>, Value> {
     match json.get("error").map(|_| Refusal::deserialize(&json)) {
-        Some(Ok(Refusal { error })) => Ok(Refused { error, json }),
+        Some(Ok(Refusal { error })) => Ok(Box::new(Refused { error, json })),
         _ => Err(json),
     }
 }

@@ -55,7 +55,7 @@ enum Failed {
     /// Whoever read our output has gone away.
     ReaderGone,
     /// The instance refuses.
-    Refused(Refused),
+    Refused(Box<Refused>),
     /// The instance is not there.
     Nobody(String),
     /// Nothing was reloaded: in words, and as it came.
@@ -89,8 +89,8 @@ pub fn run(verb: Verb, host: &Host) -> Exit {
             complain(&format!("containerpilot: {text}"));
             Exit::Usage
         }
-        Err(Failed::Refused(Refused { error, .. })) => {
-            complain(&format!("containerpilot: {}", render::refusal(&error)));
+        Err(Failed::Refused(refused)) => {
+            complain(&format!("containerpilot: {}", render::refusal(&refused.error)));
             Exit::Failure
         }
         Err(Failed::NotReloaded(text, _)) => {

@@ -1,10 +1,13 @@
 //! Help, completions and the manual page: as a shell and `man` read them.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::stand_in::{command, told};
-use crate::support::{Launch, PATH, run};
+use crate::support::{BINARY, Launch, PATH, run};
 
 /// What goes well and prints to standard output.
 #[track_caller]
@@ -46,6 +49,39 @@ fn a_near_miss_of_a_flag_is_told() {
     let (code, _, stderr) = told(&run(&["status", "--jsno"]));
     assert_eq!(code, 2);
     assert!(stderr.contains("a similar argument exists: '--json'"), "{stderr}");
+}
+
+/// Its words, of which `~` stands for a byte that is in no UTF-8.
+fn odd(dir: &Path, line: &str) -> (i32, String, String) {
+    let bytes = |word: &str| word.bytes().map(|byte| if byte == b'~' { 0xff } else { byte }).collect();
+    let words = line.split(' ').map(|word| OsString::from_vec(bytes(word)));
+    let mut odd = Command::new(BINARY);
+    odd.args(words).env_clear();
+    told(&odd.current_dir(dir).stdin(Stdio::null()).output().unwrap())
+}
+
+#[test]
+fn a_word_that_is_no_text_is_a_path_or_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(OsStr::from_bytes(b"f\xff.json5"));
+    std::fs::write(&file, r#"{ consul: false, jobs: [{ name: "a", exec: "true" }] }"#).unwrap();
+    let (code, stdout, stderr) = odd(dir.path(), "config check f~.json5");
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "f\u{fffd}.json5: no problems\n", ""));
+    let (code, _, stderr) = odd(dir.path(), "-template -config f~.json5 -out g~");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(dir.path().join(OsStr::from_bytes(b"g\xff"))).unwrap());
+    let (code, _, stderr) = odd(dir.path(), "status --socket /nowhere/s~");
+    assert!(code == 1 && stderr.contains("/nowhere/s\u{fffd}: no such file"), "{stderr}");
+    for line in ["status we~b --socket s", "-putenv we~b", "logs -n we~b", "why --socket=s we~b"] {
+        let text = "this word of the command line is not UTF-8: \"we\\xFFb\"\n";
+        assert_eq!(odd(dir.path(), line), (2, String::new(), text.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn a_job_without_a_name_is_refused_before_anybody_is_asked() {
+    let (code, _, stderr) = told(&run(&["why", ""]));
+    assert!(code == 2 && stderr.contains("a job has a name, and this one is empty"), "{stderr}");
 }
 
 /// What bash offers behind these words.

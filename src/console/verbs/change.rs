@@ -1,9 +1,9 @@
 //! The verbs that steer the instance as a whole.
 
+use super::super::Failed;
 use super::super::client::{Given, Instance};
 use super::super::output::Output;
 use super::super::render;
-use super::super::{Failed, Refused};
 use super::look::path_of;
 use super::print_json;
 use crate::api::{Maintenance, MaintenanceRequest, ReloadRequest, Reloaded, Said};
@@ -17,8 +17,8 @@ pub(super) fn reload(
     match instance.send_and_wait::<Reloaded>("/v4/reload", &ReloadRequest { dry_run }) {
         Ok(given) if json => print_json(&given.json, output),
         Ok(given) => output.print(&render::reloaded(&given.value)),
-        Err(Failed::Refused(Refused { error, json })) => {
-            Err(Failed::NotReloaded(render::not_reloaded(&error, dry_run), json))
+        Err(Failed::Refused(refused)) => {
+            Err(Failed::NotReloaded(render::not_reloaded(&refused.error, dry_run), refused.json))
         }
         Err(failed) => Err(failed),
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::Failed;
 use super::client::Instance;
 use super::output::Output;
-use super::{Failed, Refused};
 use crate::cli::Verb;
 use crate::exit::Exit;
 use crate::visible::is_reordering;
@@ -44,7 +44,12 @@ pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output
         Verb::ReopenLogs { job } => change::reopen_logs(job.as_deref(), instance, output),
         Verb::Shutdown => change::shutdown(instance, output),
     };
-    if let (Err(Failed::Refused(Refused { json, .. }) | Failed::NotReloaded(_, json)), Some(form)) = (&done, form) {
+    let refused = match &done {
+        Err(Failed::Refused(refused)) => Some(&refused.json),
+        Err(Failed::NotReloaded(_, json)) => Some(json),
+        _ => None,
+    };
+    if let (Some(json), Some(form)) = (refused, form) {
         // Who does not read it has the exit status.
         let _ = output.print(&form(json));
     }
