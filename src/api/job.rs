@@ -45,13 +45,15 @@ pub struct Job {
     /// Its command and arguments; empty for a job without one.
     pub command: Vec<String>,
     /// The container's application: its end is the end of everything.
+    #[serde(default)]
     pub main: bool,
     /// It stands for our own telemetry.
+    #[serde(default)]
     pub telemetry: bool,
 }
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum JobState {
     /// It waits for its first start, or for the next one that an event or the clock brings.
@@ -66,11 +68,14 @@ pub enum JobState {
     Stopped,
     /// It is over.
     Done,
+    /// A word of another version. Only read, never said.
+    #[serde(untagged, skip_serializing)]
+    Other(String),
 }
 
 impl JobState {
     /// The word for people.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             Self::Waiting => "waiting",
             Self::Running => "running",
@@ -78,6 +83,7 @@ impl JobState {
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Done => "done",
+            Self::Other(word) => word,
         }
     }
 }
@@ -122,7 +128,7 @@ pub struct Health {
 }
 
 /// The states of a job's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HealthState {
     /// Not checked since it was started, or never started.
@@ -133,16 +139,20 @@ pub enum HealthState {
     Unhealthy,
     /// Maintenance mode is on: it is not checked.
     Maintenance,
+    /// A word of another version. Only read, never said.
+    #[serde(untagged, skip_serializing)]
+    Other(String),
 }
 
 impl HealthState {
     /// The word for people.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             Self::Unknown => "unknown",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
             Self::Maintenance => "maintenance",
+            Self::Other(word) => word,
         }
     }
 }
@@ -178,4 +188,21 @@ pub struct Next {
     pub in_ms: u64,
     /// Why then: `every 5s`, `exit 1, 7th time in a row`.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HealthState, JobState};
+
+    #[test]
+    fn a_word_of_another_version_is_kept_and_never_said() {
+        assert_eq!(serde_json::from_str::<JobState>("\"done\"").unwrap(), JobState::Done);
+        assert_eq!(serde_json::to_string(&JobState::Done).unwrap(), "\"done\"");
+        let state: JobState = serde_json::from_str("\"frozen\"").unwrap();
+        assert_eq!(state.word(), "frozen");
+        assert!(serde_json::to_string(&state).is_err());
+        let health: HealthState = serde_json::from_str("\"drowsy\"").unwrap();
+        assert_eq!(health.word(), "drowsy");
+        assert!(serde_json::to_string(&health).is_err());
+    }
 }

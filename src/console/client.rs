@@ -12,7 +12,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
 use super::{Failed, Host, Refused};
-use crate::api::{Lost, Refusal};
+use crate::api::Refusal;
 use crate::control::client::wire::{self, Answer, Patience, Peer, Request};
 use crate::duration::elapsed;
 use crate::errno::{go_words, go_words_of};
@@ -37,15 +37,6 @@ pub(super) struct Instance<'a> {
     host: &'a Host,
 }
 
-/// An answer, as it came and as it is understood.
-#[derive(Debug)]
-pub(super) struct Given<T> {
-    /// For us.
-    pub(super) value: T,
-    /// For machines: with keys that we don't know.
-    pub(super) json: Value,
-}
-
 /// An answer's head, and who gave it.
 struct Heard {
     answer: Answer<BufReader<Peer>>,
@@ -57,27 +48,24 @@ impl<'a> Instance<'a> {
         Self { host }
     }
 
-    /// `GET`
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Given<T>, Failed> {
+    /// `GET`. Here and below the answer may stay what it was, a [`Value`]: machines are handed on what nobody here has to
+    /// understand.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
         understood(self.ask("GET", path, "")?)
     }
 
     /// `POST` without a body.
-    pub(super) fn post<T: DeserializeOwned>(&self, path: &str) -> Result<Given<T>, Failed> {
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
         understood(self.ask("POST", path, "")?)
     }
 
     /// `POST` with one.
-    pub(super) fn send<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Given<T>, Failed> {
+    pub(super) fn send<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failed> {
         understood(self.ask("POST", path, &written(body)?)?)
     }
 
     /// Likewise, where the answer begins at once and its end may take minutes.
-    pub(super) fn send_and_wait<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Given<T>, Failed> {
+    pub(super) fn send_and_wait<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failed> {
         let mut heard = self.ask("POST", path, &written(body)?)?;
         heard.answer.source_mut().get_mut().be_patient(Patience::Silence(SILENCE));
         understood(heard)
@@ -142,7 +130,7 @@ fn is_fine(code: u16) -> bool {
 
 /// The answer as a type, or the refusal that it is. What does not depend on the type stands in functions of its own, which
 /// are in the binary once.
-fn understood<T: DeserializeOwned>(heard: Heard) -> Result<Given<T>, Failed> {
+fn understood<T: DeserializeOwned>(heard: Heard) -> Result<T, Failed> {
     let (json, place) = json(heard)?;
     typed(json, &place)
 }
@@ -161,9 +149,8 @@ fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
     }
 }
 
-fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<Given<T>, Failed> {
-    let value = T::deserialize(&json).map_err(|error| puzzled(place, &error))?;
-    Ok(Given { value, json })
+fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<T, Failed> {
+    T::deserialize(json).map_err(|error| puzzled(place, &error))
 }
 
 /// What an answer refuses, or the answer again.
@@ -216,8 +203,8 @@ pub(super) struct Lines {
 pub(super) enum Next {
     /// A line, which is [`Lines::typed`] yet.
     Line(Value),
-    /// Lines that are no more.
-    Lost(Given<Lost>),
+    /// Lines that are no more: [`crate::api::Lost`] yet.
+    Lost(Value),
     /// Nothing new; the server lives.
     Alive,
     /// The stream is over, in order or not.
@@ -252,13 +239,13 @@ impl Lines {
             Err(json) => json,
         };
         if json.get("dropped").is_some() {
-            return Ok(Next::Lost(self.typed(json)?));
+            return Ok(Next::Lost(json));
         }
         Ok(Next::Line(json))
     }
 
     /// The line as what it should be.
-    pub(super) fn typed<T: DeserializeOwned>(&self, json: Value) -> Result<Given<T>, Failed> {
+    pub(super) fn typed<T: DeserializeOwned>(&self, json: Value) -> Result<T, Failed> {
         typed(json, &self.place)
     }
 

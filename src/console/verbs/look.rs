@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::super::client::{Given, Instance, Next, encoded};
+use serde::Deserialize;
+
+use super::super::client::{Instance, Next, encoded};
 use super::super::output::Output;
 use super::super::render::{self, Look};
 use super::super::{Failed, complain};
 use super::{ENDED, pause, print_json};
-use crate::api::{Env, Jobs, LogLine, Overview, Watches, Why};
+use crate::api::{Jobs, LogLine, Overview, Readiness};
 use crate::number::count;
 
 /// Between two drawings.
@@ -17,18 +19,17 @@ const TICK: Duration = Duration::from_secs(1);
 const LAST_LINES: usize = 5;
 
 pub(super) fn overview(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Overview> = instance.get("/v4/jobs")?;
     if json {
-        return print_json(&given.json, output);
+        return print_json(&instance.get("/v4/jobs")?, output);
     }
-    let text = render::overview(&given.value, &output.look());
+    let text = render::overview(&instance.get("/v4/jobs")?, &output.look());
     output.print(&text)
 }
 
 pub(super) fn job(name: &str, json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
     let path = path_of(name);
     if json {
-        return print_json(&instance.get::<Jobs>(&path)?.json, output);
+        return print_json(&instance.get(&path)?, output);
     }
     let text = blocks(&path, instance, &output.look())?;
     output.print(&text)
@@ -39,7 +40,7 @@ pub(super) fn path_of(job: &str) -> String {
 }
 
 fn blocks(path: &str, instance: &Instance<'_>, look: &Look<'_>) -> Result<String, Failed> {
-    let jobs: Vec<String> = instance.get::<Jobs>(path)?.value.jobs.iter().map(|job| render::block(job, look)).collect();
+    let jobs: Vec<String> = instance.get::<Jobs>(path)?.jobs.iter().map(|job| render::block(job, look)).collect();
     // They are an extra: without them the rest is still right.
     let lines = last_lines(path, instance).unwrap_or_default();
     Ok(jobs.join("\n") + &render::last_lines(&lines, look))
@@ -51,7 +52,7 @@ fn last_lines(path: &str, instance: &Instance<'_>) -> Result<Vec<LogLine>, Faile
     // A server that sends more than it was asked for is not listened to for ever.
     while lines.len() < LAST_LINES {
         match stream.next()? {
-            Next::Line(json) => lines.push(stream.typed(json)?.value),
+            Next::Line(json) => lines.push(stream.typed(json)?),
             Next::Lost(_) | Next::Alive => {}
             Next::End(_) => break,
         }
@@ -69,7 +70,7 @@ pub(super) fn watch(job: Option<&str>, instance: &Instance<'_>, output: &mut Out
     loop {
         let look = output.look();
         let drawn = match job {
-            None => instance.get::<Overview>("/v4/jobs").map(|given| render::overview(&given.value, &look)),
+            None => instance.get::<Overview>("/v4/jobs").map(|all| render::overview(&all, &look)),
             Some(job) => blocks(&path_of(job), instance, &look),
         };
         let text = match drawn {
@@ -128,7 +129,12 @@ fn cut(line: &str, columns: usize) -> String {
 
 /// Says nothing if all is well.
 pub(super) fn ready(instance: &Instance<'_>) -> Result<(), Failed> {
-    let ready = instance.get::<Overview>("/v4/jobs")?.value.ready;
+    /// No more of it: whatever the rest is, it is no reason to call a container ill.
+    #[derive(Deserialize)]
+    struct Asked {
+        ready: Readiness,
+    }
+    let Asked { ready } = instance.get("/v4/jobs")?;
     match (ready.ready, render::reason(&ready)) {
         (true, _) => Ok(()),
         (false, "") => Err(Failed::Other(format!("not ready: {} of {} are", ready.count, ready.of))),
@@ -137,25 +143,23 @@ pub(super) fn ready(instance: &Instance<'_>) -> Result<(), Failed> {
 }
 
 pub(super) fn why(job: &str, json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Why> = instance.get(&format!("{}/why", path_of(job)))?;
-    if json { print_json(&given.json, output) } else { output.print(&render::why(&given.value)) }
+    let path = format!("{}/why", path_of(job));
+    if json { print_json(&instance.get(&path)?, output) } else { output.print(&render::why(&instance.get(&path)?)) }
 }
 
 pub(super) fn watches(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Watches> = instance.get("/v4/watches")?;
     if json {
-        return print_json(&given.json, output);
+        return print_json(&instance.get("/v4/watches")?, output);
     }
-    let text = render::watches(&given.value, SystemTime::now(), &output.look());
+    let text = render::watches(&instance.get("/v4/watches")?, SystemTime::now(), &output.look());
     output.print(&text)
 }
 
 pub(super) fn env(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Env> = instance.get("/v4/env")?;
     if json {
-        return print_json(&given.json, output);
+        return print_json(&instance.get("/v4/env")?, output);
     }
-    let text = render::environment(&given.value);
+    let text = render::environment(&instance.get("/v4/env")?);
     output.print(&text)
 }
 
