@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -83,23 +82,13 @@ impl<'a> Instance<'a> {
 
     /// Asks the first of the sockets at which somebody serves.
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<Heard, Failed> {
-        let (stream, place) = self.dial()?;
-        let request = Request { method, path, body };
-        match wire::ask(stream, &request, Patience::from_now(PATIENCE)) {
-            Ok(answer) => Ok(Heard { answer, place }),
-            Err(error) => Err(broken(&place, &error)),
+        let patience = Patience::from_now(PATIENCE);
+        let dialled = wire::dial(&self.host.places, patience);
+        let (stream, place) = dialled.map_err(|tried| Failed::Nobody(nobody(&tried, &self.host.note)))?;
+        match wire::ask(stream, &Request { method, path, body }, patience) {
+            Ok(answer) => Ok(Heard { answer, place: place.to_owned() }),
+            Err(error) => Err(broken(place, &error)),
         }
-    }
-
-    fn dial(&self) -> Result<(UnixStream, PathBuf), Failed> {
-        let mut tried = Vec::new();
-        for place in &self.host.places {
-            match wire::dial(place, PATIENCE) {
-                Ok(stream) => return Ok((stream, place.clone())),
-                Err(errno) => tried.push((place.as_path(), errno)),
-            }
-        }
-        Err(Failed::Nobody(nobody(&tried, &self.host.note)))
     }
 }
 
