@@ -44,7 +44,8 @@ pub struct Job {
     pub restarts_policy: String,
     /// Its command and arguments; empty for a job without one.
     pub command: Vec<String>,
-    /// The container's application: its end is the end of everything.
+    /// The container's application: everything stops when it ends by itself for good, but not when it is stopped by hand or
+    /// by a reload.
     #[serde(default)]
     pub main: bool,
     /// It stands for our own telemetry.

@@ -47,7 +47,7 @@ pub(in crate::console) fn block(job: &Job, look: &Look<'_>) -> String {
     row("restarts", &visible(&job.restarts_policy));
     row("when", &visible(&job.when));
     if job.main {
-        row("main", "its end is the end of everything");
+        row("main", "its own end stops everything; a stop by hand does not");
     }
     text
 }

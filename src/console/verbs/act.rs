@@ -66,7 +66,7 @@ pub(super) fn act(
         pause(TICK);
         jobs = match instance.get::<Jobs>(&path) {
             Ok(Jobs { jobs }) => jobs,
-            // Its end was the end of everything.
+            // Not because of this stop, even of a main job: everything was asked to end meanwhile, this job with it.
             Err(Failed::Nobody(_)) if act == Act::Stop => return output.print(&format!("{ENDED}\n")),
             Err(Failed::Nobody(_)) => return Err(Failed::Other(ENDED.to_owned())),
             Err(failed) => return Err(failed),
