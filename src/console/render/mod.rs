@@ -22,6 +22,7 @@ pub(super) use self::job::{block, head, last_lines};
 pub(super) use self::lists::{environment, maintenance, watches};
 pub(super) use self::overview::{overview, reason};
 pub(super) use self::reload::{not_reloaded, reloaded};
+pub(super) use self::table::columns;
 pub(super) use self::why::why;
 use crate::api::{Error, HealthState, Job, JobState};
 use crate::duration::elapsed;

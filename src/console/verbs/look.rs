@@ -109,22 +109,23 @@ fn frame(text: &str, columns: usize, rows: usize) -> String {
 
 /// One that is longer than a row would push the others down. Escape sequences are ours, of colours alone, and take no room.
 fn cut(line: &str, columns: usize) -> String {
-    let mut room = columns;
     let mut sequence = false;
-    let mut kept = String::with_capacity(line.len());
-    for c in line.chars() {
+    let parts = line.chars().map(|c| {
         sequence |= c == '\x1b';
-        if !sequence {
-            if room == 0 {
-                kept.pop();
-                return kept + "…\x1b[0m";
-            }
-            room -= 1;
-        }
+        let room = if sequence { 0 } else { render::columns(c) };
         sequence &= c != 'm';
-        kept.push(c);
+        (c, room)
+    });
+    let parts: Vec<(char, usize)> = parts.collect();
+    if parts.iter().map(|(_, room)| room).sum::<usize>() <= columns {
+        return line.to_owned();
     }
-    kept
+    let mut used = 1;
+    let fits = |(_, room): &&(char, usize)| {
+        used += room;
+        used <= columns
+    };
+    parts.iter().take_while(fits).map(|(c, _)| *c).collect::<String>() + "…\x1b[0m"
 }
 
 /// Says nothing if all is well.
@@ -181,5 +182,12 @@ mod tests {
         assert_eq!(cut("abcd", 3), "ab…\x1b[0m");
         assert_eq!(cut("a\x1b[31mbc\x1b[0m", 3), "a\x1b[31mbc\x1b[0m");
         assert_eq!(cut("\x1b[31mabcd\x1b[0m", 3), "\x1b[31mab…\x1b[0m");
+        assert_eq!(cut("\x1b[31mab\x1b[0mc", 2), "\x1b[31ma…\x1b[0m");
+        // Wide ones take two columns, combining ones none.
+        assert_eq!(cut("日本", 4), "日本");
+        assert_eq!(cut("日本語", 5), "日本…\x1b[0m");
+        assert_eq!(cut("日本語", 4), "日…\x1b[0m");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…\x1b[0m");
     }
 }
