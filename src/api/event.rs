@@ -1,7 +1,8 @@
 //! What happened, and what was said: the lines of the streams.
 //!
 //! A stream is one JSON object a line. Each has a number, `seq`, one more than that of the line before it in the same
-//! stream: who sees a jump has been told of it by a [`Lost`] line between. An empty line says only that the stream lives.
+//! stream: who sees a jump has been told of it by a [`Lost`] line between. (The events of one job have the numbers of all
+//! events, and jumps where others were told.) An empty line says only that the stream lives.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRecord {
-    /// Its number.
+    /// Its number among all events, also in `/v4/jobs/{name}/events`.
     pub seq: u64,
     /// When.
     pub time: String,

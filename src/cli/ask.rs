@@ -43,6 +43,8 @@ pub enum Verb {
     },
     /// `events`
     Events {
+        /// Of one job.
+        job: Option<String>,
         /// Go on with what happens from now on.
         follow: bool,
         /// How many of those that were kept.

@@ -153,7 +153,8 @@ fn verbs_that_ask_the_instance_are_read() {
         ("logs --raw", Verb::Logs { job: None, follow: false, lines: None, json: false, raw: true }),
         ("logs --reopen", Verb::ReopenLogs { job: None }),
         ("logs web --reopen", Verb::ReopenLogs { job: Some(job()) }),
-        ("events -fn0 --json", Verb::Events { follow: true, lines: Some(0), json: true }),
+        ("events -fn0 --json", Verb::Events { job: None, follow: true, lines: Some(0), json: true }),
+        ("events web", Verb::Events { job: Some(job()), follow: false, lines: None, json: false }),
         ("why web", Verb::Why { job: job(), json: false }),
         ("start web", Verb::Act { act: Act::Start, job: job(), wait: Some(Duration::from_mins(1)) }),
         ("stop web --no-wait", Verb::Act { act: Act::Stop, job: job(), wait: None }),
@@ -241,7 +242,7 @@ fn words_that_are_no_text_are_paths_or_refused() {
 
 #[test]
 fn a_job_is_called_something() {
-    for verb in ["status", "logs", "why", "start", "stop", "restart"] {
+    for verb in ["status", "logs", "events", "why", "start", "stop", "restart"] {
         let UsageError(told) = read(&[verb, ""]).unwrap_err();
         assert!(told.contains("a job has a name, and this one is empty"), "{verb}: {told}");
     }

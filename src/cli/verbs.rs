@@ -147,8 +147,11 @@ struct LogsArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  containerpilot events -f -n 20")]
+#[command(after_help = "Examples:\n  containerpilot events -f -n 20\n  containerpilot events web")]
 struct EventsArgs {
+    /// Only what happened to this job and its health check
+    #[arg(value_parser = job_name)]
+    job: Option<String>,
     /// Go on with what happens from now on, until Ctrl-C
     #[arg(long, short)]
     follow: bool,
@@ -355,7 +358,7 @@ fn command(word: Word) -> Command {
         Word::Logs(LogsArgs { job, follow, lines, json, raw, at, .. }) => {
             (at, Verb::Logs { job, follow, lines, json, raw })
         }
-        Word::Events(EventsArgs { follow, lines, json, at }) => (at, Verb::Events { follow, lines, json }),
+        Word::Events(EventsArgs { job, follow, lines, json, at }) => (at, Verb::Events { job, follow, lines, json }),
         Word::Why(WhyArgs { job, json, at }) => (at, Verb::Why { job, json }),
         Word::Start(args) => act(Act::Start, args),
         Word::Stop(args) => act(Act::Stop, args),

@@ -35,13 +35,18 @@ fn each_verb_asks_for_what_it_says() {
         ("logs", "GET /v4/logs?lines=4294967295"),
         ("logs web -n 5", "GET /v4/jobs/web/logs?lines=5"),
         ("events -n 0", "GET /v4/events?lines=0"),
+        ("events a/b", "GET /v4/jobs/a%2Fb/events?lines=4294967295"),
     ] {
         let stand_in = StandIn::lines(&[]);
         let (code, stdout, stderr) = stand_in.run(line);
         assert_eq!((code, stdout.as_str()), (0, ""), "{line}: {stderr}");
         // Of one job somebody may wonder.
-        let hint = "nothing that web wrote is kept; containerpilot why web tells how it stands\n";
-        assert_eq!(stderr, if line.contains("web") { hint } else { "" });
+        let hint = match line.split(' ').nth(1) {
+            Some("web") => "nothing that web wrote is kept; containerpilot why web tells how it stands\n",
+            Some("a/b") => "nothing that happened to a/b is kept; containerpilot why a/b tells how it stands\n",
+            _ => "",
+        };
+        assert_eq!(stderr, hint);
         assert_eq!(stand_in.asked(), [question], "{line}");
     }
 }

@@ -40,6 +40,7 @@ fn a_refusal_is_json_for_who_asks_for_json() {
         "logs ap --json",
         "logs -f --json",
         "events --json",
+        "events ap --json",
     ] {
         let (code, stdout, stderr) = stand_in.run(line);
         assert_eq!((code, stdout.parse::<Value>().unwrap()), (1, body.clone()), "{line}");

@@ -34,8 +34,8 @@ pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output
             let wanted = streams::Wanted { follow, lines, json };
             streams::logs(job.as_deref(), &wanted, raw, instance, output)
         }
-        Verb::Events { follow, lines, json } => {
-            streams::events(&streams::Wanted { follow, lines, json }, instance, output)
+        Verb::Events { job, follow, lines, json } => {
+            streams::events(job.as_deref(), &streams::Wanted { follow, lines, json }, instance, output)
         }
         Verb::Act { act, job, wait } => act::act(act, &job, wait, instance, output),
         Verb::Signal { job, signal } => act::signal(&job, signal, instance, output),

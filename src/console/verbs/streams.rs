@@ -51,11 +51,17 @@ pub(super) fn logs(
     relay(&From { path: &path, job, noun: "line" }, wanted, instance, output, &mut show)
 }
 
-pub(super) fn events(wanted: &Wanted, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+pub(super) fn events(
+    job: Option<&str>,
+    wanted: &Wanted,
+    instance: &Instance<'_>,
+    output: &mut Output<'_>,
+) -> Result<(), Failed> {
+    let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/events";
     let mut columns = render::Events::new();
     let mut show =
         |stream: &Lines, json, look: &Look<'_>| stream.typed(json).map(|event: EventRecord| columns.line(&event, look));
-    relay(&From { path: "/v4/events", job: None, noun: "event" }, wanted, instance, output, &mut show)
+    relay(&From { path: &path, job, noun: "event" }, wanted, instance, output, &mut show)
 }
 
 /// From a line of a stream its text.
@@ -114,9 +120,8 @@ fn relay(
             Next::End(Ok(())) => {
                 if let Some(job) = job.filter(|_| nothing_yet && !wanted.json && wanted.lines != Some(0)) {
                     output.flush()?;
-                    complain(&format!(
-                        "nothing that {job} wrote is kept; containerpilot why {job} tells how it stands"
-                    ));
+                    let what = if noun == "line" { format!("{job} wrote") } else { format!("happened to {job}") };
+                    complain(&format!("nothing that {what} is kept; containerpilot why {job} tells how it stands"));
                 }
                 return Ok(());
             }
