@@ -23,6 +23,8 @@ pub enum Verb {
     },
     /// `status --ready`
     Ready,
+    /// `status --names`: the jobs' names, for completions
+    Names,
     /// `logs`
     Logs {
         /// Of one job.

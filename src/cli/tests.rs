@@ -148,6 +148,7 @@ fn verbs_that_ask_the_instance_are_read() {
         ("status --watch", Verb::Overview { watch: true, json: false }),
         ("status web --json", Verb::Job { job: job(), watch: false, json: true }),
         ("status --ready", Verb::Ready),
+        ("status --names", Verb::Names),
         ("logs", Verb::Logs { job: None, follow: false, lines: None, json: false, raw: false }),
         ("logs web -f -n 7", Verb::Logs { job: Some(job()), follow: true, lines: Some(7), json: false, raw: false }),
         ("logs --raw", Verb::Logs { job: None, follow: false, lines: None, json: false, raw: true }),
@@ -255,6 +256,13 @@ fn any_other_first_word_is_one_that_v3_ignored() {
         assert_eq!(read(&[word]), Ok(run(None, &[word])));
     }
     assert_eq!(read(&["-config", "F", "status"]), Ok(run(Some("F"), &["status"])));
+}
+
+#[test]
+fn signals_that_are_offered_are_signals() {
+    for name in super::complete::SIGNALS.split(' ') {
+        assert!(crate::plan::Signal::from_name(name).is_some(), "{name}");
+    }
 }
 
 fn printed(words: &[&str]) -> String {

@@ -117,6 +117,9 @@ struct StatusArgs {
     /// Print nothing and exit 0 when it is ready; else say why not on stderr and exit 1
     #[arg(long, conflicts_with_all = ["job", "watch", "json"])]
     ready: bool,
+    /// Print the names of the jobs, for completions
+    #[arg(long, hide = true, conflicts_with_all = ["job", "watch", "json", "ready"])]
+    names: bool,
     #[command(flatten)]
     at: Asked,
 }
@@ -352,6 +355,7 @@ fn command(word: Word) -> Command {
         }
         Word::Man => return Command::Print(manual::page(&Verbs::command())),
         Word::Status(StatusArgs { ready: true, at, .. }) => (at, Verb::Ready),
+        Word::Status(StatusArgs { names: true, at, .. }) => (at, Verb::Names),
         Word::Status(StatusArgs { job: None, watch, json, at, .. }) => (at, Verb::Overview { watch, json }),
         Word::Status(StatusArgs { job: Some(job), watch, json, at, .. }) => (at, Verb::Job { job, watch, json }),
         Word::Logs(LogsArgs { job, reopen: true, at, .. }) => (at, Verb::ReopenLogs { job }),

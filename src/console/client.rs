@@ -31,9 +31,13 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// So much of what is no JSON is shown.
 const SHOWN: usize = 200;
 
+/// What somebody waits for at a keyboard.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// A running instance.
 pub(super) struct Instance<'a> {
     host: &'a Host,
+    patience: Duration,
 }
 
 /// An answer's head, and who gave it.
@@ -44,7 +48,12 @@ struct Heard {
 
 impl<'a> Instance<'a> {
     pub(super) fn new(host: &'a Host) -> Self {
-        Self { host }
+        Self { host, patience: PATIENCE }
+    }
+
+    /// The same, for who does not wait long.
+    pub(super) fn in_a_hurry(&self) -> Self {
+        Self { patience: HURRY, ..*self }
     }
 
     /// `GET`. Here and below the answer may stay what it was, a [`Value`]: machines are handed on what nobody here has to
@@ -82,7 +91,7 @@ impl<'a> Instance<'a> {
 
     /// Asks the first of the sockets at which somebody serves.
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<Heard, Failed> {
-        let patience = Patience::from_now(PATIENCE);
+        let patience = Patience::from_now(self.patience);
         let dialled = wire::dial(&self.host.places, patience);
         let (stream, place) = dialled.map_err(|tried| Failed::Nobody(nobody(&tried, &self.host.note)))?;
         match wire::ask(stream, &Request { method, path, body }, patience) {

@@ -5,8 +5,11 @@ use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::stand_in::{command, told};
+use serde_json::{Value, json};
+
+use crate::stand_in::{StandIn, command, job, told};
 use crate::support::{BINARY, Launch, PATH, run};
 
 /// What goes well and prints to standard output.
@@ -86,12 +89,18 @@ fn a_job_without_a_name_is_refused_before_anybody_is_asked() {
 
 /// What bash offers behind these words.
 fn offered(words: &[&str]) -> Vec<String> {
+    offered_by(words, Path::new("/"), "/nowhere")
+}
+
+/// Likewise, in a directory where the program is in the path, and with a socket.
+fn offered_by(words: &[&str], dir: &Path, socket: &str) -> Vec<String> {
     let script = format!(
         "{}\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _containerpilot; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
         printed("completions bash")
     );
     let mut bash = Command::new("bash");
-    bash.args(["--norc", "-u", "-c", &script, "bash", "containerpilot"]).args(words).env_clear().env("PATH", PATH);
+    bash.args(["--norc", "-u", "-c", &script, "bash", "containerpilot"]).args(words).env_clear();
+    bash.env("PATH", format!("{}:{PATH}", dir.display())).env("CONTAINERPILOT_SOCKET", socket).current_dir(dir);
     let (code, stdout, stderr) = told(&bash.output().unwrap());
     assert_eq!((code, stderr.as_str()), (0, ""));
     stdout.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
@@ -107,7 +116,41 @@ fn bash_completes_verbs_flags_and_choices() {
     assert_eq!(offered(&["completions", ""]), ["bash", "zsh", "fish", "--help"]);
     // Paths: the shell's own.
     assert_eq!(offered(&["status", "--socket", ""]), [""; 0]);
+    assert_eq!(offered(&["stop", "web", "--timeout", ""]), [""; 0]);
     assert_eq!(offered(&["foo", ""]), [""; 0]);
+}
+
+#[test]
+fn bash_completes_the_jobs_that_there_are_and_signals() {
+    let jobs = ["web", "web", "db", "web two", "$(touch ran)", "odd\u{1b}[2J", "two\nlines", ""];
+    let jobs: Vec<Value> = jobs.iter().map(|name| job(name, "running", 1)).collect();
+    let stand_in = StandIn::json(&json!({ "jobs": jobs }));
+    let dir = stand_in.dir.path();
+    std::os::unix::fs::symlink(BINARY, dir.join("containerpilot")).unwrap();
+    let socket = stand_in.socket();
+    let at = |words: &[&str], socket: &str| offered_by(words, dir, socket);
+    let served = socket.to_str().unwrap();
+    for verb in ["status", "logs", "events", "why", "start", "stop", "restart", "signal"] {
+        assert_eq!(at(&[verb, "w"], served), ["web", "web\\ two"], "{verb}");
+    }
+    assert_eq!(at(&["status", "$"], served), ["\\$\\(touch\\ ran\\)"]);
+    assert!(!dir.join("ran").exists());
+    assert_eq!(at(&["why", "--socket", served, "d"], "/nowhere"), ["db"]);
+    assert_eq!(at(&["stop", "--timeout", "5s", "d"], served), ["db"]);
+    // Only where one belongs, and silently none where nobody answers.
+    assert_eq!(at(&["why", "web", "d"], served), [""; 0]);
+    assert_eq!(at(&["reload", "d"], served), [""; 0]);
+    assert_eq!(at(&["why", "d"], "/nowhere"), [""; 0]);
+    assert_eq!(at(&["signal", "web", "U"], "/nowhere"), ["USR1", "USR2", "URG"]);
+    assert_eq!(at(&["signal", "U"], served), [""; 0]);
+}
+
+#[test]
+fn a_completion_does_not_wait_for_an_instance_that_hangs() {
+    let silent = StandIn::new(|_, stream| drop(std::io::Read::read(stream, &mut [0])));
+    let began = Instant::now();
+    assert!(silent.failure("status --names").contains("does not answer in time"));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]

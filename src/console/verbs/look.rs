@@ -1,5 +1,6 @@
 //! The verbs that change nothing.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
@@ -126,6 +127,25 @@ fn cut(line: &str, columns: usize) -> String {
         used <= columns
     };
     parts.iter().take_while(fits).map(|(c, _)| *c).collect::<String>() + "…\x1b[0m"
+}
+
+/// The names of the jobs, one a line, for a shell that completes a word: somebody waits for it. One that a line can't hold,
+/// or a terminal should not be shown, is not offered.
+pub(super) fn names(instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    #[derive(Deserialize)]
+    struct Asked {
+        jobs: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let Asked { jobs } = instance.in_a_hurry().get("/v4/jobs")?;
+    let names: BTreeSet<String> = jobs.into_iter().map(|Named { name }| name).collect();
+    for name in names.iter().filter(|name| !name.is_empty() && render::visible(name) == **name) {
+        output.print(&format!("{name}\n"))?;
+    }
+    Ok(())
 }
 
 /// Says nothing if all is well.

@@ -27,6 +27,7 @@ pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output
         Verb::Overview { json, .. } => look::overview(json, instance, output),
         Verb::Job { job, json, .. } => look::job(&job, json, instance, output),
         Verb::Ready => look::ready(instance),
+        Verb::Names => look::names(instance, output),
         Verb::Why { job, json } => look::why(&job, json, instance, output),
         Verb::Watches { json } => look::watches(json, instance, output),
         Verb::Env { json } => look::env(json, instance, output),
