@@ -55,7 +55,7 @@ pub struct Job {
 
 /// What a job does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "String")]
 pub enum JobState {
     /// It waits for its first start, or for the next one that an event or the clock brings.
     Waiting,
@@ -70,7 +70,7 @@ pub enum JobState {
     /// It is over.
     Done,
     /// A word of another version. Only read, never said.
-    #[serde(untagged, skip_serializing)]
+    #[serde(skip_serializing)]
     Other(String),
 }
 
@@ -85,6 +85,20 @@ impl JobState {
             Self::Stopped => "stopped",
             Self::Done => "done",
             Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for JobState {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "waiting" => Self::Waiting,
+            "running" => Self::Running,
+            "backoff" => Self::Backoff,
+            "stopping" => Self::Stopping,
+            "stopped" => Self::Stopped,
+            "done" => Self::Done,
+            _ => Self::Other(word),
         }
     }
 }
@@ -130,7 +144,7 @@ pub struct Health {
 
 /// The states of a job's health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "String")]
 pub enum HealthState {
     /// Not checked since it was started, or never started.
     Unknown,
@@ -141,7 +155,7 @@ pub enum HealthState {
     /// Maintenance mode is on: it is not checked.
     Maintenance,
     /// A word of another version. Only read, never said.
-    #[serde(untagged, skip_serializing)]
+    #[serde(skip_serializing)]
     Other(String),
 }
 
@@ -154,6 +168,18 @@ impl HealthState {
             Self::Unhealthy => "unhealthy",
             Self::Maintenance => "maintenance",
             Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for HealthState {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "unknown" => Self::Unknown,
+            "healthy" => Self::Healthy,
+            "unhealthy" => Self::Unhealthy,
+            "maintenance" => Self::Maintenance,
+            _ => Self::Other(word),
         }
     }
 }
@@ -193,17 +219,30 @@ pub struct Next {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::{HealthState, JobState};
 
+    /// The words that the description has for a state.
+    fn described(at: &str) -> Vec<String> {
+        let all: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+        serde_json::from_value(all.pointer(&format!("/components/schemas/{at}/enum")).unwrap().clone()).unwrap()
+    }
+
     #[test]
-    fn a_word_of_another_version_is_kept_and_never_said() {
-        assert_eq!(serde_json::from_str::<JobState>("\"done\"").unwrap(), JobState::Done);
-        assert_eq!(serde_json::to_string(&JobState::Done).unwrap(), "\"done\"");
+    fn words_that_are_described_are_known_and_others_are_kept_and_never_said() {
+        let of_jobs = described("JobState").into_iter().map(|word| (JobState::from(word.clone()), word));
+        for (state, word) in of_jobs {
+            assert_eq!((state.word(), serde_json::to_value(&state).unwrap()), (word.as_str(), json!(word)));
+        }
+        let of_health =
+            described("Health/properties/state").into_iter().map(|word| (HealthState::from(word.clone()), word));
+        for (state, word) in of_health {
+            assert_eq!((state.word(), serde_json::to_value(&state).unwrap()), (word.as_str(), json!(word)));
+        }
         let state: JobState = serde_json::from_str("\"frozen\"").unwrap();
-        assert_eq!(state.word(), "frozen");
-        assert!(serde_json::to_string(&state).is_err());
         let health: HealthState = serde_json::from_str("\"drowsy\"").unwrap();
-        assert_eq!(health.word(), "drowsy");
-        assert!(serde_json::to_string(&health).is_err());
+        assert_eq!((state.word(), health.word()), ("frozen", "drowsy"));
+        assert!(serde_json::to_string(&state).is_err() && serde_json::to_string(&health).is_err());
     }
 }

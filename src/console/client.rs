@@ -130,7 +130,7 @@ fn is_fine(code: u16) -> bool {
 /// are in the binary once.
 fn understood<T: DeserializeOwned>(heard: Heard) -> Result<T, Failed> {
     let (json, place) = json(heard)?;
-    typed(json, &place)
+    typed(&json, &place)
 }
 
 fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
@@ -147,7 +147,7 @@ fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
     }
 }
 
-fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<T, Failed> {
+fn typed<T: DeserializeOwned>(json: &Value, place: &Path) -> Result<T, Failed> {
     T::deserialize(json).map_err(|error| puzzled(place, &error))
 }
 
@@ -243,7 +243,7 @@ impl Lines {
     }
 
     /// The line as what it should be.
-    pub(super) fn typed<T: DeserializeOwned>(&self, json: Value) -> Result<T, Failed> {
+    pub(super) fn typed<T: DeserializeOwned>(&self, json: &Value) -> Result<T, Failed> {
         typed(json, &self.place)
     }
 

@@ -53,7 +53,7 @@ fn last_lines(path: &str, instance: &Instance<'_>) -> Result<Vec<LogLine>, Faile
     // A server that sends more than it was asked for is not listened to for ever.
     while lines.len() < LAST_LINES {
         match stream.next()? {
-            Next::Line(json) => lines.push(stream.typed(json)?),
+            Next::Line(json) => lines.push(stream.typed(&json)?),
             Next::Lost(_) | Next::Alive => {}
             Next::End(_) => break,
         }

@@ -46,8 +46,9 @@ pub(super) fn logs(
 ) -> Result<(), Failed> {
     let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/logs";
     let mut columns = render::Logs::new(job.is_some(), raw);
-    let mut show =
-        |stream: &Lines, json, look: &Look<'_>| stream.typed(json).map(|line: LogLine| columns.line(&line, look));
+    let mut show = |stream: &Lines, json: &Value, look: &Look<'_>| {
+        stream.typed(json).map(|line: LogLine| columns.line(&line, look))
+    };
     relay(&From { path: &path, job, noun: "line" }, wanted, instance, output, &mut show)
 }
 
@@ -59,13 +60,14 @@ pub(super) fn events(
 ) -> Result<(), Failed> {
     let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/events";
     let mut columns = render::Events::new();
-    let mut show =
-        |stream: &Lines, json, look: &Look<'_>| stream.typed(json).map(|event: EventRecord| columns.line(&event, look));
+    let mut show = |stream: &Lines, json: &Value, look: &Look<'_>| {
+        stream.typed(json).map(|event: EventRecord| columns.line(&event, look))
+    };
     relay(&From { path: &path, job, noun: "event" }, wanted, instance, output, &mut show)
 }
 
 /// From a line of a stream its text.
-type Show<'a> = dyn FnMut(&Lines, Value, &Look<'_>) -> Result<String, Failed> + 'a;
+type Show<'a> = dyn FnMut(&Lines, &Value, &Look<'_>) -> Result<String, Failed> + 'a;
 
 /// Which stream, and what it consists of.
 struct From<'a> {
@@ -95,10 +97,10 @@ fn relay(
         let text = match stream.next()? {
             Next::Line(json) => {
                 behind = json.get("seq").and_then(Value::as_u64).or(behind);
-                if wanted.json { line(&json) } else { show(&stream, json, &output.look())? }
+                if wanted.json { line(&json) } else { show(&stream, &json, &output.look())? }
             }
             Next::Lost(json) if wanted.json => line(&json),
-            Next::Lost(json) => render::lost(&stream.typed(json)?, noun),
+            Next::Lost(json) => render::lost(&stream.typed(&json)?, noun),
             Next::Alive => {
                 Output::ask_reader()?;
                 continue;
