@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Waking, Poll};
@@ -93,8 +93,9 @@ impl Failed {
 
     /// Without a configuration: names the only word of the command line if it is plainly one that lacks its flag. What
     /// else stands there may be a password.
-    fn with_a_stray_file(mut self, words: &[String]) -> Self {
+    fn with_a_stray_file(mut self, words: &[OsString]) -> Self {
         let [word] = words else { return self };
+        let Some(word) = word.to_str() else { return self };
         let path = Path::new(word);
         let is_named_so =
             path.extension().is_some_and(|end| ["json", "json5", "toml"].iter().any(|known| end == *known));
@@ -109,20 +110,22 @@ impl Failed {
 
 /// v3 ignores words that are no flags, and so do we where we supervise. But whoever types `statsu` beside a running instance
 /// means no second one; words alone and not as PID 1 are no way to start one.
-fn refuse_stray_words(config: Option<&str>, words: &[String]) -> Result<(), Failed> {
+fn refuse_stray_words(config: Option<&Path>, words: &[OsString]) -> Result<(), Failed> {
     let Some(word) = words.first().filter(|_| config.is_none() && process::own_pid() != 1) else { return Ok(()) };
-    let meant = cli::nearest_verb(word).map(|verb| format!(": did you mean {verb}?")).unwrap_or_default();
+    let meant =
+        word.to_str().and_then(cli::nearest_verb).map(|verb| format!(": did you mean {verb}?")).unwrap_or_default();
     let text = format!("containerpilot: the first word is no command{meant}\n");
     let failed = Failed(Exit::Usage, text).with_a_stray_file(words);
     Err(Failed(failed.0, failed.1 + "containerpilot -help lists the commands and flags\n"))
 }
 
 /// The main job: everything until the supervised jobs are done.
-fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed> {
+fn supervise(config: Option<PathBuf>, ignored: &[OsString]) -> Result<Exit, Failed> {
     refuse_stray_words(config.as_deref(), ignored)?;
     let mut env = Environment::of_this_process();
     env.set("CONTAINERPILOT_PID", process::own_pid().to_string());
-    let source = source_of(config, &env).map_err(|failed| failed.with_a_stray_file(ignored))?;
+    let path = path_of(config, &env).map_err(|failed| failed.with_a_stray_file(ignored))?;
+    let source = source_of(&path)?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env.clone()), false);
     let Some(plan) = plan else {
         return Err(Failed(Exit::Config, diagnostic::render(&diagnostics, &source.origin, &source.text)));
@@ -144,21 +147,21 @@ fn supervise(config: Option<String>, ignored: &[String]) -> Result<Exit, Failed>
     let control = control_of(&plan, &mut env)?;
     let discovery = discovery_of(&plan)?;
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
-    let reloader = reloader_of(&source);
+    let reloader = reloader_of(path, &source);
     drop((source, diagnostics));
     run_plan(&plan, env, log, discovery, control, reloader)
 }
 
 /// What reads the same file again. Its path is looked up anew, so that a file that was put in its place is the new one.
-fn reloader_of(source: &Source) -> Reloader {
-    let path = source.origin.clone();
+fn reloader_of(path: PathBuf, source: &Source) -> Reloader {
+    let again = path.clone();
     let read = move |env, known| {
-        let source = config::read(&path).map_err(|error| error.to_string());
+        let source = config::read(&again).map_err(|error| error.to_string());
         let fingerprint = fingerprint(source.as_ref().map_or_else(String::as_str, |source| source.text.as_str()));
         let judge = || judged(&source.map_err(|line| vec![line])?, env);
         Reading { fingerprint, judged: (known != Some(fingerprint)).then(judge) }
     };
-    Reloader { path: source.origin.clone().into(), fingerprint: fingerprint(&source.text), read: Arc::new(read) }
+    Reloader { path, fingerprint: fingerprint(&source.text), read: Arc::new(read) }
 }
 
 /// Tells one text from another, without keeping it.
@@ -275,20 +278,24 @@ fn stop_children_on_panic() {
     }));
 }
 
-/// The configuration's text: of the flag's file, or of the variable's (v3 §2).
-fn source_of(config: Option<String>, env: &Environment) -> Result<Source, Failed> {
-    let path = config.or_else(|| env.get_text("CONTAINERPILOT")).filter(|path| !path.is_empty());
-    let path = path.ok_or_else(|| {
+/// The configuration's file: the flag's, or the variable's (v3 §2).
+fn path_of(config: Option<PathBuf>, env: &Environment) -> Result<PathBuf, Failed> {
+    let path = config.or_else(|| env.get("CONTAINERPILOT").map(PathBuf::from));
+    path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| {
         let text = "containerpilot: no configuration: neither -config nor the variable CONTAINERPILOT names a file\n";
         Failed(Exit::Usage, text.to_owned())
-    })?;
-    config::read(&path).map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))
+    })
+}
+
+/// Its text.
+fn source_of(path: &Path) -> Result<Source, Failed> {
+    config::read(path).map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))
 }
 
 /// `-template`: what the template makes of the file.
-fn render(config: Option<String>, out: Option<&str>) -> Result<Exit, Failed> {
+fn render(config: Option<PathBuf>, out: Option<&Path>) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
-    let source = source_of(config, &env)?;
+    let source = source_of(&path_of(config, &env)?)?;
     let rendered = template::render(&source.text, &env).map_err(|error| {
         let problem = config::template_problem(&error);
         Failed(Exit::Config, diagnostic::render(&[problem], &source.origin, &source.text))
@@ -297,15 +304,16 @@ fn render(config: Option<String>, out: Option<&str>) -> Result<Exit, Failed> {
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o644).open(out);
     let written = file.and_then(|mut file| file.write_all(rendered.text.as_bytes()));
-    let failed =
-        |error| Failed(Exit::Failure, format!("containerpilot: could not write config file: {out}: {error}\n"));
+    let failed = |error| {
+        Failed(Exit::Failure, format!("containerpilot: could not write config file: {}: {error}\n", out.display()))
+    };
     written.map(|()| Exit::Success).map_err(failed)
 }
 
 /// `config check FILE`
-fn check(file: &str, json: bool) -> Result<Exit, Failed> {
+fn check(file: &Path, json: bool) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
-    let source = source_of(Some(file.to_owned()), &env)?;
+    let source = source_of(file)?;
     let Outcome { plan, mut diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), true);
     // What is wrong with a key only turns up in its use, so a check tries it even if no job would. It is not looked for
     // where the file is refused anyway.
@@ -331,9 +339,9 @@ fn check(file: &str, json: bool) -> Result<Exit, Failed> {
 }
 
 /// `config show FILE`
-fn show(file: &str) -> Result<Exit, Failed> {
+fn show(file: &Path) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
-    let source = source_of(Some(file.to_owned()), &env)?;
+    let source = source_of(file)?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
     let told = diagnostic::render(&diagnostics, &source.origin, &source.text);
     let plan = plan.ok_or_else(|| Failed(Exit::Config, told.clone()))?;

@@ -1,15 +1,16 @@
 //! What happened, and what was said: the lines of the streams.
 //!
 //! A stream is one JSON object a line. Each has a number, `seq`, one more than that of the line before it in the same
-//! stream: who sees a jump has been told of it by a [`Lost`] line between. An empty line says only that the stream lives.
+//! stream: who sees a jump has been told of it by a [`Lost`] line between. (The events of one job have the numbers of all
+//! events, and jumps where others were told.) An empty line says only that the stream lives.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Something that happened: an event of the bus, or a step of a job's life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRecord {
-    /// Its number.
+    /// Its number among all events, also in `/v4/jobs/{name}/events`.
     pub seq: u64,
     /// When.
     pub time: String,
@@ -37,7 +38,7 @@ pub struct LogLine {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check: bool,
     /// Where it was written; nothing for a line of our own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub stream: Option<LogStream>,
     /// The process, if it is one of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +57,16 @@ pub enum LogStream {
     Stdout,
     /// Descriptor 2.
     Stderr,
+}
+
+/// A word of another version is as none: nobody who reads it here needs it.
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LogStream>, D::Error> {
+    let word: Option<String> = Option::deserialize(from)?;
+    Ok(match word.as_deref() {
+        Some("stdout") => Some(LogStream::Stdout),
+        Some("stderr") => Some(LogStream::Stderr),
+        _ => None,
+    })
 }
 
 /// A line that stands for those that were thrown away before this reader could have them.

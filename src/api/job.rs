@@ -44,15 +44,18 @@ pub struct Job {
     pub restarts_policy: String,
     /// Its command and arguments; empty for a job without one.
     pub command: Vec<String>,
-    /// The container's application: its end is the end of everything.
+    /// The container's application: everything stops when it ends by itself for good, but not when it is stopped by hand or
+    /// by a reload.
+    #[serde(default)]
     pub main: bool,
     /// It stands for our own telemetry.
+    #[serde(default)]
     pub telemetry: bool,
 }
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", from = "String")]
 pub enum JobState {
     /// It waits for its first start, or for the next one that an event or the clock brings.
     Waiting,
@@ -66,11 +69,14 @@ pub enum JobState {
     Stopped,
     /// It is over.
     Done,
+    /// A word of another version. Only read, never said.
+    #[serde(skip_serializing)]
+    Other(String),
 }
 
 impl JobState {
     /// The word for people.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             Self::Waiting => "waiting",
             Self::Running => "running",
@@ -78,6 +84,21 @@ impl JobState {
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Done => "done",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for JobState {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "waiting" => Self::Waiting,
+            "running" => Self::Running,
+            "backoff" => Self::Backoff,
+            "stopping" => Self::Stopping,
+            "stopped" => Self::Stopped,
+            "done" => Self::Done,
+            _ => Self::Other(word),
         }
     }
 }
@@ -122,8 +143,8 @@ pub struct Health {
 }
 
 /// The states of a job's health.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", from = "String")]
 pub enum HealthState {
     /// Not checked since it was started, or never started.
     Unknown,
@@ -133,16 +154,32 @@ pub enum HealthState {
     Unhealthy,
     /// Maintenance mode is on: it is not checked.
     Maintenance,
+    /// A word of another version. Only read, never said.
+    #[serde(skip_serializing)]
+    Other(String),
 }
 
 impl HealthState {
     /// The word for people.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &str {
         match self {
             Self::Unknown => "unknown",
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
             Self::Maintenance => "maintenance",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<String> for HealthState {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "unknown" => Self::Unknown,
+            "healthy" => Self::Healthy,
+            "unhealthy" => Self::Unhealthy,
+            "maintenance" => Self::Maintenance,
+            _ => Self::Other(word),
         }
     }
 }
@@ -178,4 +215,34 @@ pub struct Next {
     pub in_ms: u64,
     /// Why then: `every 5s`, `exit 1, 7th time in a row`.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{HealthState, JobState};
+
+    /// The words that the description has for a state.
+    fn described(at: &str) -> Vec<String> {
+        let all: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+        serde_json::from_value(all.pointer(&format!("/components/schemas/{at}/enum")).unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn words_that_are_described_are_known_and_others_are_kept_and_never_said() {
+        let of_jobs = described("JobState").into_iter().map(|word| (JobState::from(word.clone()), word));
+        for (state, word) in of_jobs {
+            assert_eq!((state.word(), serde_json::to_value(&state).unwrap()), (word.as_str(), json!(word)));
+        }
+        let of_health =
+            described("Health/properties/state").into_iter().map(|word| (HealthState::from(word.clone()), word));
+        for (state, word) in of_health {
+            assert_eq!((state.word(), serde_json::to_value(&state).unwrap()), (word.as_str(), json!(word)));
+        }
+        let state: JobState = serde_json::from_str("\"frozen\"").unwrap();
+        let health: HealthState = serde_json::from_str("\"drowsy\"").unwrap();
+        assert_eq!((state.word(), health.word()), ("frozen", "drowsy"));
+        assert!(serde_json::to_string(&state).is_err() && serde_json::to_string(&health).is_err());
+    }
 }

@@ -3,7 +3,9 @@
 //!
 //! Everything is JSON with camelCase keys. A moment is RFC 3339 in UTC with milliseconds (`2026-11-22T12:04:11.201Z`), a
 //! duration a number of milliseconds whose key ends in `Ms`. What is not known, or does not apply, is not there. Readers
-//! must pass over keys that they don't know: new ones come with new versions.
+//! must pass over keys that they don't know: new ones come with new versions. For the same reason a word of state may be one
+//! that is not known here, and a boolean that is not there is false; what we say ourselves has only known words, and all of
+//! them that `docs/openapi.json` asks for.
 
 mod event;
 mod job;
@@ -30,8 +32,10 @@ pub struct Overview {
     /// How long ago that is.
     pub up_ms: u64,
     /// Everything is stopping.
+    #[serde(default)]
     pub stopping: bool,
     /// Maintenance mode is on.
+    #[serde(default)]
     pub maintenance: bool,
     /// As `/readyz` says it.
     pub ready: Readiness,
@@ -47,10 +51,13 @@ pub struct Overview {
 #[serde(rename_all = "camelCase")]
 pub struct Readiness {
     /// The answer.
+    #[serde(default)]
     pub ready: bool,
     /// How many of those that count are.
+    #[serde(default)]
     pub count: usize,
     /// How many count: `main` jobs, without any those with a health check.
+    #[serde(default)]
     pub of: usize,
     /// Why not, when it is not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -133,11 +140,13 @@ pub struct ReloadRequest {
 #[serde(rename_all = "camelCase")]
 pub struct Reloaded {
     /// It would do so: nothing was done.
+    #[serde(default)]
     pub dry_run: bool,
     /// How long it took, from the request to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
     /// Everything stopped and started anew (`reload: "restart"`).
+    #[serde(default)]
     pub everything: bool,
     /// Their process had to be another.
     pub restarted: Vec<Changed>,

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use super::{Failed, print, source_of};
+use super::{Failed, path_of, print, source_of};
 use crate::cli::Ask;
 use crate::config::{self, Context, Outcome, diagnostic};
 use crate::control::client::{self, Question};
@@ -15,7 +15,7 @@ use crate::plan;
 pub(super) const SOCKET: &str = "CONTAINERPILOT_SOCKET";
 
 /// Asks the running instance. Every failure is exit 1, a broken configuration included (design §5).
-pub(super) fn ask(config: Option<String>, ask: Ask) -> Result<Exit, Failed> {
+pub(super) fn ask(config: Option<PathBuf>, ask: Ask) -> Result<Exit, Failed> {
     let question = match ask {
         Ask::Reload => Question::Reload,
         Ask::Maintenance(on) => Question::Maintenance(on),
@@ -32,7 +32,7 @@ pub(super) fn ask(config: Option<String>, ask: Ask) -> Result<Exit, Failed> {
 /// Where the socket may be. A file that the command line names counts before the variable that every child is given: who
 /// names one means another instance. The variable counts before `$CONTAINERPILOT`, which need not be readable to a child. Without any of
 /// them it is where it would be by default.
-fn places(config: Option<String>) -> Result<Vec<PathBuf>, String> {
+fn places(config: Option<PathBuf>) -> Result<Vec<PathBuf>, String> {
     let env = Environment::of_this_process();
     if config.is_none()
         && let Some(path) = env.get(SOCKET).filter(|path| !path.is_empty())
@@ -43,7 +43,7 @@ fn places(config: Option<String>) -> Result<Vec<PathBuf>, String> {
     if config.is_none() && env.get("CONTAINERPILOT").is_none_or(OsStr::is_empty) {
         return Ok(client::places(&plan::Control::default(), xdg.as_deref()));
     }
-    let source = source_of(config, &env).map_err(|Failed(_, text)| text)?;
+    let source = path_of(config, &env).and_then(|path| source_of(&path)).map_err(|Failed(_, text)| text)?;
     let Outcome { plan, diagnostics, .. } = config::compile(&source, &Context::of_this_host(env), false);
     let broken = || diagnostic::render(&diagnostics, &source.origin, &source.text);
     let plan = plan.ok_or_else(broken)?;

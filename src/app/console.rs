@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::ask::SOCKET;
-use super::{Failed, source_of};
+use super::{Failed, path_of, source_of};
 use crate::cli::Verb;
 use crate::config::{self, Context, Outcome};
 use crate::console::{self, Host};
@@ -44,7 +44,7 @@ fn places(socket: Option<PathBuf>, env: &Environment) -> (Vec<PathBuf>, String) 
 
 /// What the configuration says of the socket.
 fn configured(env: &Environment) -> Option<plan::Control> {
-    let source = source_of(None, env).map_err(|Failed(..)| ()).ok()?;
+    let source = path_of(None, env).and_then(|path| source_of(&path)).map_err(|Failed(..)| ()).ok()?;
     let Outcome { plan, .. } = config::compile(&source, &Context::of_this_host(env.clone()), false);
     plan.map(|plan| plan.control)
 }

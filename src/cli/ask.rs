@@ -23,6 +23,8 @@ pub enum Verb {
     },
     /// `status --ready`
     Ready,
+    /// `status --names`: the jobs' names, for completions
+    Names,
     /// `logs`
     Logs {
         /// Of one job.
@@ -43,6 +45,8 @@ pub enum Verb {
     },
     /// `events`
     Events {
+        /// Of one job.
+        job: Option<String>,
         /// Go on with what happens from now on.
         follow: bool,
         /// How many of those that were kept.

@@ -1,6 +1,7 @@
 //! Completions for shells, written from clap's description of the verbs. Our own few lines: `clap_complete` costs more
 //! of the binary than the whole console's client, for shells that are mostly outside of the container.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, Command, ValueEnum, ValueHint};
@@ -30,26 +31,92 @@ pub(super) fn script(program: &Command, shell: Shell) -> String {
     }
 }
 
+/// What may be sent to a job, by the names that people use.
+pub(super) const SIGNALS: &str = "HUP INT QUIT TERM KILL USR1 USR2 WINCH STOP CONT TSTP TTIN TTOU ALRM ABRT PIPE CHLD \
+                                  URG IO PWR SYS TRAP ILL BUS FPE SEGV XCPU XFSZ VTALRM PROF STKFLT";
+
+/// What stands at a place behind a verb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// One of these.
+    Words(String),
+    /// A job, for whose names the running instance is asked.
+    Job,
+    /// Anything.
+    Other,
+}
+
+/// What stands behind a verb, one place after the other.
+fn places(verb: &Command) -> Vec<Place> {
+    if verb.has_subcommands() {
+        let below: Vec<&str> = verb.get_subcommands().map(Command::get_name).collect();
+        return vec![Place::Words(below.join(" ")), Place::Other];
+    }
+    let place = |arg: &Arg| match arg.get_id().as_str() {
+        "job" => Place::Job,
+        "signal" => Place::Words(SIGNALS.to_owned()),
+        _ => {
+            let values: Vec<String> = arg.get_possible_values().iter().map(|of| of.get_name().to_owned()).collect();
+            if values.is_empty() { Place::Other } else { Place::Words(values.join(" ")) }
+        }
+    };
+    verb.get_positionals().map(place).collect()
+}
+
+/// The flags behind which a value stands, of all verbs.
+fn with_values(program: &Command) -> BTreeSet<String> {
+    let valued = verbs(program).flat_map(options).filter(|option| value_name(option).is_some());
+    valued.flat_map(names).collect()
+}
+
 fn bash(program: &Command) -> String {
     let mut cases = String::new();
     for verb in verbs(program) {
         let flags = options(verb).filter_map(Arg::get_long).map(|long| format!("--{long}"));
-        let words: Vec<String> = choices(verb).into_iter().chain(flags).chain(["--help".to_owned()]).collect();
-        let _ = writeln!(cases, "        {}) words='{}' ;;", verb.get_name(), words.join(" "));
+        let flags: Vec<String> = flags.chain(["--help".to_owned()]).collect();
+        let mut case = format!("        {}) flags='{}'", verb.get_name(), flags.join(" "));
+        for (place, at) in places(verb).iter().zip(0..) {
+            let _ = match place {
+                Place::Words(words) => write!(case, " places[{at}]='{words}'"),
+                Place::Job => write!(case, " places[{at}]=@job"),
+                Place::Other => Ok(()),
+            };
+        }
+        let _ = writeln!(cases, "{case} ;;");
     }
     let names: Vec<&str> = verbs(program).map(Command::get_name).collect();
+    let valued = with_values(program).into_iter().filter(|flag| flag != "--socket").collect::<Vec<_>>().join(" | ");
     format!(
         r#"# containerpilot: completions for bash
 _containerpilot() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} words=
+    local word=${{COMP_WORDS[COMP_CWORD]}} words= flags= given=0 at place name
+    local -a places=() socket=()
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
         words='{} {FLAGS}'
-    elif [[ ${{COMP_WORDS[COMP_CWORD - 1]}} != --socket ]]; then
+    else
+        for ((at = 2; at < COMP_CWORD; at++)); do
+            case ${{COMP_WORDS[at]}} in
+            --socket) socket=(--socket "${{COMP_WORDS[++at]}}") ;;
+            {valued}) ((++at)) ;;
+            -*) ;;
+            *) ((++given)) ;;
+            esac
+        done
+        # The value of a flag is for the shell.
+        ((at > COMP_CWORD)) && return
         case ${{COMP_WORDS[1]}} in
 {cases}        esac
+        place=${{places[given]-}}
+        words="${{place#@job}} $flags"
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+    if [[ ${{place-}} == @job && $word != -* ]]; then
+        # Not by way of compgen, which would evaluate them.
+        while IFS= read -r name; do
+            [[ $name == "$word"* ]] && printf -v name %q "$name" && COMPREPLY+=("$name")
+        done < <(command containerpilot status --names "${{socket[@]}}" 2>/dev/null)
+    fi
 }}
 complete -o default -F _containerpilot containerpilot
 "#,
@@ -75,18 +142,25 @@ fn zsh(program: &Command) -> String {
                 specs.push(format!("'{name}[{help}]{value}'"));
             }
         }
-        let choices = choices(verb);
-        if !choices.is_empty() {
-            specs.push(format!("'1: :({})'", choices.join(" ")));
-        }
-        if verb.has_subcommands() {
-            specs.push("'2:file:_files'".to_owned());
+        for (place, at) in places(verb).into_iter().zip(1..) {
+            specs.push(match place {
+                Place::Words(words) => format!("'{at}: :({words})'"),
+                Place::Job => format!("'{at}:job:_containerpilot_jobs'"),
+                Place::Other => format!("'{at}:file:_files'"),
+            });
         }
         let _ = writeln!(cases, "    {}) _arguments {} ;;", verb.get_name(), specs.join(" "));
     }
     format!(
         r#"#compdef containerpilot
 # containerpilot: completions for zsh
+_containerpilot_jobs() {{
+    local -a jobs socket
+    local -i at=${{words[(I)--socket]}}
+    ((at && at + 1 < CURRENT)) && socket=(--socket "${{(Q)words[at + 1]}}")
+    jobs=(${{(f)"$(command containerpilot status --names $socket 2>/dev/null)"}})
+    compadd -a jobs
+}}
 _containerpilot() {{
     local -a verbs
     verbs=(
@@ -110,9 +184,37 @@ fi
     )
 }
 
+/// What the conditions of fish ask: how many words were given behind the verb, and which jobs there are.
+const FISH: &str = r"# containerpilot: completions for fish
+function __containerpilot_given
+    set -l at 0
+    set -l given 0
+    set -l value no
+    for word in (commandline -opc)
+        set at (math $at + 1)
+        if test $at -le 2 -o $value = yes
+            set value no
+        else if contains -- $word VALUED
+            set value yes
+        else if not string match -q -- '-*' $word
+            set given (math $given + 1)
+        end
+    end
+    test $given = $argv[1]
+end
+function __containerpilot_jobs
+    set -l words (commandline -opc)
+    set -l socket
+    if set -l at (contains -i -- --socket $words)
+        set socket --socket $words[(math $at + 1)]
+    end
+    command containerpilot status --names $socket 2>/dev/null
+end";
+
 fn fish(program: &Command) -> String {
     let quoted = |text: &str| text.replace('\\', r"\\").replace('\'', r"\'");
-    let mut lines = vec!["# containerpilot: completions for fish".to_owned()];
+    let valued = with_values(program).into_iter().collect::<Vec<_>>().join(" ");
+    let mut lines = vec![FISH.replace("VALUED", &valued)];
     for verb in verbs(program) {
         let (name, about) = (verb.get_name(), quoted(&about(verb)));
         lines.push(format!("complete -c containerpilot -n __fish_use_subcommand -f -a {name} -d '{about}'"));
@@ -127,9 +229,14 @@ fn fish(program: &Command) -> String {
             };
             lines.push(format!("{here}{long}{short}{value} -d '{}'", quoted(&help(option))));
         }
-        let choices = choices(verb);
-        if !choices.is_empty() {
-            lines.push(format!("{here} -f -a '{}'", choices.join(" ")));
+        for (place, at) in places(verb).into_iter().zip(0..) {
+            let words = match place {
+                Place::Words(words) => words,
+                Place::Job => "(__containerpilot_jobs)".to_owned(),
+                Place::Other => continue,
+            };
+            let given = format!("__fish_seen_subcommand_from {name}; and __containerpilot_given {at}");
+            lines.push(format!("complete -c containerpilot -n '{given}' -f -a '{words}'"));
         }
     }
     lines.join("\n") + "\n"
@@ -145,9 +252,9 @@ pub(super) fn about(verb: &Command) -> String {
     verb.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-/// The flags of a verb, without clap's own.
+/// The flags of a verb, without clap's own and hidden ones.
 pub(super) fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
-    verb.get_arguments().filter(|arg| !arg.is_positional() && arg.get_id() != "help")
+    verb.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set() && arg.get_id() != "help")
 }
 
 /// What a flag does, in one line.
@@ -169,11 +276,4 @@ pub(super) fn value_name(option: &Arg) -> Option<&str> {
 
 fn is_path(option: &Arg) -> bool {
     option.get_value_hint() == ValueHint::AnyPath
-}
-
-/// The words that may follow a verb: its own verbs, or the values of its first argument.
-fn choices(verb: &Command) -> Vec<String> {
-    let below = verb.get_subcommands().map(|below| below.get_name().to_owned());
-    let values = verb.get_positionals().take(1).flat_map(Arg::get_possible_values);
-    below.chain(values.map(|value| value.get_name().to_owned())).collect()
 }

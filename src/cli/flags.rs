@@ -1,12 +1,16 @@
 //! v3's flags, by Go's rules.
 
-use super::{Ask, Command, UsageError};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::{Ask, Command, UsageError, no_text};
 
 /// What the flags say, as far as it was read.
 #[derive(Default)]
 struct Flags {
-    config: Option<String>,
-    out: Option<String>,
+    config: Option<OsString>,
+    out: Option<OsString>,
     version: bool,
     template: bool,
     reload: bool,
@@ -27,37 +31,43 @@ impl Flags {
         }
     }
 
-    /// Takes the value of a flag that has one. The error says what is wrong with it.
-    fn take(&mut self, name: &str, value: String) -> Result<(), String> {
+    /// Takes the value of a flag that names a file, which is bytes; gives back any other.
+    fn take_path(&mut self, name: &str, value: OsString) -> Option<OsString> {
         match name {
             "config" => self.config = Some(value),
             "out" => self.out = Some(value),
-            // v3 disables for every other word (design §4 row 18); an empty one is no flag, as in v3.
-            "maintenance" => {
-                self.maintenance = match value.as_str() {
-                    "enable" => Some(true),
-                    "disable" => Some(false),
-                    "" => None,
-                    _ => return Err("expected enable or disable".to_owned()),
-                }
-            }
-            _ => {
-                let pair = value.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-                let pair = pair.ok_or_else(|| format!("flag value '{value}' was not in the format 'key=val'"))?;
-                if name == "putenv" { &mut self.putenv } else { &mut self.putmetric }.push(pair);
-            }
+            _ => return Some(value),
         }
+        None
+    }
+
+    /// Takes the value of a flag that has another one. The error says what is wrong with it.
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if name == "maintenance" {
+            // v3 disables for every other word (design §4 row 18); an empty one is no flag, as in v3.
+            self.maintenance = match value {
+                "enable" => Some(true),
+                "disable" => Some(false),
+                "" => None,
+                _ => return Err("expected enable or disable".to_owned()),
+            };
+            return Ok(());
+        }
+        let pair = value.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pair = pair.ok_or_else(|| format!("flag value '{value}' was not in the format 'key=val'"))?;
+        if name == "putenv" { &mut self.putenv } else { &mut self.putmetric }.push(pair);
         Ok(())
     }
 
     /// Of several the first of v3's order counts (v3 §2).
-    fn command(self, ignored: Vec<String>) -> Command {
+    fn command(self, ignored: Vec<OsString>) -> Command {
         // An empty path is no path, as in the original.
-        let config = self.config.filter(|path| !path.is_empty());
+        let config = self.config.filter(|path| !path.is_empty()).map(PathBuf::from);
         let ask = if self.version {
             return Command::Version;
         } else if self.template {
-            return Command::Template { config, out: self.out.filter(|path| !path.is_empty() && path != "-") };
+            let out = self.out.filter(|path| !path.is_empty() && path != "-").map(PathBuf::from);
+            return Command::Template { config, out };
         } else if self.reload {
             Ask::Reload
         } else if let Some(on) = self.maintenance {
@@ -76,28 +86,31 @@ impl Flags {
 }
 
 /// Reads a command line without a verb.
-pub(super) fn read(program: &str, words: &[String]) -> Result<Command, UsageError> {
+pub(super) fn read(program: &str, words: &[OsString]) -> Result<Command, UsageError> {
     let mut flags = Flags::default();
     let fail = |message: String| Err(UsageError(format!("{message}\n{}", usage(program))));
     let mut words = words.iter();
+    let no_text = |word: &OsStr| Err(UsageError(no_text(word)));
     while let Some(word) = words.as_slice().first() {
-        let Some(body) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|_| word.len() > 1) else {
+        let bytes = word.as_bytes();
+        let body = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-"));
+        let Some(body) = body.filter(|_| bytes.len() > 1) else {
             break;
         };
         words.next();
         if body.is_empty() {
             break;
         }
-        if body.starts_with('-') || body.starts_with('=') {
-            return fail(format!("bad flag syntax: {word}"));
+        let equals = body.iter().position(|byte| *byte == b'=');
+        let (name, inline) = body.split_at(equals.unwrap_or(body.len()));
+        let inline = inline.strip_prefix(b"=").map(OsStr::from_bytes);
+        let Ok(name) = str::from_utf8(name) else { return no_text(word) };
+        if name.starts_with('-') || name.is_empty() {
+            return fail(format!("bad flag syntax: {}", word.display()));
         }
-        let (name, inline) = match body.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (body, None),
-        };
         if let Some(flag) = flags.boolean(name) {
-            let value = inline.unwrap_or_else(|| "true".to_owned());
-            let Some(value) = go_bool(&value) else {
+            let Some(value) = inline.unwrap_or(OsStr::new("true")).to_str() else { return no_text(word) };
+            let Some(value) = go_bool(value) else {
                 return fail(format!("invalid boolean value \"{value}\" for -{name}: parse error"));
             };
             *flag = value;
@@ -105,10 +118,12 @@ pub(super) fn read(program: &str, words: &[String]) -> Result<Command, UsageErro
         }
         match name {
             "config" | "out" | "maintenance" | "putenv" | "putmetric" => {
-                let Some(value) = inline.or_else(|| words.next().cloned()) else {
+                let Some(value) = inline.or_else(|| words.next().map(OsString::as_os_str)) else {
                     return fail(format!("flag needs an argument: -{name}"));
                 };
-                if let Err(why) = flags.take(name, value.clone()) {
+                let Some(value) = flags.take_path(name, value.to_owned()) else { continue };
+                let Some(value) = value.to_str() else { return no_text(&value) };
+                if let Err(why) = flags.take(name, value) {
                     return fail(format!("invalid value \"{value}\" for flag -{name}: {why}"));
                 }
             }

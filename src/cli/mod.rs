@@ -20,7 +20,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 pub use self::ask::{Act, Verb};
@@ -32,9 +32,9 @@ pub enum Command {
     /// Supervise. Holds the path if the command line names one.
     Run {
         /// `-config`.
-        config: Option<String>,
+        config: Option<PathBuf>,
         /// Words behind the flags, which v3 ignores.
-        ignored: Vec<String>,
+        ignored: Vec<OsString>,
     },
     /// Print the version.
     Version,
@@ -45,28 +45,28 @@ pub enum Command {
     /// Render the configuration's template.
     Template {
         /// `-config`.
-        config: Option<String>,
+        config: Option<PathBuf>,
         /// `-out`; `None` is stdout.
-        out: Option<String>,
+        out: Option<PathBuf>,
     },
     /// Ask a running instance through its control socket.
     Ask {
         /// `-config`: names the file that names the socket.
-        config: Option<String>,
+        config: Option<PathBuf>,
         /// What.
         ask: Ask,
     },
     /// `config check FILE`
     Check {
         /// The file.
-        file: String,
+        file: PathBuf,
         /// For machines.
         json: bool,
     },
     /// `config show FILE`
     Show {
         /// The file.
-        file: String,
+        file: PathBuf,
     },
     /// `config schema`
     Schema,
@@ -105,11 +105,16 @@ pub fn nearest_verb(word: &str) -> Option<&'static str> {
 
 /// Reads the words behind the program's name.
 pub fn parse(program: &str, words: &[OsString]) -> Result<Command, UsageError> {
-    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    match words.first().map(String::as_str) {
-        Some(word) if verbs::is_verb(word) => verbs::read(program, &words),
+    match words.first().and_then(|word| word.to_str()) {
+        Some(word) if verbs::is_verb(word) => verbs::read(program, words),
         // v3 would start here, in spite of the word: nobody means that.
         Some(word @ ("help" | "version")) => Err(UsageError(format!("{word} is a flag: {program} -{word}\n"))),
-        _ => flags::read(program, &words),
+        _ => flags::read(program, words),
     }
+}
+
+/// Said of a word that would have to be a text. Paths are taken as they are.
+#[expect(clippy::unnecessary_debug_formatting, reason = "what is no text is seen only in its escaped form")]
+fn no_text(word: &OsStr) -> String {
+    format!("this word of the command line is not UTF-8: {word:?}\n")
 }

@@ -1,6 +1,8 @@
 //! The command line as values.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Act, Ask, Command, UsageError, Verb, parse};
@@ -10,7 +12,7 @@ fn read(words: &[&str]) -> Result<Command, UsageError> {
 }
 
 fn run(config: Option<&str>, ignored: &[&str]) -> Command {
-    Command::Run { config: config.map(str::to_owned), ignored: ignored.iter().map(|word| (*word).to_owned()).collect() }
+    Command::Run { config: config.map(PathBuf::from), ignored: ignored.iter().map(OsString::from).collect() }
 }
 
 #[test]
@@ -34,7 +36,7 @@ fn flags_end_at_the_first_other_word() {
 fn version_wins_over_template_wins_over_running() {
     assert_eq!(read(&["-template", "-version", "-config", "F"]), Ok(Command::Version));
     assert_eq!(read(&["-version=false", "-config=F"]), Ok(run(Some("F"), &[])));
-    let template = |out: Option<&str>| Command::Template { config: Some("F".into()), out: out.map(str::to_owned) };
+    let template = |out: Option<&str>| Command::Template { config: Some("F".into()), out: out.map(PathBuf::from) };
     assert_eq!(read(&["-template", "-config=F"]), Ok(template(None)));
     assert_eq!(read(&["-template", "-config=F", "-out", "-"]), Ok(template(None)));
     assert_eq!(read(&["-template=T", "-config=F", "-out", "G"]), Ok(template(Some("G"))));
@@ -146,12 +148,14 @@ fn verbs_that_ask_the_instance_are_read() {
         ("status --watch", Verb::Overview { watch: true, json: false }),
         ("status web --json", Verb::Job { job: job(), watch: false, json: true }),
         ("status --ready", Verb::Ready),
+        ("status --names", Verb::Names),
         ("logs", Verb::Logs { job: None, follow: false, lines: None, json: false, raw: false }),
         ("logs web -f -n 7", Verb::Logs { job: Some(job()), follow: true, lines: Some(7), json: false, raw: false }),
         ("logs --raw", Verb::Logs { job: None, follow: false, lines: None, json: false, raw: true }),
         ("logs --reopen", Verb::ReopenLogs { job: None }),
         ("logs web --reopen", Verb::ReopenLogs { job: Some(job()) }),
-        ("events -fn0 --json", Verb::Events { follow: true, lines: Some(0), json: true }),
+        ("events -fn0 --json", Verb::Events { job: None, follow: true, lines: Some(0), json: true }),
+        ("events web", Verb::Events { job: Some(job()), follow: false, lines: None, json: false }),
         ("why web", Verb::Why { job: job(), json: false }),
         ("start web", Verb::Act { act: Act::Start, job: job(), wait: Some(Duration::from_mins(1)) }),
         ("stop web --no-wait", Verb::Act { act: Act::Stop, job: job(), wait: None }),
@@ -198,12 +202,67 @@ fn what_makes_no_sense_together_is_refused() {
     assert_eq!(told, "status takes no configuration: containerpilot status --socket PATH names the instance\n");
 }
 
+/// A word of bytes, of which `~` stands for one that is in no UTF-8.
+fn bytes(word: &str) -> OsString {
+    OsString::from_vec(word.bytes().map(|byte| if byte == b'~' { 0xff } else { byte }).collect())
+}
+
+#[test]
+fn words_that_are_no_text_are_paths_or_refused() {
+    let read = |line: &str| parse("containerpilot", &line.split(' ').map(bytes).collect::<Vec<_>>());
+    let path = || PathBuf::from(bytes("/a~"));
+    for line in ["-config /a~", "-config=/a~", "--config=/a~"] {
+        assert_eq!(read(line), Ok(Command::Run { config: Some(path()), ignored: vec![] }), "{line}");
+    }
+    let template = Command::Template { config: Some("F".into()), out: Some(path()) };
+    assert_eq!(read("-template -config F -out /a~"), Ok(template));
+    assert_eq!(read("a~ b~"), Ok(Command::Run { config: None, ignored: vec![bytes("a~"), bytes("b~")] }));
+    assert_eq!(read("config check /a~ --json"), Ok(Command::Check { file: path(), json: true }));
+    assert_eq!(read("config show /a~"), Ok(Command::Show { file: path() }));
+    let ready = || Ok(Command::Console { socket: Some(path()), verb: Verb::Ready });
+    assert_eq!(read("status --ready --socket /a~"), ready());
+    assert_eq!(read("status --socket=/a~ --ready"), ready());
+    for (line, word) in [
+        ("status we~b", "we\\xFFb"),
+        ("why --socket s ~ --json", "\\xFF"),
+        ("signal web ~", "\\xFF"),
+        ("logs -n ~", "\\xFF"),
+        ("status --~", "--\\xFF"),
+        ("config ~", "\\xFF"),
+        ("config check f --~", "--\\xFF"),
+        ("-~", "-\\xFF"),
+        ("-ping=~", "-ping=\\xFF"),
+        ("-putenv A=~", "A=\\xFF"),
+        ("-putmetric=A=~", "A=\\xFF"),
+        ("-maintenance e~", "e\\xFF"),
+    ] {
+        let text = format!("this word of the command line is not UTF-8: \"{word}\"\n");
+        assert_eq!(read(line), Err(UsageError(text)), "{line}");
+    }
+}
+
+#[test]
+fn a_job_is_called_something() {
+    for verb in ["status", "logs", "events", "why", "start", "stop", "restart"] {
+        let UsageError(told) = read(&[verb, ""]).unwrap_err();
+        assert!(told.contains("a job has a name, and this one is empty"), "{verb}: {told}");
+    }
+    assert!(read(&["signal", "", "HUP"]).unwrap_err().0.contains("a job has a name"));
+}
+
 #[test]
 fn any_other_first_word_is_one_that_v3_ignored() {
     for word in ["foo", "statuss", "Status", "exec", "run"] {
         assert_eq!(read(&[word]), Ok(run(None, &[word])));
     }
     assert_eq!(read(&["-config", "F", "status"]), Ok(run(Some("F"), &["status"])));
+}
+
+#[test]
+fn signals_that_are_offered_are_signals() {
+    for name in super::complete::SIGNALS.split(' ') {
+        assert!(crate::plan::Signal::from_name(name).is_some(), "{name}");
+    }
 }
 
 fn printed(words: &[&str]) -> String {

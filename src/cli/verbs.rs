@@ -1,11 +1,13 @@
 //! The verbs, described for clap, which also writes their help.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use super::{Act, Command, UsageError, Verb, complete, manual};
+use super::{Act, Command, UsageError, Verb, complete, manual, no_text};
 
 const SOCKET: &str =
     "Ask at this control socket; else at $CONTAINERPILOT_SOCKET, that of the configuration, or the default one";
@@ -80,7 +82,7 @@ enum ConfigWord {
 #[derive(Args)]
 struct CheckArgs {
     /// The configuration file
-    file: String,
+    file: PathBuf,
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -89,7 +91,7 @@ struct CheckArgs {
 #[derive(Args)]
 struct ShowArgs {
     /// The configuration file
-    file: String,
+    file: PathBuf,
 }
 
 // Where the running instance is asked. No docstring: clap would take it for the about of whoever flattens it.
@@ -104,6 +106,7 @@ struct Asked {
                         HEALTHCHECK CMD [\"containerpilot\", \"status\", \"--ready\"]")]
 struct StatusArgs {
     /// Show this job in detail
+    #[arg(value_parser = job_name)]
     job: Option<String>,
     /// Draw it anew each second, until Ctrl-C
     #[arg(long, short)]
@@ -114,6 +117,9 @@ struct StatusArgs {
     /// Print nothing and exit 0 when it is ready; else say why not on stderr and exit 1
     #[arg(long, conflicts_with_all = ["job", "watch", "json"])]
     ready: bool,
+    /// Print the names of the jobs, for completions
+    #[arg(long, hide = true, conflicts_with_all = ["job", "watch", "json", "ready"])]
+    names: bool,
     #[command(flatten)]
     at: Asked,
 }
@@ -122,6 +128,7 @@ struct StatusArgs {
 #[command(after_help = "Examples:\n  containerpilot logs -f\n  containerpilot logs web -n 100")]
 struct LogsArgs {
     /// Only what this job wrote
+    #[arg(value_parser = job_name)]
     job: Option<String>,
     /// Go on with what is written from now on, until Ctrl-C
     #[arg(long, short)]
@@ -143,8 +150,11 @@ struct LogsArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  containerpilot events -f -n 20")]
+#[command(after_help = "Examples:\n  containerpilot events -f -n 20\n  containerpilot events web")]
 struct EventsArgs {
+    /// Only what happened to this job and its health check
+    #[arg(value_parser = job_name)]
+    job: Option<String>,
     /// Go on with what happens from now on, until Ctrl-C
     #[arg(long, short)]
     follow: bool,
@@ -162,6 +172,7 @@ struct EventsArgs {
 #[command(after_help = "Example:\n  containerpilot why report")]
 struct WhyArgs {
     /// The job
+    #[arg(value_parser = job_name)]
     job: String,
     /// Print the server's answer
     #[arg(long)]
@@ -173,6 +184,7 @@ struct WhyArgs {
 #[derive(Args)]
 struct ActArgs {
     /// The job
+    #[arg(value_parser = job_name)]
     job: String,
     /// Ask for it and don't wait
     #[arg(long)]
@@ -188,6 +200,7 @@ struct ActArgs {
 #[command(after_help = "Example:\n  containerpilot signal web HUP")]
 struct SignalArgs {
     /// The job
+    #[arg(value_parser = job_name)]
     job: String,
     /// A name, with or without SIG, or a number
     signal: String,
@@ -281,13 +294,16 @@ pub(super) const WORDS: [&str; 16] = [
 ];
 
 /// Reads a command line that begins with a verb.
-pub(super) fn read(program: &str, words: &[String]) -> Result<Command, UsageError> {
+pub(super) fn read(program: &str, words: &[OsString]) -> Result<Command, UsageError> {
+    if let Some(word) = words.iter().enumerate().find(|(at, word)| word.to_str().is_none() && !is_path(words, *at)) {
+        return Err(UsageError(no_text(word.1)));
+    }
     if let [verb, more @ ..] = words
         && let Some(message) = told_about_config(program, verb, more)
     {
         return Err(UsageError(message));
     }
-    let argv = std::iter::once(program).chain(words.iter().map(String::as_str));
+    let argv = std::iter::once(OsStr::new(program)).chain(words.iter().map(OsString::as_os_str));
     match Verbs::try_parse_from(argv) {
         Ok(Verbs { verb }) => Ok(command(verb)),
         Err(error) if error.use_stderr() => Err(UsageError(error.render().to_string())),
@@ -296,22 +312,37 @@ pub(super) fn read(program: &str, words: &[String]) -> Result<Command, UsageErro
 }
 
 /// v3's flag behind a verb, which has another way to say it.
-fn told_about_config(program: &str, verb: &str, more: &[String]) -> Option<String> {
-    if !more.iter().any(|word| is_config_flag(word)) {
+fn told_about_config(program: &str, verb: &OsStr, more: &[OsString]) -> Option<String> {
+    if !more.iter().any(|word| is_config_flag(word.as_bytes())) {
         return None;
     }
-    match (verb, more.first().map(String::as_str)) {
+    match (verb.to_str()?, more.first().and_then(|word| word.to_str())) {
         ("config", Some(word @ ("check" | "show"))) => {
             Some(format!("config {word} takes the file without a flag: {program} config {word} FILE\n"))
         }
         ("config" | "completions" | "man", _) => None,
-        _ => Some(format!("{verb} takes no configuration: {program} {verb} --socket PATH names the instance\n")),
+        (verb, _) => {
+            Some(format!("{verb} takes no configuration: {program} {verb} --socket PATH names the instance\n"))
+        }
     }
 }
 
-fn is_config_flag(word: &str) -> bool {
-    let body = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
-    body.is_some_and(|body| body == "config" || body.starts_with("config="))
+fn is_config_flag(word: &[u8]) -> bool {
+    let body = word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-"));
+    body.is_some_and(|body| body == b"config" || body.starts_with(b"config="))
+}
+
+/// Whether the word is the path of a socket or of a configuration: those are bytes. Without a look at clap, whose own
+/// message does not name the word that is none.
+fn is_path(words: &[OsString], at: usize) -> bool {
+    let word = |at: usize| words.get(at).map(|word| word.as_bytes()).unwrap_or_default();
+    let is_file = word(0) == b"config" && matches!(word(1), b"check" | b"show") && !word(at).starts_with(b"-");
+    is_file || word(at).starts_with(b"--socket=") || (at > 0 && word(at - 1) == b"--socket")
+}
+
+/// A job's name, which is anything but nothing.
+fn job_name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a job has a name, and this one is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn command(word: Word) -> Command {
@@ -324,13 +355,14 @@ fn command(word: Word) -> Command {
         }
         Word::Man => return Command::Print(manual::page(&Verbs::command())),
         Word::Status(StatusArgs { ready: true, at, .. }) => (at, Verb::Ready),
+        Word::Status(StatusArgs { names: true, at, .. }) => (at, Verb::Names),
         Word::Status(StatusArgs { job: None, watch, json, at, .. }) => (at, Verb::Overview { watch, json }),
         Word::Status(StatusArgs { job: Some(job), watch, json, at, .. }) => (at, Verb::Job { job, watch, json }),
         Word::Logs(LogsArgs { job, reopen: true, at, .. }) => (at, Verb::ReopenLogs { job }),
         Word::Logs(LogsArgs { job, follow, lines, json, raw, at, .. }) => {
             (at, Verb::Logs { job, follow, lines, json, raw })
         }
-        Word::Events(EventsArgs { follow, lines, json, at }) => (at, Verb::Events { follow, lines, json }),
+        Word::Events(EventsArgs { job, follow, lines, json, at }) => (at, Verb::Events { job, follow, lines, json }),
         Word::Why(WhyArgs { job, json, at }) => (at, Verb::Why { job, json }),
         Word::Start(args) => act(Act::Start, args),
         Word::Stop(args) => act(Act::Stop, args),

@@ -13,7 +13,7 @@ pub const LONGEST: usize = 1 << 20;
 /// A configuration as somebody wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Where it came from, for messages: a path.
+    /// Where it came from, for messages: a path, whose bytes that are no UTF-8 are U+FFFD here.
     pub origin: String,
     /// The text. Bytes that are no UTF-8 are U+FFFD, as in the original.
     pub text: String,
@@ -88,15 +88,16 @@ pub enum LoadError {
 ///
 /// # Errors
 /// One [`LoadError`] for each way in which a path can be no configuration.
-pub fn read(path: &str) -> Result<Source, LoadError> {
-    let named = || path.to_owned();
-    let file = match open_regular(Path::new(path)) {
+pub fn read(path: impl AsRef<Path>) -> Result<Source, LoadError> {
+    let path = path.as_ref();
+    let named = || path.to_string_lossy().into_owned();
+    let file = match open_regular(path) {
         Ok(Some(file)) => file,
-        Ok(None) if Path::new(path).is_dir() => return Err(LoadError::Directory { path: named() }),
+        Ok(None) if path.is_dir() => return Err(LoadError::Directory { path: named() }),
         Ok(None) => return Err(LoadError::NotAFile { path: named() }),
         Err(error) => return Err(LoadError::Open { path: named(), error }),
     };
-    if Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
         return Err(LoadError::Toml { path: named() });
     }
     let mut bytes = Vec::new();

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use super::{Failed, Host};
-use crate::api::{Error, Lost, Refusal};
+use super::{Failed, Host, Refused};
+use crate::api::Refusal;
 use crate::control::client::wire::{self, Answer, Patience, Peer, Request};
 use crate::duration::elapsed;
 use crate::errno::{go_words, go_words_of};
@@ -32,18 +31,13 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// So much of what is no JSON is shown.
 const SHOWN: usize = 200;
 
+/// What somebody waits for at a keyboard.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// A running instance.
 pub(super) struct Instance<'a> {
     host: &'a Host,
-}
-
-/// An answer, as it came and as it is understood.
-#[derive(Debug)]
-pub(super) struct Given<T> {
-    /// For us.
-    pub(super) value: T,
-    /// For machines: with keys that we don't know.
-    pub(super) json: Value,
+    patience: Duration,
 }
 
 /// An answer's head, and who gave it.
@@ -54,30 +48,32 @@ struct Heard {
 
 impl<'a> Instance<'a> {
     pub(super) fn new(host: &'a Host) -> Self {
-        Self { host }
+        Self { host, patience: PATIENCE }
     }
 
-    /// `GET`
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Given<T>, Failed> {
+    /// The same, for who does not wait long.
+    pub(super) fn in_a_hurry(&self) -> Self {
+        Self { patience: HURRY, ..*self }
+    }
+
+    /// `GET`. Here and below the answer may stay what it was, a [`Value`]: machines are handed on what nobody here has to
+    /// understand.
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
         understood(self.ask("GET", path, "")?)
     }
 
     /// `POST` without a body.
-    pub(super) fn post<T: DeserializeOwned>(&self, path: &str) -> Result<Given<T>, Failed> {
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
         understood(self.ask("POST", path, "")?)
     }
 
     /// `POST` with one.
-    pub(super) fn send<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Given<T>, Failed> {
+    pub(super) fn send<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failed> {
         understood(self.ask("POST", path, &written(body)?)?)
     }
 
     /// Likewise, where the answer begins at once and its end may take minutes.
-    pub(super) fn send_and_wait<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<Given<T>, Failed> {
+    pub(super) fn send_and_wait<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failed> {
         let mut heard = self.ask("POST", path, &written(body)?)?;
         heard.answer.source_mut().get_mut().be_patient(Patience::Silence(SILENCE));
         understood(heard)
@@ -95,23 +91,13 @@ impl<'a> Instance<'a> {
 
     /// Asks the first of the sockets at which somebody serves.
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<Heard, Failed> {
-        let (stream, place) = self.dial()?;
-        let request = Request { method, path, body };
-        match wire::ask(stream, &request, Patience::from_now(PATIENCE)) {
-            Ok(answer) => Ok(Heard { answer, place }),
-            Err(error) => Err(broken(&place, &error)),
+        let patience = Patience::from_now(self.patience);
+        let dialled = wire::dial(&self.host.places, patience);
+        let (stream, place) = dialled.map_err(|tried| Failed::Nobody(nobody(&tried, &self.host.note)))?;
+        match wire::ask(stream, &Request { method, path, body }, patience) {
+            Ok(answer) => Ok(Heard { answer, place: place.to_owned() }),
+            Err(error) => Err(broken(place, &error)),
         }
-    }
-
-    fn dial(&self) -> Result<(UnixStream, PathBuf), Failed> {
-        let mut tried = Vec::new();
-        for place in &self.host.places {
-            match wire::dial(place, PATIENCE) {
-                Ok(stream) => return Ok((stream, place.clone())),
-                Err(errno) => tried.push((place.as_path(), errno)),
-            }
-        }
-        Err(Failed::Nobody(nobody(&tried, &self.host.note)))
     }
 }
 
@@ -142,9 +128,9 @@ fn is_fine(code: u16) -> bool {
 
 /// The answer as a type, or the refusal that it is. What does not depend on the type stands in functions of its own, which
 /// are in the binary once.
-fn understood<T: DeserializeOwned>(heard: Heard) -> Result<Given<T>, Failed> {
+fn understood<T: DeserializeOwned>(heard: Heard) -> Result<T, Failed> {
     let (json, place) = json(heard)?;
-    typed(json, &place)
+    typed(&json, &place)
 }
 
 fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
@@ -155,28 +141,30 @@ fn json(mut heard: Heard) -> Result<(Value, PathBuf), Failed> {
     whole.map_err(|error| broken(&heard.place, &error))?;
     let json: Value = serde_json::from_slice(&body).map_err(|error| puzzled(&heard.place, &error))?;
     // One that came late, when the status was sent already.
-    match refusal(&json) {
-        Some(error) => Err(Failed::Refused(error)),
-        None => Ok((json, heard.place)),
+    match refusal(json) {
+        Ok(refused) => Err(Failed::Refused(refused)),
+        Err(json) => Ok((json, heard.place)),
     }
 }
 
-fn typed<T: DeserializeOwned>(json: Value, place: &Path) -> Result<Given<T>, Failed> {
-    let value = T::deserialize(&json).map_err(|error| puzzled(place, &error))?;
-    Ok(Given { value, json })
+fn typed<T: DeserializeOwned>(json: &Value, place: &Path) -> Result<T, Failed> {
+    T::deserialize(json).map_err(|error| puzzled(place, &error))
 }
 
-fn refusal(json: &Value) -> Option<Error> {
-    json.get("error")?;
-    Refusal::deserialize(json).ok().map(|Refusal { error }| error)
+/// What an answer refuses, or the answer again.
+fn refusal(json: Value) -> Result<Box<Refused>, Value> {
+    match json.get("error").map(|_| Refusal::deserialize(&json)) {
+        Some(Ok(Refusal { error })) => Ok(Box::new(Refused { error, json })),
+        _ => Err(json),
+    }
 }
 
 /// What a status that is not 2xx says.
 fn refused(mut heard: Heard) -> Failed {
     let code = heard.answer.code;
     let (body, _) = heard.answer.whole(LONGEST);
-    if let Some(error) = serde_json::from_slice(&body).ok().as_ref().and_then(refusal) {
-        return Failed::Refused(error);
+    if let Some(Ok(refused)) = serde_json::from_slice(&body).ok().map(refusal) {
+        return Failed::Refused(refused);
     }
     let text = String::from_utf8_lossy(&body);
     let said: String = text.trim().lines().next().unwrap_or_default().chars().take(SHOWN).collect();
@@ -213,8 +201,8 @@ pub(super) struct Lines {
 pub(super) enum Next {
     /// A line, which is [`Lines::typed`] yet.
     Line(Value),
-    /// Lines that are no more.
-    Lost(Given<Lost>),
+    /// Lines that are no more: [`crate::api::Lost`] yet.
+    Lost(Value),
     /// Nothing new; the server lives.
     Alive,
     /// The stream is over, in order or not.
@@ -244,17 +232,18 @@ impl Lines {
             return Ok(Next::Alive);
         }
         let json: Value = serde_json::from_slice(line).map_err(|error| puzzled(&self.place, &error))?;
-        if let Some(error) = refusal(&json) {
-            return Err(Failed::Refused(error));
-        }
+        let json = match refusal(json) {
+            Ok(refused) => return Err(Failed::Refused(refused)),
+            Err(json) => json,
+        };
         if json.get("dropped").is_some() {
-            return Ok(Next::Lost(self.typed(json)?));
+            return Ok(Next::Lost(json));
         }
         Ok(Next::Line(json))
     }
 
     /// The line as what it should be.
-    pub(super) fn typed<T: DeserializeOwned>(&self, json: Value) -> Result<Given<T>, Failed> {
+    pub(super) fn typed<T: DeserializeOwned>(&self, json: &Value) -> Result<T, Failed> {
         typed(json, &self.place)
     }
 

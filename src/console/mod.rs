@@ -26,6 +26,8 @@ mod verbs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use self::client::Instance;
 use self::output::Output;
 use crate::api;
@@ -53,22 +55,33 @@ enum Failed {
     /// Whoever read our output has gone away.
     ReaderGone,
     /// The instance refuses.
-    Refused(api::Error),
+    Refused(Box<Refused>),
     /// The instance is not there.
     Nobody(String),
-    /// Nothing was reloaded, in words.
-    NotReloaded(String),
+    /// Nothing was reloaded: in words, and as it came.
+    NotReloaded(String, Value),
     /// Something else, in words.
     Other(String),
     /// It makes no sense here, in words.
     Usage(String),
 }
 
+/// A refusal, as it came and as it is understood.
+#[derive(Debug)]
+struct Refused {
+    /// For us.
+    error: api::Error,
+    /// For machines: with keys that we don't know.
+    json: Value,
+}
+
 /// Carries out a verb.
 pub fn run(verb: Verb, host: &Host) -> Exit {
     let mut output = Output::of_this_process(host);
     let done = verbs::carry_out(verb, &Instance::new(host), &mut output);
-    let done = done.and_then(|exit| output.flush().map(|()| exit));
+    // A refusal has something to print, too, and stays one if nobody reads it.
+    let shown = output.flush();
+    let done = done.and_then(|exit| shown.map(|()| exit));
     match done {
         Ok(exit) => exit,
         Err(Failed::ReaderGone) => Exit::Success,
@@ -76,11 +89,11 @@ pub fn run(verb: Verb, host: &Host) -> Exit {
             complain(&format!("containerpilot: {text}"));
             Exit::Usage
         }
-        Err(Failed::Refused(error)) => {
-            complain(&format!("containerpilot: {}", render::refusal(&error)));
+        Err(Failed::Refused(refused)) => {
+            complain(&format!("containerpilot: {}", render::refusal(&refused.error)));
             Exit::Failure
         }
-        Err(Failed::NotReloaded(text)) => {
+        Err(Failed::NotReloaded(text, _)) => {
             complain(&text);
             Exit::Failure
         }

@@ -124,15 +124,14 @@ pub fn places(spec: &crate::plan::Control, xdg_runtime_dir: Option<&OsStr>) -> V
 /// Nobody serves there (the first path is the one that is told), or what was asked for was not done.
 pub fn ask(places: &[PathBuf], question: &Question) -> Result<(), ClientError> {
     let patience = Patience::from_now(PATIENCE);
-    let mut unreachable = None;
-    for place in places {
-        match wire::dial(place, PATIENCE) {
-            Ok(stream) => return talk(stream, question, patience),
-            Err(errno) => unreachable = unreachable.or(Some((place.clone(), errno))),
+    match wire::dial(places, patience) {
+        Ok((stream, _)) => talk(stream, question, patience),
+        Err(tried) => {
+            let (socket, errno) =
+                tried.first().map_or((PathBuf::new(), Errno::ENOENT), |(at, errno)| (at.into(), *errno));
+            Err(ClientError::Unreachable { verb: go_verb(question), path: question.path(), socket, errno })
         }
     }
-    let (socket, errno) = unreachable.unwrap_or((PathBuf::new(), Errno::ENOENT));
-    Err(ClientError::Unreachable { verb: go_verb(question), path: question.path(), socket, errno })
 }
 
 fn go_verb(question: &Question) -> &'static str {

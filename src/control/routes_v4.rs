@@ -17,11 +17,12 @@ use crate::nearest::nearest;
 use crate::plan::Signal;
 
 /// Every route, as in the description: method, path. The path is the label of its requests in the metrics.
-pub const ROUTES: [(&str, &str); 19] = [
+pub const ROUTES: [(&str, &str); 20] = [
     ("GET", "/v4/jobs"),
     ("GET", "/v4/jobs/{name}"),
     ("GET", "/v4/jobs/{name}/why"),
     ("GET", "/v4/jobs/{name}/logs"),
+    ("GET", "/v4/jobs/{name}/events"),
     ("POST", "/v4/jobs/{name}/start"),
     ("POST", "/v4/jobs/{name}/stop"),
     ("POST", "/v4/jobs/{name}/restart"),
@@ -81,6 +82,7 @@ pub(super) async fn answer(
         "/v4/logs" => Some(What::Logs),
         "/v4/jobs/{name}/logs" => Some(What::JobLogs(name.to_owned())),
         "/v4/events" => Some(What::Events),
+        "/v4/jobs/{name}/events" => Some(What::JobEvents(name.to_owned())),
         _ => None,
     };
     if let Some(what) = what {

@@ -1,4 +1,4 @@
-//! What was said and what happened, as streams: `GET /v4/logs`, `/v4/jobs/{name}/logs` and `/v4/events`.
+//! What was said and what happened, as streams: `GET /v4/logs` and `/v4/events`, `/v4/jobs/{name}/logs` and `…/events`.
 //!
 //! One JSON object a line. First what is kept, then, for who follows, what comes, joined by the numbers: nothing is missing
 //! and nothing told twice, and who could not be told in time reads how much he missed (`{"dropped":7}`). A stream takes
@@ -33,11 +33,13 @@ pub(super) enum What {
     JobLogs(String),
     /// The events.
     Events,
+    /// Those of one job.
+    JobEvents(String),
 }
 
 /// Answers. The query is that of the request, without its question mark.
 pub(super) fn answer(kept: &Kept, what: What, query: Option<&str>) -> Response {
-    let least = if what == What::Events { usize::MAX } else { LINES };
+    let least = if matches!(what, What::Events | What::JobEvents(_)) { usize::MAX } else { LINES };
     let Wanted { begin, follow } = match wanted(query.unwrap_or_default(), least) {
         Ok(wanted) => wanted,
         Err(message) => {
@@ -47,6 +49,7 @@ pub(super) fn answer(kept: &Kept, what: What, query: Option<&str>) -> Response {
     };
     match what {
         What::Events => stream(kept.events(begin, follow)),
+        What::JobEvents(job) => kept.events_of(&job, begin, follow).map_or_else(|| unknown(kept, &job), stream),
         What::Logs => kept.lines(None, begin, follow).map_or_else(|| unknown(kept, ""), stream),
         What::JobLogs(job) => kept.lines(Some(&job), begin, follow).map_or_else(|| unknown(kept, &job), stream),
     }

@@ -28,6 +28,11 @@ impl Event {
     fn text(&self) -> usize {
         self.source.len() + self.what.len() + self.detail.len()
     }
+
+    /// Whether it happened to this job or its health check; every event happened to no job in particular.
+    fn is_of(&self, job: Option<&str>) -> bool {
+        job.is_none_or(|job| *self.source == *job || self.source.strip_prefix("check.") == Some(job))
+    }
 }
 
 /// The last events, and the number of the newest.
@@ -55,11 +60,14 @@ impl Ring {
         (self.last + 1).saturating_sub(self.events.len() as u64)
     }
 
-    /// Where a reader begins, and the number of the newest event.
-    pub(super) fn open(&self, begin: Begin) -> (u64, u64) {
+    /// Where a reader of all events, or of one job's, begins, and the number of the newest event.
+    pub(super) fn open(&self, of: Option<&str>, begin: Begin) -> (u64, u64) {
         let next = match begin {
             Begin::From(seq) => seq.max(1),
-            Begin::Last(count) => self.first() + self.events.len().saturating_sub(count) as u64,
+            Begin::Last(count) => {
+                let of_it = self.events.iter().enumerate().rev().filter(|(_, event)| event.is_of(of));
+                self.first() + of_it.take(count).last().map_or(self.events.len(), |(index, _)| index) as u64
+            }
             Begin::Since(time) => {
                 let since = millis(time);
                 self.first() + self.events.partition_point(|event| event.millis < since) as u64
@@ -68,17 +76,21 @@ impl Ring {
         (next, self.last)
     }
 
-    pub(super) fn page(&self, next: &mut u64, until: Option<u64>) -> Page<EventRecord> {
+    pub(super) fn page(&self, of: Option<&str>, next: &mut u64, until: Option<u64>) -> Page<EventRecord> {
         let last = until.unwrap_or(self.last).min(self.last);
         let mut page = Page::default();
         page.skip_to(next, self.first(), last);
         while *next <= last && page.items.len() < PAGE {
             let index = usize::try_from(*next - self.first()).unwrap_or(usize::MAX);
             let Some(event) = self.events.get(index) else { break };
+            let seq = *next;
+            *next += 1;
+            if !event.is_of(of) {
+                continue;
+            }
             let time = stamp(UNIX_EPOCH.checked_add(Duration::from_millis(event.millis)).unwrap_or(UNIX_EPOCH));
             let [source, what, detail] = [&event.source, &event.what, &event.detail].map(ToString::to_string);
-            page.items.push(EventRecord { seq: *next, time, source, event: what, detail });
-            *next += 1;
+            page.items.push(EventRecord { seq, time, source, event: what, detail });
         }
         page.over = until.is_some() && *next > last;
         page

@@ -139,6 +139,7 @@ impl Kept {
     pub fn set_jobs<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         lock(&self.0.lines).set_jobs(names);
         self.0.line_news.notify_waiters();
+        self.0.event_news.notify_waiters();
     }
 
     /// The names of all jobs, in the order of the letters.
@@ -154,8 +155,21 @@ impl Kept {
 
     /// Reads the events: those that there are, or also what comes.
     pub fn events(&self, begin: Begin, follow: bool) -> Events {
-        let (next, last) = lock(&self.0.events).open(begin);
-        Events { kept: self.clone(), next, until: (!follow).then_some(last) }
+        self.open_events(None, begin, follow)
+    }
+
+    /// Reads those of one job and its health check. `None` if there is no such job. Their numbers are those of all events.
+    pub fn events_of(&self, job: &str, begin: Begin, follow: bool) -> Option<Events> {
+        self.has_job(job).then(|| self.open_events(Some(job.into()), begin, follow))
+    }
+
+    fn open_events(&self, of: Option<Box<str>>, begin: Begin, follow: bool) -> Events {
+        let (next, last) = lock(&self.0.events).open(of.as_deref(), begin);
+        Events { kept: self.clone(), of, next, until: (!follow).then_some(last) }
+    }
+
+    fn has_job(&self, name: &str) -> bool {
+        lock(&self.0.lines).jobs().any(|job| job == name)
     }
 
     /// The end of the program: whoever follows gets what there is, and that is all.
@@ -215,6 +229,7 @@ impl Drop for Lines {
 #[derive(Debug)]
 pub struct Events {
     kept: Kept,
+    of: Option<Box<str>>,
     next: u64,
     until: Option<u64>,
 }
@@ -223,8 +238,12 @@ impl Reader for Events {
     type Item = EventRecord;
 
     fn page(&mut self) -> Page<EventRecord> {
-        let Self { kept, next, until } = self;
-        kept.read(|shared| lock(&shared.events).page(next, *until))
+        let Self { kept, of, next, until } = self;
+        // Before the page: what happened to it last is told.
+        let gone = of.as_deref().is_some_and(|job| !kept.has_job(job));
+        let mut page = kept.read(|shared| lock(&shared.events).page(of.as_deref(), next, *until));
+        page.over |= gone && page.is_empty();
+        page
     }
 
     fn news(&self) -> Arc<Notify> {

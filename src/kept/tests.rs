@@ -198,6 +198,35 @@ fn the_last_events_are_kept() {
     assert_eq!((page.items[0].detail.len(), page.items[0].source.len()), (events::LONGEST, events::LONGEST));
 }
 
+#[test]
+fn the_events_of_one_job_are_told_without_the_others() {
+    let kept = Kept::new();
+    kept.set_jobs(["web", "check", "web2"]);
+    let all = ["web", "check.web", "web2", "check.web2", "global", "watch.web", "web"];
+    for (n, source) in (1..).zip(all) {
+        kept.event(UNIX_EPOCH + Duration::from_secs(n), source, "healthy", "");
+    }
+    let seqs = |begin| {
+        let page = kept.events_of("web", begin, false).unwrap().page();
+        assert!(page.over);
+        page.items.iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(Begin::Last(9)), [1, 2, 7]);
+    assert_eq!(seqs(Begin::Last(2)), [2, 7]);
+    assert_eq!(seqs(Begin::Last(0)), [0; 0]);
+    assert_eq!(seqs(Begin::From(2)), [2, 7]);
+    assert_eq!(seqs(Begin::Since(UNIX_EPOCH + Duration::from_secs(3))), [7]);
+    assert!(kept.events_of("global", Begin::Last(9), false).is_none());
+    // What others do is no news, and once the job is gone nothing comes any more.
+    let mut live = kept.events_of("web", Begin::Last(0), true).unwrap();
+    kept.event(UNIX_EPOCH, "web2", "stopped", "");
+    assert_eq!(live.page(), Page::default());
+    kept.event(UNIX_EPOCH, "web", "stopped", "");
+    kept.set_jobs(["web2"]);
+    let page = live.page();
+    assert_eq!((page.items.len(), page.over, live.page().over), (1, false, true));
+}
+
 #[tokio::test]
 async fn who_waits_is_told_and_the_end_is_the_end() {
     let kept = Kept::new();

@@ -128,7 +128,7 @@ fn a_job_that_nobody_knows_is_not_waited_for() {
 }
 
 #[test]
-fn a_supervisor_that_ends_with_its_main_job_has_stopped_it() {
+fn a_supervisor_that_ends_meanwhile_has_stopped_the_job() {
     for (line, code) in [("stop web", 0), ("restart web", 1)] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");

@@ -35,13 +35,18 @@ fn each_verb_asks_for_what_it_says() {
         ("logs", "GET /v4/logs?lines=4294967295"),
         ("logs web -n 5", "GET /v4/jobs/web/logs?lines=5"),
         ("events -n 0", "GET /v4/events?lines=0"),
+        ("events a/b", "GET /v4/jobs/a%2Fb/events?lines=4294967295"),
     ] {
         let stand_in = StandIn::lines(&[]);
         let (code, stdout, stderr) = stand_in.run(line);
         assert_eq!((code, stdout.as_str()), (0, ""), "{line}: {stderr}");
         // Of one job somebody may wonder.
-        let hint = "nothing that web wrote is kept; containerpilot why web tells how it stands\n";
-        assert_eq!(stderr, if line.contains("web") { hint } else { "" });
+        let hint = match line.split(' ').nth(1) {
+            Some("web") => "nothing that web wrote is kept; containerpilot why web tells how it stands\n",
+            Some("a/b") => "nothing that happened to a/b is kept; containerpilot why a/b tells how it stands\n",
+            _ => "",
+        };
+        assert_eq!(stderr, hint);
         assert_eq!(stand_in.asked(), [question], "{line}");
     }
 }
@@ -101,6 +106,55 @@ fn json_is_the_answer_with_every_key() {
     }
 }
 
+/// Of another version: a state and a health that nobody here knows, and no booleans.
+fn foreign() -> Value {
+    let mut job = job("web", "frozen \u{1b}[2J", 1);
+    job["health"] = json!({ "state": "drowsy", "failures": 0, "command": ["true"], "intervalMs": 5000 });
+    for key in ["main", "telemetry"] {
+        job.as_object_mut().unwrap().remove(key);
+    }
+    job
+}
+
+#[test]
+fn words_of_another_version_are_shown_as_they_were_said() {
+    let mut all = overview(&[foreign()], &json!({}));
+    for key in ["stopping", "maintenance"] {
+        all.as_object_mut().unwrap().remove(key);
+    }
+    let expected = "JOB  STATE         RESTARTS  HEALTH\n\
+                    web  frozen ^[[2J  0         drowsy\n\
+                    maintenance off · not ready · up 5s · containerpilot 4.0.0\n";
+    assert_eq!(StandIn::json(&all).printed("status"), expected);
+    let one = json!({ "jobs": [foreign()] });
+    let shown = StandIn::json(&one).printed("status web");
+    assert!(shown.starts_with("web: frozen ^[[2J\n") && shown.contains("  health     drowsy\n"), "{shown}");
+    // Nobody knows whether such a one has stopped.
+    let said = StandIn::json(&json!({ "said": "asked for", "jobs": [foreign()] }));
+    assert!(said.failure("stop web --timeout 200ms").contains("web: frozen ^[[2J: not done within 200ms"));
+    let mut line =
+        json!({ "seq": 9, "time": "2026-11-22T12:04:11.201Z", "job": "web", "level": "info", "text": "hello" });
+    line["stream"] = json!("journal");
+    assert_eq!(StandIn::lines(&[line]).printed("logs web"), "11-22 12:04:11.201  hello\n");
+    let lists = json!({ "restarted": [], "changed": [], "removed": [], "added": [], "unchanged": 4 });
+    assert_eq!(StandIn::json(&lists).printed("reload"), "reloaded: nothing to do, 4 untouched\n");
+}
+
+#[test]
+fn json_is_handed_on_without_being_understood() {
+    let odd = json!({ "jobs": 7, "on": "perhaps" });
+    for line in ["status", "status web", "why web", "watches", "env", "reload", "maintenance on", "maintenance status"]
+    {
+        let printed = StandIn::json(&odd).printed(&format!("{line} --json"));
+        assert_eq!(printed.parse::<Value>().unwrap(), odd, "{line}");
+    }
+    let lines = [json!({ "seq": "one" }), json!({ "dropped": "many" }), json!(7)];
+    for line in ["logs --json", "events --json"] {
+        let printed = StandIn::lines(&lines).printed(line);
+        assert_eq!(printed.lines().map(|line| line.parse().unwrap()).collect::<Vec<Value>>(), lines, "{line}");
+    }
+}
+
 #[test]
 fn readiness_is_an_exit_status() {
     let with = |ready: Value| StandIn::json(&overview(&[], &ready));
@@ -109,6 +163,9 @@ fn readiness_is_an_exit_status() {
     assert_eq!(not.failure("status --ready"), "containerpilot: not ready: app (unhealthy)\n");
     let silent = with(json!({ "ready": false, "count": 1, "of": 2 }));
     assert_eq!(silent.failure("status --ready"), "containerpilot: not ready: 1 of 2 are\n");
+    // Of the rest it needs nothing.
+    assert_eq!(StandIn::json(&json!({ "jobs": 7, "ready": { "ready": true } })).printed("status --ready"), "");
+    assert!(StandIn::json(&json!({ "jobs": [] })).failure("status --ready").contains("missing field `ready`"));
 }
 
 #[test]

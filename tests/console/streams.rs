@@ -64,7 +64,7 @@ fn a_line_is_seen_before_the_next_one_comes() {
     sender.send(second).unwrap();
     assert_eq!(lines.next().unwrap().unwrap(), "11-22 12:04:11.201  two");
     assert_eq!(stand_in.asked()[0], "GET /v4/jobs/web/logs?follow=1&lines=3");
-    // Its end is the end of everything.
+    // The end of the stream is that of the supervisor.
     drop(sender);
     let (code, _, stderr) = told(&child.wait_with_output().unwrap());
     assert_eq!((code, stderr.as_str()), (0, "the supervisor has ended\n"));

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stand_in::{StandIn, begin, chunk, job, overview, refusal, told};
 
@@ -20,6 +20,34 @@ fn a_refusal_is_told_in_the_server_s_words() {
     for line in VERBS.iter().filter(|line| **line != "reload") {
         let expected = "containerpilot: no job is called `ap`: did you mean `app`?\n  a\n  b\n";
         assert_eq!(stand_in.failure(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_refusal_is_json_for_who_asks_for_json() {
+    let body = json!({ "error": { "code": "notFound", "message": "no job is called ap", "details": [], "later": 1 } });
+    let stand_in = StandIn::saying(404, &body.to_string());
+    for line in [
+        "status --json",
+        "status ap --json",
+        "why ap --json",
+        "watches --json",
+        "env --json",
+        "maintenance on --json",
+        "maintenance status --json",
+        "reload --json",
+        "reload --dry-run --json",
+        "logs ap --json",
+        "logs -f --json",
+        "events --json",
+        "events ap --json",
+    ] {
+        let (code, stdout, stderr) = stand_in.run(line);
+        assert_eq!((code, stdout.parse::<Value>().unwrap()), (1, body.clone()), "{line}");
+        assert!(stderr.contains("no job is called ap"), "{line}: {stderr}");
+        // Of a stream it is one of the lines.
+        let is_line = line.starts_with("logs") || line.starts_with("events");
+        assert_eq!(stdout.lines().count() == 1, is_line, "{line}: {stdout}");
     }
 }
 

@@ -125,6 +125,10 @@ fn events_are_told_as_they_happen() {
     let all = lines(&pilot, "/v4/events");
     assert_eq!(all[..seen.len()], seen);
     assert_eq!(lines(&pilot, "/v4/events?lines=1"), all[all.len() - 1..]);
+    let of_one: Vec<Value> = seen.iter().filter(|event| event["source"] == "once").cloned().collect();
+    assert_eq!(lines(&pilot, "/v4/jobs/once/events"), of_one);
+    assert_eq!(lines(&pilot, "/v4/jobs/once/events?lines=1"), of_one[of_one.len() - 1..]);
+    assert_eq!(get(&pilot, "/v4/jobs/onc/events").status, 404);
 }
 
 #[test]
@@ -134,12 +138,14 @@ fn the_follower_of_a_removed_job_hears_its_last_word_and_the_end() {
     let pilot = serving(Launch::config(&config(&format!("{KEEP}, {leaves}"))).start());
     let mut follower = Follower::of(&pilot, "/v4/jobs/leaves/logs?follow");
     let mut of_all = Follower::of(&pilot, "/v4/logs?follow&from=1");
+    let mut of_events = Follower::of(&pilot, "/v4/jobs/leaves/events?follow");
     follower.until("hello");
     let comes = r#"{ name: "comes", exec: ["/bin/sh", "-c", "echo here; exec sleep 1000"] }"#;
     std::fs::write(pilot.path("containerpilot.json5"), config(&format!("{KEEP}, {comes}"))).unwrap();
     let reply = crate::support::http::ask_socket(&pilot.path("s"), "POST", "/v3/reload", b"").unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(each(&follower.rest(), "text"), ["bye"]);
+    assert_eq!(each(&of_events.rest(), "event").last(), Some(&"stopped".to_owned()));
     let all = of_all.until("here");
     assert_eq!(assert_one_sequence(&all, 1), 0);
     assert!(all.iter().any(|line| line["text"] == "bye"));

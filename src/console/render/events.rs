@@ -1,6 +1,6 @@
 //! The lines of the streams. What is to come is not known: a column grows with what was seen, up to a bound.
 
-use super::table::width;
+use super::table::{filled, width};
 use super::{Look, clock, shown, visible};
 use crate::api::{EventRecord, LogLine, Lost};
 use crate::number::count;
@@ -10,7 +10,7 @@ const WIDEST: usize = 24;
 
 fn padded(text: &str, column: &mut usize) -> String {
     *column = width(text).min(WIDEST).max(*column);
-    format!("{text:<room$}", room = *column)
+    filled(text, *column)
 }
 
 /// What happened, line by line.

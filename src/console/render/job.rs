@@ -18,7 +18,7 @@ pub(in crate::console) fn head(job: &Job, look: &Look<'_>) -> String {
     let since = || job.since_ms.map(|millis| format!(" for {}", time(millis))).unwrap_or_default();
     let pid = || job.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
     let over = || job.since_ms.map(|_| format!(",{}", ago(job.since_ms))).unwrap_or_default();
-    let detail = match (job.state, &job.next) {
+    let detail = match (&job.state, &job.next) {
         (JobState::Running | JobState::Stopping, _) => since() + &pid(),
         (JobState::Backoff | JobState::Waiting, Some(at)) => format!(", next start {}", next(at)),
         (JobState::Waiting, None) if !job.waits_for.is_empty() => format!(" {}", job.waits_for),
@@ -47,7 +47,7 @@ pub(in crate::console) fn block(job: &Job, look: &Look<'_>) -> String {
     row("restarts", &visible(&job.restarts_policy));
     row("when", &visible(&job.when));
     if job.main {
-        row("main", "its end is the end of everything");
+        row("main", "its own end stops everything; a stop by hand does not");
     }
     text
 }
@@ -74,10 +74,10 @@ fn started(job: &Job) -> String {
 }
 
 fn healthy(health: &Health, look: &Look<'_>) -> String {
-    let word = health.state.word();
-    let word = match health_colour(health.state) {
-        Some(colour) if look.colour => colour.paint(word),
-        _ => word.to_owned(),
+    let word = visible(health.state.word());
+    let word = match health_colour(&health.state) {
+        Some(colour) if look.colour => colour.paint(&word),
+        _ => word,
     };
     let checked = health.checked_ms.map(|_| format!(", checked{}", ago(health.checked_ms))).unwrap_or_default();
     let failed = match health.failures {

@@ -22,6 +22,7 @@ pub(super) use self::job::{block, head, last_lines};
 pub(super) use self::lists::{environment, maintenance, watches};
 pub(super) use self::overview::{overview, reason};
 pub(super) use self::reload::{not_reloaded, reloaded};
+pub(super) use self::table::columns;
 pub(super) use self::why::why;
 use crate::api::{Error, HealthState, Job, JobState};
 use crate::duration::elapsed;
@@ -63,7 +64,7 @@ impl Colour {
 
 /// The colour of a job's state: over is good or bad by how it ended.
 fn state_colour(job: &Job) -> Option<Colour> {
-    match job.state {
+    match &job.state {
         JobState::Running => Some(Colour::Green),
         JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
         JobState::Done => match job.last_exit.as_ref().map(|exit| exit.code) {
@@ -71,16 +72,16 @@ fn state_colour(job: &Job) -> Option<Colour> {
             Some(_) => Some(Colour::Red),
             None => None,
         },
-        JobState::Waiting => None,
+        JobState::Waiting | JobState::Other(_) => None,
     }
 }
 
-fn health_colour(state: HealthState) -> Option<Colour> {
+fn health_colour(state: &HealthState) -> Option<Colour> {
     match state {
         HealthState::Healthy => Some(Colour::Green),
         HealthState::Unhealthy => Some(Colour::Red),
         HealthState::Maintenance => Some(Colour::Yellow),
-        HealthState::Unknown => None,
+        HealthState::Unknown | HealthState::Other(_) => None,
     }
 }
 
@@ -95,9 +96,9 @@ fn status_colour(status: &str) -> Option<Colour> {
 
 /// The state in words: `done (0)`.
 fn state(job: &Job) -> String {
-    match (&job.last_exit, job.state) {
+    match (&job.last_exit, &job.state) {
         (Some(exit), JobState::Done) => format!("done ({})", exit.code),
-        _ => job.state.word().to_owned(),
+        (_, state) => visible(state.word()),
     }
 }
 

@@ -40,7 +40,7 @@ fn healthy(health: &Health, runs: bool) -> Cell {
     } else {
         String::new()
     };
-    Cell::state(health.state.word(), health_colour(health.state), &checked)
+    Cell::state(health.state.word(), health_colour(&health.state), &checked)
 }
 
 fn registered(service: &Service, runs: bool) -> Cell {

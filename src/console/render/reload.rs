@@ -1,6 +1,6 @@
 //! What a reload did, would do, or why it did nothing.
 
-use super::table::width;
+use super::table::{filled, width};
 use super::{time, visible};
 use crate::api::{Changed, Error, Reloaded};
 use crate::number::count;
@@ -44,7 +44,8 @@ fn plan(reloaded: &Reloaded) -> String {
     let what = rows.iter().map(|(_, _, fields, _)| width(fields)).max().unwrap_or(0);
     let line = |(kind, name, fields, does): &(&str, String, String, &str)| {
         let gap = if what > 0 { "  " } else { "" };
-        format!("{kind:<9}  {name:<job$}  {fields:<what$}{gap}{does}\n")
+        let (name, fields) = (filled(name, job), filled(fields, what));
+        format!("{kind:<9}  {name}  {fields}{gap}{does}\n")
     };
     let unchanged = format!("unchanged  {}\n", count(reloaded.unchanged, "job"));
     rows.iter().map(line).collect::<String>() + &unchanged

@@ -1,5 +1,7 @@
 //! Columns.
 
+use unicode_width::UnicodeWidthChar;
+
 use super::{Colour, Look, visible};
 
 /// What stands in a row and a column.
@@ -35,9 +37,29 @@ impl Cell {
     }
 }
 
-/// Every character that we or names have takes one column.
-pub(super) fn width(text: &str) -> usize {
-    text.chars().count()
+/// The columns that a character takes: wide ones two, combining ones none.
+pub(in crate::console) fn columns(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// The columns that a text takes. Terminals add up its characters, too.
+pub(in crate::console) fn width(text: &str) -> usize {
+    text.chars().map(columns).sum()
+}
+
+/// As much of the beginning as so many columns have room for, with the marks that stand on its last character.
+fn fitting(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += columns(*c);
+        used > room
+    });
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// The text, and blanks behind it up to so many columns.
+pub(super) fn filled(text: &str, room: usize) -> String {
+    format!("{text}{}", " ".repeat(room.saturating_sub(width(text))))
 }
 
 /// Between two columns.
@@ -67,11 +89,12 @@ impl Line {
         let mut room = most.map_or(usize::MAX, |most| most.saturating_sub(1));
         let mut text = String::new();
         for (part, colour) in self.parts {
-            let part: String = part.chars().take(room).collect();
-            room -= width(&part);
+            let kept = fitting(&part, room);
+            // Where a wide character had no room, a narrow one behind it has none either.
+            room = if kept.len() < part.len() { 0 } else { room - width(kept) };
             match colour {
-                Some(colour) if look.colour && !part.is_empty() => text += &colour.paint(&part),
-                _ => text += &part,
+                Some(colour) if look.colour && !kept.is_empty() => text += &colour.paint(kept),
+                _ => text += kept,
             }
         }
         let text = if most.is_some() { text + "…" } else { text.trim_end().to_owned() };
@@ -124,8 +147,8 @@ fn line(cells: &[Cell], widths: &[usize], narrow: Option<usize>) -> Line {
             }
             let (word, rest) = (&cell.word, &cell.rest);
             if !is_last && cell.width() > *room {
-                let kept: String = [word.as_str(), rest].concat().chars().take(room.saturating_sub(1)).collect();
-                line.push(&(kept + "…"), cell.colour);
+                let whole = [word.as_str(), rest].concat();
+                line.push(&format!("{}…", fitting(&whole, room.saturating_sub(1))), cell.colour);
             } else {
                 line.push(word, cell.colour);
                 line.push(rest, None);

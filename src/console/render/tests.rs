@@ -31,7 +31,7 @@ fn everywhere(show: impl Fn(&Look<'_>) -> String) -> String {
         let shown = show(&look(width, colour));
         for line in shown.lines() {
             let bare = without_colour(line);
-            assert!(width.is_none_or(|most| bare.chars().count() <= most), "{name}: {line}");
+            assert!(width.is_none_or(|most| table::width(&bare) <= most), "{name}: {line}");
             assert!(!bare.chars().any(char::is_control), "{line:?}");
             assert_eq!(bare.trim_end(), bare, "no blanks at the end");
         }
@@ -156,6 +156,45 @@ fn columns_with_nothing_in_them_are_left_out() {
     none["consul"] = json!({ "address": "c:8500", "ok": false, "problem": "connection refused" });
     let none: Overview = of(none);
     insta::assert_snapshot!("overview_none", everywhere(|look| overview(&none, look)));
+}
+
+/// The column in which a word begins, in each of the lines that have it.
+fn columns_of(text: &str, word: &str) -> Vec<usize> {
+    text.lines().filter_map(|line| Some(table::width(line.split_once(word)?.0))).collect()
+}
+
+#[test]
+fn wide_and_combining_characters_keep_the_columns() {
+    let names = ["plain", "日本語", "cafe\u{301}", "👍"];
+    let jobs: Vec<_> = names.iter().map(|name| job(&json!({ "name": name, "pid": 7, "sinceMs": 1500 }))).collect();
+    let mut all = everything();
+    all["jobs"] = json!(jobs);
+    let all: Overview = of(all);
+    let shown = overview(&all, &look(None, false));
+    assert_eq!(columns_of(&shown, "running"), [8; 4], "{shown}");
+    // A terminal that has no room cuts between characters, not beside them.
+    for most in 8..40 {
+        let shown = overview(&all, &look(Some(most), true));
+        let table: Vec<String> = shown.lines().take(5).map(without_colour).collect();
+        assert!(table.iter().all(|line| table::width(line) <= most), "{most}: {shown}");
+    }
+    let wide = Look { width: Some(12), ..look(None, false) };
+    let cut = table::table(&["A", "B"], &[vec![table::Cell::text("日本語日本語"), table::Cell::text("x")]], &wide);
+    assert_eq!(cut, "A    B\n日…  x\n");
+    let mut events = Events::new();
+    let event = |source: &str| -> EventRecord {
+        of(json!({ "seq": 1, "time": "x", "source": source, "event": "start", "detail": "" }))
+    };
+    let lines: String = names.iter().map(|name| events.line(&event(name), &look(None, false))).collect();
+    assert_eq!(columns_of(&lines, "start"), [13; 4], "{lines}");
+    let facts = names.map(|about| json!({ "about": about, "says": "it is so" }));
+    let told = why(&of(json!({ "job": "a", "summary": "s", "facts": facts })));
+    assert_eq!(columns_of(&told, "it is so"), [10; 4], "{told}");
+    let changed = names.map(|job| json!({ "job": job, "fields": [job] }));
+    let plan = json!({ "dryRun": true, "everything": false, "restarted": [], "changed": changed, "removed": [],
+                       "added": [], "unchanged": 0 });
+    let told = reloaded(&of(plan));
+    assert_eq!(columns_of(&told, "live"), [27; 4], "{told}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::width;
+use super::table::{filled, width};
 use super::visible;
 use crate::api::{Fact, Why};
 
@@ -19,7 +19,7 @@ fn tell(facts: &[Fact], depth: usize, text: &mut String) {
     for fact in facts {
         let about = visible(&fact.about);
         let gap = if about.is_empty() { 0 } else { longest + 2 };
-        let _ = writeln!(text, "{}{about:<gap$}{}", "  ".repeat(depth), visible(&fact.says));
+        let _ = writeln!(text, "{}{}{}", "  ".repeat(depth), filled(&about, gap), visible(&fact.says));
         tell(&fact.because, depth + 1, text);
     }
 }

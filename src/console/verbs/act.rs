@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Failed;
-use super::super::client::{Given, Instance};
+use super::super::client::Instance;
 use super::super::output::Output;
 use super::super::render;
 use super::look::path_of;
@@ -38,10 +38,10 @@ pub(super) fn act(
     let path = path_of(name);
     // Which run is the new one is only known from before.
     let before = match act {
-        Act::Start | Act::Restart if wait.is_some() => instance.get::<Jobs>(&path)?.value.jobs,
+        Act::Start | Act::Restart if wait.is_some() => instance.get::<Jobs>(&path)?.jobs,
         _ => Vec::new(),
     };
-    let Done { said, mut jobs } = instance.post(&format!("{path}/{}", act.word()))?.value;
+    let Done { said, mut jobs } = instance.post(&format!("{path}/{}", act.word()))?;
     let Some(patience) = wait else { return output.print(&format!("{}\n", render::visible(&said))) };
     let began = now();
     loop {
@@ -65,8 +65,8 @@ pub(super) fn act(
         }
         pause(TICK);
         jobs = match instance.get::<Jobs>(&path) {
-            Ok(Given { value: Jobs { jobs }, .. }) => jobs,
-            // Its end was the end of everything.
+            Ok(Jobs { jobs }) => jobs,
+            // Not because of this stop, even of a main job: everything was asked to end meanwhile, this job with it.
             Err(Failed::Nobody(_)) if act == Act::Stop => return output.print(&format!("{ENDED}\n")),
             Err(Failed::Nobody(_)) => return Err(Failed::Other(ENDED.to_owned())),
             Err(failed) => return Err(failed),
@@ -82,7 +82,7 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
     let runs_before = before.map_or(0, |job| job.runs);
     let is_new = job.runs > runs_before;
     let ran_before = before.is_some_and(|job| job.state == JobState::Running);
-    match job.state {
+    match &job.state {
         // The one that was asked for is over, and the next one runs.
         JobState::Running if job.runs > runs_before.saturating_add(1) => judged(job),
         // It has no command: that is all that it can be.
@@ -93,9 +93,12 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
         }
         // It is over, pauses or waits for its next event: it has had its run.
         JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped if is_new => judged(job),
-        JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped | JobState::Stopping => {
-            Progress::UnderWay
-        }
+        JobState::Done
+        | JobState::Backoff
+        | JobState::Waiting
+        | JobState::Stopped
+        | JobState::Stopping
+        | JobState::Other(_) => Progress::UnderWay,
     }
 }
 
@@ -119,6 +122,6 @@ pub(super) fn signal(
     instance: &Instance<'_>,
     output: &mut Output<'_>,
 ) -> Result<(), Failed> {
-    let done: Given<Done> = instance.send(&format!("{}/signal", path_of(name)), &SignalRequest { signal })?;
-    output.print(&format!("{}\n", render::visible(&done.value.said)))
+    let done: Done = instance.send(&format!("{}/signal", path_of(name)), &SignalRequest { signal })?;
+    output.print(&format!("{}\n", render::visible(&done.said)))
 }

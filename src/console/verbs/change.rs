@@ -1,12 +1,15 @@
 //! The verbs that steer the instance as a whole.
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::super::Failed;
-use super::super::client::{Given, Instance};
+use super::super::client::Instance;
 use super::super::output::Output;
 use super::super::render;
 use super::look::path_of;
 use super::print_json;
-use crate::api::{Maintenance, MaintenanceRequest, ReloadRequest, Reloaded, Said};
+use crate::api::{MaintenanceRequest, ReloadRequest, Reloaded, Said};
 
 pub(super) fn reload(
     dry_run: bool,
@@ -14,17 +17,16 @@ pub(super) fn reload(
     instance: &Instance<'_>,
     output: &mut Output<'_>,
 ) -> Result<(), Failed> {
-    match instance.send_and_wait::<Reloaded>("/v4/reload", &ReloadRequest { dry_run }) {
-        Ok(given) if json => print_json(&given.json, output),
-        Ok(given) => output.print(&render::reloaded(&given.value)),
-        Err(Failed::Refused(error)) => {
-            if json {
-                print_json(&serde_json::json!({ "error": error }), output)?;
-            }
-            Err(Failed::NotReloaded(render::not_reloaded(&error, dry_run)))
-        }
-        Err(failed) => Err(failed),
-    }
+    let (path, body) = ("/v4/reload", ReloadRequest { dry_run });
+    let done = if json {
+        instance.send_and_wait(path, &body).and_then(|json: Value| print_json(&json, output))
+    } else {
+        instance.send_and_wait(path, &body).and_then(|done: Reloaded| output.print(&render::reloaded(&done)))
+    };
+    done.map_err(|failed| match failed {
+        Failed::Refused(refused) => Failed::NotReloaded(render::not_reloaded(&refused.error, dry_run), refused.json),
+        failed => failed,
+    })
 }
 
 pub(super) fn maintenance(
@@ -33,15 +35,18 @@ pub(super) fn maintenance(
     instance: &Instance<'_>,
     output: &mut Output<'_>,
 ) -> Result<(), Failed> {
-    let path = "/v4/maintenance";
-    let given: Given<Maintenance> = match on {
-        Some(on) => instance.send(path, &MaintenanceRequest { on })?,
-        None => instance.get(path)?,
-    };
     if json {
-        return print_json(&given.json, output);
+        return print_json(&ask_maintenance(on, instance)?, output);
     }
-    output.print(&render::maintenance(&given.value, on.is_none()))
+    output.print(&render::maintenance(&ask_maintenance(on, instance)?, on.is_none()))
+}
+
+fn ask_maintenance<T: DeserializeOwned>(on: Option<bool>, instance: &Instance<'_>) -> Result<T, Failed> {
+    let path = "/v4/maintenance";
+    match on {
+        Some(on) => instance.send(path, &MaintenanceRequest { on }),
+        None => instance.get(path),
+    }
 }
 
 pub(super) fn reopen_logs(job: Option<&str>, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
@@ -55,6 +60,6 @@ pub(super) fn shutdown(instance: &Instance<'_>, output: &mut Output<'_>) -> Resu
 
 /// Asks for what has no other answer than a sentence.
 fn said(path: &str, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Said> = instance.post(path)?;
-    output.print(&format!("{}\n", render::visible(&given.value.said)))
+    let Said { said } = instance.post(path)?;
+    output.print(&format!("{}\n", render::visible(&said)))
 }

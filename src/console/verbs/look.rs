@@ -1,13 +1,16 @@
 //! The verbs that change nothing.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::super::client::{Given, Instance, Next, encoded};
+use serde::Deserialize;
+
+use super::super::client::{Instance, Next, encoded};
 use super::super::output::Output;
 use super::super::render::{self, Look};
 use super::super::{Failed, complain};
 use super::{ENDED, pause, print_json};
-use crate::api::{Env, Jobs, LogLine, Overview, Watches, Why};
+use crate::api::{Jobs, LogLine, Overview, Readiness};
 use crate::number::count;
 
 /// Between two drawings.
@@ -17,18 +20,17 @@ const TICK: Duration = Duration::from_secs(1);
 const LAST_LINES: usize = 5;
 
 pub(super) fn overview(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Overview> = instance.get("/v4/jobs")?;
     if json {
-        return print_json(&given.json, output);
+        return print_json(&instance.get("/v4/jobs")?, output);
     }
-    let text = render::overview(&given.value, &output.look());
+    let text = render::overview(&instance.get("/v4/jobs")?, &output.look());
     output.print(&text)
 }
 
 pub(super) fn job(name: &str, json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
     let path = path_of(name);
     if json {
-        return print_json(&instance.get::<Jobs>(&path)?.json, output);
+        return print_json(&instance.get(&path)?, output);
     }
     let text = blocks(&path, instance, &output.look())?;
     output.print(&text)
@@ -39,7 +41,7 @@ pub(super) fn path_of(job: &str) -> String {
 }
 
 fn blocks(path: &str, instance: &Instance<'_>, look: &Look<'_>) -> Result<String, Failed> {
-    let jobs: Vec<String> = instance.get::<Jobs>(path)?.value.jobs.iter().map(|job| render::block(job, look)).collect();
+    let jobs: Vec<String> = instance.get::<Jobs>(path)?.jobs.iter().map(|job| render::block(job, look)).collect();
     // They are an extra: without them the rest is still right.
     let lines = last_lines(path, instance).unwrap_or_default();
     Ok(jobs.join("\n") + &render::last_lines(&lines, look))
@@ -51,7 +53,7 @@ fn last_lines(path: &str, instance: &Instance<'_>) -> Result<Vec<LogLine>, Faile
     // A server that sends more than it was asked for is not listened to for ever.
     while lines.len() < LAST_LINES {
         match stream.next()? {
-            Next::Line(json) => lines.push(stream.typed(json)?.value),
+            Next::Line(json) => lines.push(stream.typed(&json)?),
             Next::Lost(_) | Next::Alive => {}
             Next::End(_) => break,
         }
@@ -69,7 +71,7 @@ pub(super) fn watch(job: Option<&str>, instance: &Instance<'_>, output: &mut Out
     loop {
         let look = output.look();
         let drawn = match job {
-            None => instance.get::<Overview>("/v4/jobs").map(|given| render::overview(&given.value, &look)),
+            None => instance.get::<Overview>("/v4/jobs").map(|all| render::overview(&all, &look)),
             Some(job) => blocks(&path_of(job), instance, &look),
         };
         let text = match drawn {
@@ -108,27 +110,52 @@ fn frame(text: &str, columns: usize, rows: usize) -> String {
 
 /// One that is longer than a row would push the others down. Escape sequences are ours, of colours alone, and take no room.
 fn cut(line: &str, columns: usize) -> String {
-    let mut room = columns;
     let mut sequence = false;
-    let mut kept = String::with_capacity(line.len());
-    for c in line.chars() {
+    let parts = line.chars().map(|c| {
         sequence |= c == '\x1b';
-        if !sequence {
-            if room == 0 {
-                kept.pop();
-                return kept + "…\x1b[0m";
-            }
-            room -= 1;
-        }
+        let room = if sequence { 0 } else { render::columns(c) };
         sequence &= c != 'm';
-        kept.push(c);
+        (c, room)
+    });
+    let parts: Vec<(char, usize)> = parts.collect();
+    if parts.iter().map(|(_, room)| room).sum::<usize>() <= columns {
+        return line.to_owned();
     }
-    kept
+    let mut used = 1;
+    let fits = |(_, room): &&(char, usize)| {
+        used += room;
+        used <= columns
+    };
+    parts.iter().take_while(fits).map(|(c, _)| *c).collect::<String>() + "…\x1b[0m"
+}
+
+/// The names of the jobs, one a line, for a shell that completes a word: somebody waits for it. One that a line can't hold,
+/// or a terminal should not be shown, is not offered.
+pub(super) fn names(instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+    #[derive(Deserialize)]
+    struct Asked {
+        jobs: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let Asked { jobs } = instance.in_a_hurry().get("/v4/jobs")?;
+    let names: BTreeSet<String> = jobs.into_iter().map(|Named { name }| name).collect();
+    for name in names.iter().filter(|name| !name.is_empty() && render::visible(name) == **name) {
+        output.print(&format!("{name}\n"))?;
+    }
+    Ok(())
 }
 
 /// Says nothing if all is well.
 pub(super) fn ready(instance: &Instance<'_>) -> Result<(), Failed> {
-    let ready = instance.get::<Overview>("/v4/jobs")?.value.ready;
+    /// No more of it: whatever the rest is, it is no reason to call a container ill.
+    #[derive(Deserialize)]
+    struct Asked {
+        ready: Readiness,
+    }
+    let Asked { ready } = instance.get("/v4/jobs")?;
     match (ready.ready, render::reason(&ready)) {
         (true, _) => Ok(()),
         (false, "") => Err(Failed::Other(format!("not ready: {} of {} are", ready.count, ready.of))),
@@ -137,25 +164,23 @@ pub(super) fn ready(instance: &Instance<'_>) -> Result<(), Failed> {
 }
 
 pub(super) fn why(job: &str, json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Why> = instance.get(&format!("{}/why", path_of(job)))?;
-    if json { print_json(&given.json, output) } else { output.print(&render::why(&given.value)) }
+    let path = format!("{}/why", path_of(job));
+    if json { print_json(&instance.get(&path)?, output) } else { output.print(&render::why(&instance.get(&path)?)) }
 }
 
 pub(super) fn watches(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Watches> = instance.get("/v4/watches")?;
     if json {
-        return print_json(&given.json, output);
+        return print_json(&instance.get("/v4/watches")?, output);
     }
-    let text = render::watches(&given.value, SystemTime::now(), &output.look());
+    let text = render::watches(&instance.get("/v4/watches")?, SystemTime::now(), &output.look());
     output.print(&text)
 }
 
 pub(super) fn env(json: bool, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
-    let given: Given<Env> = instance.get("/v4/env")?;
     if json {
-        return print_json(&given.json, output);
+        return print_json(&instance.get("/v4/env")?, output);
     }
-    let text = render::environment(&given.value);
+    let text = render::environment(&instance.get("/v4/env")?);
     output.print(&text)
 }
 
@@ -177,5 +202,12 @@ mod tests {
         assert_eq!(cut("abcd", 3), "ab…\x1b[0m");
         assert_eq!(cut("a\x1b[31mbc\x1b[0m", 3), "a\x1b[31mbc\x1b[0m");
         assert_eq!(cut("\x1b[31mabcd\x1b[0m", 3), "\x1b[31mab…\x1b[0m");
+        assert_eq!(cut("\x1b[31mab\x1b[0mc", 2), "\x1b[31ma…\x1b[0m");
+        // Wide ones take two columns, combining ones none.
+        assert_eq!(cut("日本", 4), "日本");
+        assert_eq!(cut("日本語", 5), "日本…\x1b[0m");
+        assert_eq!(cut("日本語", 4), "日…\x1b[0m");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…\x1b[0m");
     }
 }

@@ -20,12 +20,14 @@ use crate::visible::is_reordering;
 const ENDED: &str = "the supervisor has ended";
 
 pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<Exit, Failed> {
-    match verb {
+    let form = form(&verb);
+    let done = match verb {
         Verb::Overview { watch: true, .. } => look::watch(None, instance, output),
         Verb::Job { job, watch: true, .. } => look::watch(Some(&job), instance, output),
         Verb::Overview { json, .. } => look::overview(json, instance, output),
         Verb::Job { job, json, .. } => look::job(&job, json, instance, output),
         Verb::Ready => look::ready(instance),
+        Verb::Names => look::names(instance, output),
         Verb::Why { job, json } => look::why(&job, json, instance, output),
         Verb::Watches { json } => look::watches(json, instance, output),
         Verb::Env { json } => look::env(json, instance, output),
@@ -33,8 +35,8 @@ pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output
             let wanted = streams::Wanted { follow, lines, json };
             streams::logs(job.as_deref(), &wanted, raw, instance, output)
         }
-        Verb::Events { follow, lines, json } => {
-            streams::events(&streams::Wanted { follow, lines, json }, instance, output)
+        Verb::Events { job, follow, lines, json } => {
+            streams::events(job.as_deref(), &streams::Wanted { follow, lines, json }, instance, output)
         }
         Verb::Act { act, job, wait } => act::act(act, &job, wait, instance, output),
         Verb::Signal { job, signal } => act::signal(&job, signal, instance, output),
@@ -42,13 +44,50 @@ pub(super) fn carry_out(verb: Verb, instance: &Instance<'_>, output: &mut Output
         Verb::Maintenance { on, json } => change::maintenance(on, json, instance, output),
         Verb::ReopenLogs { job } => change::reopen_logs(job.as_deref(), instance, output),
         Verb::Shutdown => change::shutdown(instance, output),
-    }?;
-    Ok(Exit::Success)
+    };
+    let refused = match &done {
+        Err(Failed::Refused(refused)) => Some(&refused.json),
+        Err(Failed::NotReloaded(_, json)) => Some(json),
+        _ => None,
+    };
+    if let (Some(json), Some(form)) = (refused, form) {
+        // Who does not read it has the exit status.
+        let _ = output.print(&form(json));
+    }
+    done.map(|()| Exit::Success)
 }
 
-/// For machines: as the server said it, with keys that we don't know.
+/// How `--json` prints an answer.
+type Form = fn(&Value) -> String;
+
+/// How a refusal is printed for machines, where the verb is to speak to one.
+fn form(verb: &Verb) -> Option<Form> {
+    match verb {
+        Verb::Logs { json: true, .. } | Verb::Events { json: true, .. } => Some(line),
+        Verb::Overview { json: true, .. }
+        | Verb::Job { json: true, .. }
+        | Verb::Why { json: true, .. }
+        | Verb::Watches { json: true }
+        | Verb::Env { json: true }
+        | Verb::Reload { json: true, .. }
+        | Verb::Maintenance { json: true, .. } => Some(document),
+        _ => None,
+    }
+}
+
+/// As the server said it, with keys that we don't know.
+fn document(json: &Value) -> String {
+    harmless(&format!("{json:#}")) + "\n"
+}
+
+/// Likewise, one of many.
+fn line(json: &Value) -> String {
+    harmless(&json.to_string()) + "\n"
+}
+
+/// For machines.
 fn print_json(json: &Value, output: &mut Output<'_>) -> Result<(), Failed> {
-    output.print(&format!("{}\n", harmless(&format!("{json:#}"))))
+    output.print(&document(json))
 }
 
 /// JSON without the control characters that it leaves as they are, which some terminals take for the begin of a sequence.

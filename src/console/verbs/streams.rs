@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::client::{Given, Instance, Lines, Next};
+use super::super::client::{Instance, Lines, Next};
 use super::super::output::Output;
 use super::super::render::{self, Look};
 use super::super::{Failed, complain};
 use super::look::path_of;
-use super::{ENDED, harmless, now, pause};
+use super::{ENDED, line, now, pause};
 use crate::api::{EventRecord, LogLine, Overview};
 
 /// More lines than are ever kept.
@@ -46,22 +46,28 @@ pub(super) fn logs(
 ) -> Result<(), Failed> {
     let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/logs";
     let mut columns = render::Logs::new(job.is_some(), raw);
-    let mut show = |stream: &Lines, json, look: &Look<'_>| {
-        stream.typed(json).map(|Given { value, json }: Given<LogLine>| (columns.line(&value, look), json))
+    let mut show = |stream: &Lines, json: &Value, look: &Look<'_>| {
+        stream.typed(json).map(|line: LogLine| columns.line(&line, look))
     };
     relay(&From { path: &path, job, noun: "line" }, wanted, instance, output, &mut show)
 }
 
-pub(super) fn events(wanted: &Wanted, instance: &Instance<'_>, output: &mut Output<'_>) -> Result<(), Failed> {
+pub(super) fn events(
+    job: Option<&str>,
+    wanted: &Wanted,
+    instance: &Instance<'_>,
+    output: &mut Output<'_>,
+) -> Result<(), Failed> {
+    let path = job.map_or_else(|| "/v4".to_owned(), path_of) + "/events";
     let mut columns = render::Events::new();
-    let mut show = |stream: &Lines, json, look: &Look<'_>| {
-        stream.typed(json).map(|Given { value, json }: Given<EventRecord>| (columns.line(&value, look), json))
+    let mut show = |stream: &Lines, json: &Value, look: &Look<'_>| {
+        stream.typed(json).map(|event: EventRecord| columns.line(&event, look))
     };
-    relay(&From { path: "/v4/events", job: None, noun: "event" }, wanted, instance, output, &mut show)
+    relay(&From { path: &path, job, noun: "event" }, wanted, instance, output, &mut show)
 }
 
-/// From a line of a stream its text, and itself again.
-type Show<'a> = dyn FnMut(&Lines, Value, &Look<'_>) -> Result<(String, Value), Failed> + 'a;
+/// From a line of a stream its text.
+type Show<'a> = dyn FnMut(&Lines, &Value, &Look<'_>) -> Result<String, Failed> + 'a;
 
 /// Which stream, and what it consists of.
 struct From<'a> {
@@ -91,11 +97,10 @@ fn relay(
         let text = match stream.next()? {
             Next::Line(json) => {
                 behind = json.get("seq").and_then(Value::as_u64).or(behind);
-                let (text, json) = show(&stream, json, &output.look())?;
-                if wanted.json { machine(&json) } else { text }
+                if wanted.json { line(&json) } else { show(&stream, &json, &output.look())? }
             }
-            Next::Lost(Given { json, .. }) if wanted.json => machine(&json),
-            Next::Lost(Given { value, .. }) => render::lost(&value, noun),
+            Next::Lost(json) if wanted.json => line(&json),
+            Next::Lost(json) => render::lost(&stream.typed(&json)?, noun),
             Next::Alive => {
                 Output::ask_reader()?;
                 continue;
@@ -117,9 +122,8 @@ fn relay(
             Next::End(Ok(())) => {
                 if let Some(job) = job.filter(|_| nothing_yet && !wanted.json && wanted.lines != Some(0)) {
                     output.flush()?;
-                    complain(&format!(
-                        "nothing that {job} wrote is kept; containerpilot why {job} tells how it stands"
-                    ));
+                    let what = if noun == "line" { format!("{job} wrote") } else { format!("happened to {job}") };
+                    complain(&format!("nothing that {what} is kept; containerpilot why {job} tells how it stands"));
                 }
                 return Ok(());
             }
@@ -132,8 +136,8 @@ fn relay(
 
 /// Whether the instance that answers is one that was there all that time.
 fn is_same(instance: &Instance<'_>, time: Duration) -> bool {
-    let up = |given: Given<Overview>| Duration::from_millis(given.value.up_ms);
-    instance.get::<Overview>("/v4/jobs").is_ok_and(|given| !given.value.stopping && up(given) >= time)
+    let is_it = |all: Overview| !all.stopping && Duration::from_millis(all.up_ms) >= time;
+    instance.get("/v4/jobs").is_ok_and(is_it)
 }
 
 /// A stream that is followed ends with the supervisor, or with its job.
@@ -141,17 +145,13 @@ fn why_it_ended(job: Option<&str>, instance: &Instance<'_>) -> Result<(), Failed
     let of =
         |overview: &Overview| !overview.stopping && job.is_none_or(|job| overview.jobs.iter().all(|of| of.name != job));
     match (instance.get::<Overview>("/v4/jobs"), job) {
-        (Ok(Given { value, .. }), Some(job)) if of(&value) => {
+        (Ok(all), Some(job)) if of(&all) => {
             complain(&format!("there is no job {job} any more: a reload has removed it"));
         }
-        (Ok(Given { value, .. }), _) if !value.stopping => {
+        (Ok(all), _) if !all.stopping => {
             return Err(Failed::Other("the supervisor has ended this answer, though it runs on".to_owned()));
         }
         _ => complain(ENDED),
     }
     Ok(())
-}
-
-fn machine(json: &Value) -> String {
-    harmless(&json.to_string()) + "\n"
 }

@@ -3,11 +3,12 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// The longest head of an answer, and the longest line that says how long the next chunk is.
 const LONGEST_HEAD: u64 = 16 << 10;
@@ -46,13 +47,29 @@ impl Patience {
     }
 }
 
-/// Connects; the time for that is set before, since a full queue makes it wait.
+/// Connects to the first of these sockets at which somebody serves. All of them together have the time that is left: each
+/// an equal part of what those before it did not need, so that one that hangs does not keep from the next.
 ///
 /// # Errors
-/// Nobody serves there, or whoever asks may not.
-pub fn dial(path: &Path, patience: Duration) -> nix::Result<UnixStream> {
+/// Nobody serves at any of them, or whoever asks may not: why, one after the other.
+pub fn dial(places: &[PathBuf], patience: Patience) -> Result<(UnixStream, &Path), Vec<(&Path, Errno)>> {
+    let mut tried = Vec::new();
+    for (place, still) in places.iter().zip((1..=places.len()).rev()) {
+        let part = patience.left().unwrap_or_default() / u32::try_from(still).unwrap_or(u32::MAX);
+        match dial_one(place, part) {
+            Ok(stream) => return Ok((stream, place)),
+            Err(errno) => tried.push((place.as_path(), errno)),
+        }
+    }
+    Err(tried)
+}
+
+/// Connects; the time for that is set before, since a full queue makes it wait.
+fn dial_one(path: &Path, patience: Duration) -> nix::Result<UnixStream> {
     let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    let patience = TimeVal::new(i64::try_from(patience.as_secs()).unwrap_or(i64::MAX), 0);
+    // None at all would be for ever.
+    let micros = patience.max(Duration::from_millis(1)).as_micros();
+    let patience = TimeVal::microseconds(i64::try_from(micros).unwrap_or(i64::MAX));
     setsockopt(&socket, sockopt::SendTimeout, &patience)?;
     connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     Ok(UnixStream::from(socket))
@@ -242,7 +259,48 @@ fn line(source: &mut impl BufRead) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use nix::sys::socket::{Backlog, listen};
+
     use super::*;
+
+    /// A socket whose queue is full: who connects waits.
+    fn full(path: &Path) -> (UnixListener, Vec<UnixStream>) {
+        let listener = UnixListener::bind(path).unwrap();
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            match dial_one(path, Duration::ZERO) {
+                Ok(stream) => waiting.push(stream),
+                Err(errno) => {
+                    assert_eq!(errno, Errno::EAGAIN);
+                    return (listener, waiting);
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test measures how long it took")]
+    fn all_places_together_have_the_time_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two, good] = ["one", "two", "good"].map(|name| dir.path().join(name));
+        let _full = [full(&one), full(&two)];
+        let began = Instant::now();
+        let hang = [one.clone(), two.clone()];
+        let tried = dial(&hang, Patience::from_now(Duration::from_millis(600))).unwrap_err();
+        assert_eq!(tried, [(one.as_path(), Errno::EAGAIN), (two.as_path(), Errno::EAGAIN)]);
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(590) && took < Duration::from_millis(1150), "{took:?}");
+        // Who serves behind them has time to answer, and is not left out when it is over.
+        let _listener = UnixListener::bind(&good).unwrap();
+        let places = [one, two, good.clone()];
+        let patience = Patience::from_now(Duration::from_millis(600));
+        assert_eq!(dial(&places, patience).unwrap().1, good);
+        assert!(patience.left().is_ok());
+        assert_eq!(dial(&places, Patience::from_now(Duration::ZERO)).unwrap().1, good);
+    }
 
     /// The status, and the body or the kind of its error.
     fn read(text: &str) -> Option<(u16, Result<String, io::ErrorKind>)> {
