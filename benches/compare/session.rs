@@ -1,0 +1,135 @@
+//! A run: rounds of measures. In each round every system has its turn, in another order each time.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::figures::Values;
+use crate::job;
+use crate::machine::Machine;
+use crate::measures::{ALL, Found, How, Measure, Place, Trouble};
+use crate::options::Options;
+use crate::report::Report;
+use crate::systems::{self, System};
+
+/// Measures what is asked for. Returns the exit status.
+pub fn run(options: &Options) -> i32 {
+    match measure(options) {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "compare: {error}");
+            1
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<(), Trouble> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Trouble::NotApplicable("new pid namespaces need root".to_owned()));
+    }
+    // A thousand jobs have two thousand pipes.
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(20_000), hard)?;
+    let machine = Machine::here();
+    let dir = tempfile::Builder::new().prefix("compare-").tempdir()?;
+    let place = place(dir.path(), options)?;
+    let built = Path::new(env!("CARGO_BIN_EXE_containerpilot"));
+    let binary = fs::canonicalize(options.binary.as_deref().unwrap_or(built))?;
+    let systems = systems::all(&dir.path().join("floor"), &binary);
+    let is_wanted =
+        |system: &&dyn System| options.systems.is_empty() || options.systems.iter().any(|name| name == system.name());
+    let systems: Vec<&dyn System> = systems.iter().map(AsRef::as_ref).filter(is_wanted).collect();
+    let names: Vec<&str> = systems.iter().map(|system| system.name()).collect();
+    if let Some(name) = options.systems.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(Trouble::NotApplicable(format!("{name} is not here; there are: {}", names.join(", "))));
+    }
+    let mut report = Report::new(machine, &systems, options);
+    for measure in ALL.iter().filter(|measure| options.only.is_empty() || options.only.contains(&measure.letter)) {
+        let begin = Instant::now();
+        let values = rounds(measure, &systems, options, &place)?;
+        let seconds = begin.elapsed().as_secs();
+        writeln!(io::stderr(), "{}: {}, {seconds} s", measure.letter, measure.title)?;
+        report.take(measure.letter, values);
+    }
+    if let Some(file) = &options.json {
+        fs::write(file, report.json())?;
+    }
+    io::stdout().write_all(report.text().as_bytes())?;
+    Ok(())
+}
+
+/// Copies of this program, so that nobody's memory is shared with ours, and the job.
+fn place(dir: &Path, options: &Options) -> Result<Place, Trouble> {
+    let jobs = dir.join("jobs");
+    fs::create_dir(&jobs)?;
+    let (job, load) = (jobs.join("job"), jobs.join("load"));
+    let program = std::env::current_exe()?;
+    for copy in [&load, &dir.join("floor")] {
+        fs::copy(&program, copy)?;
+    }
+    job::write_program(&job)?;
+    Ok(Place { dir: dir.join("rounds"), job, load, jobs, loads: options.loads() })
+}
+
+fn rounds(
+    measure: &Measure,
+    systems: &[&dyn System],
+    options: &Options,
+    place: &Place,
+) -> Result<Vec<Values>, Trouble> {
+    let mut all: Vec<Values> = systems.iter().map(|_| Values::default()).collect();
+    let rounds = match measure.how {
+        How::Once(_) => 1,
+        How::Together(_) => options.rounds(),
+        How::InTurn(times, _) => options.rounds() * times,
+    };
+    for round in 0..rounds as usize {
+        let dir = place.dir.join(format!("{}{round}", measure.letter));
+        let place = |name: &str| -> io::Result<Place> {
+            let dir: PathBuf = dir.join(name);
+            fs::create_dir_all(&dir)?;
+            Ok(Place { dir, ..place.clone() })
+        };
+        match measure.how {
+            How::Together(take) => {
+                for (values, found) in all.iter_mut().zip(take(systems, &place("all")?)) {
+                    note(values, found);
+                }
+            }
+            How::InTurn(_, take) | How::Once(take) => {
+                for n in (0..systems.len()).map(|n| (n + round) % systems.len()) {
+                    let (Some(system), Some(values)) = (systems.get(n), all.get_mut(n)) else { continue };
+                    if !values.has_given_up() {
+                        note(values, take(*system, &place(system.name())?));
+                    }
+                }
+            }
+        }
+        let _ = fs::remove_dir_all(&dir);
+    }
+    Ok(all)
+}
+
+fn note(values: &mut Values, found: Result<Found, Trouble>) {
+    match found {
+        Ok(Found { values: found, missing }) => {
+            for (label, value) in found {
+                values.by_label.entry(label).or_default().push(value);
+            }
+            for reason in missing {
+                values.miss(reason);
+            }
+        }
+        Err(Trouble::NotApplicable(reason)) => {
+            values.miss(reason);
+            values.give_up();
+        }
+        Err(trouble) => {
+            values.miss(trouble.to_string());
+            values.fail();
+        }
+    }
+}
