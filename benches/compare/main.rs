@@ -1,6 +1,6 @@
 //! containerpilot beside other inits and supervisors, and beside the least that any of them must do, on your machine.
 //!
-//! `cargo bench --bench compare`, as root. What is measured and how is in `docs/performance.md`.
+//! `cargo run --release --example compare`, as root. What is measured and how is in `docs/performance.md`.
 //!
 //! ```text
 //!  main ─► session: rounds of measures, each over all systems ─► report: the table

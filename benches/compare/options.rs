@@ -27,12 +27,9 @@ pub struct Options {
     /// Also write all values to this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// The binary to measure, instead of the one that cargo just built
+    /// The binary to measure, instead of a release build of these sources
     #[arg(long, value_name = "FILE")]
     pub binary: Option<PathBuf>,
-    /// That it is a bench; cargo says it.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// How much is done in each measure.
@@ -71,12 +68,10 @@ impl Options {
 /// Reads the command line.
 ///
 /// # Errors
-/// The exit status, when there is nothing to measure: the usage was asked for or is needed, or a test asked.
+/// The exit status, when there is nothing to measure: the usage was asked for or is needed.
 pub fn read(words: Vec<OsString>) -> Result<Options, i32> {
-    let options = Options::try_parse_from(words).map_err(|error| {
+    Options::try_parse_from(words).map_err(|error| {
         let _ = error.print();
         error.exit_code()
-    })?;
-    // `cargo test --all-targets` runs it too, and a measurement is no test.
-    if options.bench { Ok(options) } else { Err(0) }
+    })
 }

@@ -57,7 +57,7 @@ impl Report {
              after; {} rounds{}, medians.\n",
             machine::load(),
             self.rounds,
-            if self.quick { " of small loads" } else { "" }
+            if self.quick { " of small loads (2000 orphans, 200 jobs for 1000)" } else { "" }
         );
         if self.machine.is_busy() {
             text += "The machine was busy: times are worth little, ratios a little more.\n";

@@ -1,11 +1,13 @@
 //! A run: rounds of measures. In each round every system has its turn, in another order each time.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::Value;
 
 use crate::figures::Values;
 use crate::job;
@@ -36,8 +38,10 @@ fn measure(options: &Options) -> Result<(), Trouble> {
     let machine = Machine::here();
     let dir = tempfile::Builder::new().prefix("compare-").tempdir()?;
     let place = place(dir.path(), options)?;
-    let built = Path::new(env!("CARGO_BIN_EXE_containerpilot"));
-    let binary = fs::canonicalize(options.binary.as_deref().unwrap_or(built))?;
+    let binary = match &options.binary {
+        Some(binary) => fs::canonicalize(binary)?,
+        None => build()?,
+    };
     let systems = systems::all(&dir.path().join("floor"), &binary);
     let is_wanted =
         |system: &&dyn System| options.systems.is_empty() || options.systems.iter().any(|name| name == system.name());
@@ -45,6 +49,10 @@ fn measure(options: &Options) -> Result<(), Trouble> {
     let names: Vec<&str> = systems.iter().map(|system| system.name()).collect();
     if let Some(name) = options.systems.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(Trouble::NotApplicable(format!("{name} is not here; there are: {}", names.join(", "))));
+    }
+    for file in systems.iter().filter_map(|system| system.files()).flatten() {
+        // Pages of a file that is on its way to the disk count as changed by who runs it.
+        File::open(file)?.sync_all()?;
     }
     let mut report = Report::new(machine, &systems, options);
     for measure in ALL.iter().filter(|measure| options.only.is_empty() || options.only.contains(&measure.letter)) {
@@ -61,6 +69,18 @@ fn measure(options: &Options) -> Result<(), Trouble> {
     Ok(())
 }
 
+/// Builds containerpilot as it is released. Cargo has told us where it is itself.
+fn build() -> Result<PathBuf, Trouble> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--bin", "containerpilot", "--message-format", "json-render-diagnostics"]);
+    let built = command.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output()?;
+    let messages = built.stdout.split(|byte| *byte == b'\n');
+    let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let binary = messages.find_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
+    binary.ok_or_else(|| Trouble::Failed("cargo build did not make a binary".to_owned()))
+}
+
 /// Copies of this program, so that nobody's memory is shared with ours, and the job.
 fn place(dir: &Path, options: &Options) -> Result<Place, Trouble> {
     let jobs = dir.join("jobs");
@@ -69,6 +89,7 @@ fn place(dir: &Path, options: &Options) -> Result<Place, Trouble> {
     let program = std::env::current_exe()?;
     for copy in [&load, &dir.join("floor")] {
         fs::copy(&program, copy)?;
+        File::open(copy)?.sync_all()?;
     }
     job::write_program(&job)?;
     Ok(Place { dir: dir.join("rounds"), job, load, jobs, loads: options.loads() })

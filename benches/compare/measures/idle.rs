@@ -44,7 +44,7 @@ pub fn idle(systems: &[&dyn System], place: &Place) -> Vec<Result<Found, Trouble
     let after: Vec<(u64, u64)> = one.iter().map(look).collect();
     let window = begin_of_window.elapsed().as_secs_f64();
     let figures = one.into_iter().zip(before.into_iter().zip(after)).map(|(idle, (before, after))| {
-        let own = idle?.own;
+        let Idle { init: _init, own } = idle?;
         let mut found = Found::default();
         found.put(&PSS, own.memory("Pss:") as f64);
         found.put(&DIRTY, own.memory("Private_Dirty:") as f64);

@@ -67,7 +67,8 @@ impl System for Single {
 
     fn version(&self) -> String {
         let line = first_line(self.name, &["--version"]);
-        line.split_whitespace().find(|word| word.contains('.')).unwrap_or_default().trim_start_matches('v').to_owned()
+        let version = line.split_whitespace().find(|word| word.contains('.')).unwrap_or_default();
+        version.trim_start_matches('v').trim_end_matches("_catatonit").to_owned()
     }
 
     fn command(&self, _: &Path, task: &Task) -> Result<Words, Trouble> {
