@@ -18,6 +18,9 @@ pub struct Options {
     /// Systems, by their names: containerpilot,floor,tini
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub systems: Vec<String>,
+    /// Another containerpilot beside it, with a name; of versions 3 and 4. Several are fine
+    #[arg(long, value_name = "NAME=FILE", value_parser = named)]
+    pub against: Vec<(String, PathBuf)>,
     /// How often each measure is taken of each system
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: u32,
@@ -63,6 +66,12 @@ impl Options {
             Loads { orphans: 20_000, many: 1000, log: 100_000_000, idle, restarts }
         }
     }
+}
+
+fn named(word: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = word.split_once('=').ok_or("no '=' after the name")?;
+    let file = std::fs::canonicalize(file).map_err(|error| format!("{file}: {error}"))?;
+    Ok((name.to_owned(), file))
 }
 
 /// Reads the command line.

@@ -18,24 +18,24 @@ const OURS: &str = "containerpilot";
 pub struct Report {
     machine: Machine,
     /// With versions, in the order of the columns.
-    systems: Vec<(&'static str, String)>,
+    systems: Vec<(String, String)>,
     rounds: u32,
     quick: bool,
     /// By measure and system.
-    values: BTreeMap<(char, &'static str), Values>,
+    values: BTreeMap<(char, String), Values>,
 }
 
 impl Report {
     /// Nothing found yet.
     pub fn new(machine: Machine, systems: &[&dyn System], options: &Options) -> Self {
-        let systems = systems.iter().map(|system| (system.name(), system.version())).collect();
+        let systems = systems.iter().map(|system| (system.name().to_owned(), system.version())).collect();
         Self { machine, systems, rounds: options.rounds(), quick: options.quick, values: BTreeMap::new() }
     }
 
     /// Takes what a measure gave, in the order of the systems.
     pub fn take(&mut self, letter: char, values: Vec<Values>) {
         for ((name, _), values) in self.systems.iter().zip(values) {
-            self.values.insert((letter, name), values);
+            self.values.insert((letter, name.clone()), values);
         }
     }
 
@@ -79,7 +79,7 @@ impl Report {
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
-        let names = self.systems.iter().map(|(name, _)| (*name).to_owned());
+        let names = self.systems.iter().map(|(name, _)| name.clone());
         let ratios = ["floor", "tini"].into_iter().filter(|base| self.has(base) && self.has(OURS));
         let ratios: Vec<&str> = ratios.collect();
         let mut rows = vec![
@@ -111,7 +111,7 @@ impl Report {
 
     /// Everything, for programs.
     pub fn json(&self) -> String {
-        let of_system = |name: &'static str| {
+        let of_system = |name: &str| {
             let mut of_measures = serde_json::Map::new();
             for ((letter, _), values) in self.values.iter().filter(|((_, system), _)| *system == name) {
                 let found = json!({ "values": values.by_label, "missing": values.missing });

@@ -35,14 +35,14 @@ fn measure(options: &Options) -> Result<(), Trouble> {
     // A thousand jobs have two thousand pipes.
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(20_000), hard)?;
-    let machine = Machine::here();
     let dir = tempfile::Builder::new().prefix("compare-").tempdir()?;
     let place = place(dir.path(), options)?;
     let binary = match &options.binary {
         Some(binary) => fs::canonicalize(binary)?,
         None => build()?,
     };
-    let systems = systems::all(&dir.path().join("floor"), &binary);
+    let machine = Machine::here();
+    let systems = systems::all(&dir.path().join("floor"), &binary, &options.against);
     let is_wanted =
         |system: &&dyn System| options.systems.is_empty() || options.systems.iter().any(|name| name == system.name());
     let systems: Vec<&dyn System> = systems.iter().map(AsRef::as_ref).filter(is_wanted).collect();
@@ -74,6 +74,13 @@ fn build() -> Result<PathBuf, Trouble> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--release", "--bin", "containerpilot", "--message-format", "json-render-diagnostics"]);
+    // A build script looks at what cargo tells of a package, and this is told of ours: all would be built again.
+    let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| told.iter().any(|told| name.starts_with(told))) {
+            command.env_remove(name);
+        }
+    }
     let built = command.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output()?;
     let messages = built.stdout.split(|byte| *byte == b'\n');
     let mut messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());

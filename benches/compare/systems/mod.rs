@@ -41,7 +41,7 @@ pub enum Output {
 /// An init or supervisor.
 pub trait System {
     /// Its name.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
     /// What is counted as its size; `None` without a good answer.
     fn files(&self) -> Option<Vec<PathBuf>>;
     /// How it names its version.
@@ -51,14 +51,17 @@ pub trait System {
 }
 
 /// Everything that is there, the floor first and containerpilot last.
-pub fn all(floor: &Path, binary: &Path) -> Vec<Box<dyn System>> {
+pub fn all(floor: &Path, binary: &Path, against: &[(String, PathBuf)]) -> Vec<Box<dyn System>> {
     let mut systems: Vec<Box<dyn System>> = vec![Box::new(plain::Floor::at(floor))];
     systems.extend(plain::Single::all().map(|system| Box::new(system) as Box<dyn System>));
     systems.extend(scan::S6::find().map(|system| Box::new(system) as Box<dyn System>));
     systems.extend(scan::Runit::find().map(|system| Box::new(system) as Box<dyn System>));
     systems.extend(files::Supervisord::find().map(|system| Box::new(system) as Box<dyn System>));
     systems.extend(files::Horust::find().map(|system| Box::new(system) as Box<dyn System>));
-    systems.push(Box::new(pilot::ContainerPilot::at(binary)));
+    for (name, file) in against {
+        systems.push(Box::new(pilot::ContainerPilot::at(name, file)));
+    }
+    systems.push(Box::new(pilot::ContainerPilot::at("containerpilot", binary)));
     systems
 }
 

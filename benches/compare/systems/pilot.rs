@@ -10,18 +10,27 @@ use crate::measures::Trouble;
 
 /// The binary that is measured.
 pub struct ContainerPilot {
+    name: String,
     program: PathBuf,
+    version: String,
 }
 
 impl ContainerPilot {
-    pub fn at(program: &Path) -> Self {
-        Self { program: program.to_owned() }
+    pub fn at(name: &str, program: &Path) -> Self {
+        let line = first_line(&program.display().to_string(), &["-version"]);
+        let version = line.split_whitespace().find(|word| word.contains('.')).unwrap_or_default().to_owned();
+        Self { name: name.to_owned(), program: program.to_owned(), version }
+    }
+
+    /// Whether it is the original, which wants a Consul and knows no `backoff`.
+    fn is_old(&self) -> bool {
+        self.version.starts_with('3')
     }
 }
 
 impl System for ContainerPilot {
-    fn name(&self) -> &'static str {
-        "containerpilot"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn files(&self) -> Option<Vec<PathBuf>> {
@@ -29,18 +38,20 @@ impl System for ContainerPilot {
     }
 
     fn version(&self) -> String {
-        let line = first_line(&self.program.display().to_string(), &["-version"]);
-        line.split_whitespace().find(|word| word.contains('.')).unwrap_or_default().to_owned()
+        self.version.clone()
     }
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
+        let is_old = self.is_old();
         let job = |(n, exec): (usize, &Words)| {
-            let mut job = json!({ "name": format!("j{n}"), "exec": exec });
+            let mut job = json!({ "name": format!("j{n}"), "exec": exec, "restarts": "never" });
             if let Some(job) = job.as_object_mut() {
                 if task.restarts {
                     job.insert("restarts".to_owned(), json!("unlimited"));
-                    // By default it spaces the starts of a job that ends at once.
-                    job.insert("backoff".to_owned(), json!(false));
+                    if !is_old {
+                        // By default it spaces the starts of a job that ends at once.
+                        job.insert("backoff".to_owned(), json!(false));
+                    }
                 }
                 if task.output == Output::Passed {
                     job.insert("logging".to_owned(), json!({ "raw": true }));
@@ -49,7 +60,9 @@ impl System for ContainerPilot {
             job
         };
         let jobs: Vec<_> = task.jobs.iter().enumerate().map(job).collect();
-        let text = json!({ "consul": false, "control": { "socket": dir.join("socket") }, "jobs": jobs });
+        // Nobody asks that Consul anything.
+        let consul = if is_old { json!("localhost:8500") } else { json!(false) };
+        let text = json!({ "consul": consul, "control": { "socket": dir.join("socket") }, "jobs": jobs });
         let file = dir.join("app.json5");
         fs::write(&file, text.to_string())?;
         Ok([self.program.as_path(), "-config".as_ref(), &file].map(|word| word.display().to_string()).to_vec())
