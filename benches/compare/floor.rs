@@ -59,7 +59,7 @@ impl Floor {
         }
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&signals), Some(&mut before)).ok()?;
-        let (running, stack) = (BTreeMap::new(), vec![0; 65_536]);
+        let (running, stack) = (BTreeMap::new(), vec![0; 16_384]);
         Some(Self { jobs, running, environment, restarts, stopping: false, signals, before, stack, output: None })
     }
 

@@ -43,13 +43,14 @@ fn measure(options: &Options) -> Result<(), Trouble> {
     };
     let machine = Machine::here();
     let systems = systems::all(&dir.path().join("floor"), &binary, &options.against);
-    let is_wanted =
-        |system: &&dyn System| options.systems.is_empty() || options.systems.iter().any(|name| name == system.name());
-    let systems: Vec<&dyn System> = systems.iter().map(AsRef::as_ref).filter(is_wanted).collect();
+    let systems: Vec<&dyn System> = systems.iter().map(AsRef::as_ref).collect();
     let names: Vec<&str> = systems.iter().map(|system| system.name()).collect();
     if let Some(name) = options.systems.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(Trouble::NotApplicable(format!("{name} is not here; there are: {}", names.join(", "))));
     }
+    let is_wanted =
+        |system: &&dyn System| options.systems.is_empty() || options.systems.iter().any(|name| name == system.name());
+    let systems: Vec<&dyn System> = systems.into_iter().filter(is_wanted).collect();
     for file in systems.iter().filter_map(|system| system.files()).flatten() {
         // Pages of a file that is on its way to the disk count as changed by who runs it.
         File::open(file)?.sync_all()?;
