@@ -35,6 +35,9 @@ use crate::process::{self, Signals};
 /// not wait for a file system, nor one of them for another's.
 const READERS: usize = 3;
 
+/// So many descriptors are told as ready by one look at them; the others by the next.
+const EVENTS: usize = 128;
+
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     stop_children_on_panic();
@@ -149,7 +152,7 @@ fn supervise(config: Option<PathBuf>, ignored: &[OsString]) -> Result<Exit, Fail
     debug!("loaded config: {}, {}", source.origin, core::count(plan.jobs.len(), "job"));
     let reloader = reloader_of(path, &source);
     drop((source, diagnostics));
-    run_plan(&plan, env, log, discovery, control, reloader)
+    run_plan(plan, env, log, discovery, control, reloader)
 }
 
 /// What reads the same file again. Its path is looked up anew, so that a file that was put in its place is the new one.
@@ -202,7 +205,7 @@ fn discovery_of(plan: &Plan) -> Result<Option<Discovery>, Failed> {
 }
 
 fn run_plan(
-    plan: &Plan,
+    plan: Plan,
     env: Environment,
     log: Log,
     discovery: Option<Discovery>,
@@ -212,6 +215,8 @@ fn run_plan(
     let mut builder = tokio::runtime::Builder::new_current_thread();
     // They are kept: if none could be had later, that would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
+    // Room for as many as are ever ready at once here; tokio's own 1024 are 12 kB.
+    builder.max_io_events_per_tick(EVENTS);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     process::end_children_on_abort().map_err(|error| Failed::broken("catch its own abort", &error))?;
     let entered = runtime.enter();
@@ -225,8 +230,10 @@ fn run_plan(
     if let Some(control) = &mut control {
         control.serve(log.kept().clone()).map_err(|error| Failed::broken("serve the control socket", &error))?;
     }
-    let driver = Driver::new(plan, env, log, discovery, control, reloader);
+    let driver = Driver::new(&plan, env, log, discovery, control, reloader);
     let mut driver = driver.map_err(|error| Failed::broken("prepare to start processes", &error))?;
+    // The driver has its own of all that it needs; what this held is for what the jobs need next.
+    drop(plan);
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(TheLoop(Box::pin(driver.run(&mut signals))))));
     // Its thread may be held by a file system for ever.

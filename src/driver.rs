@@ -387,8 +387,8 @@ impl Driver {
         if let Some(run) = self.runs.remove(child) {
             self.observe_end(&run, dead.status);
             let ours = run.pid.to_string();
-            if self.env.get(&run.pid_variable).is_some_and(|pid| pid == ours.as_str()) {
-                self.env.remove(&run.pid_variable);
+            if self.env.get(&run.command.pid_variable).is_some_and(|pid| pid == ours.as_str()) {
+                self.env.remove(&run.command.pid_variable);
             }
         }
         self.inbox.push_back(Input::Exited { child, status: dead.status });

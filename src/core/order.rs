@@ -122,7 +122,7 @@ impl World {
             *place = id;
         }
         let has_service = over.spec.service.is_some();
-        self.jobs.insert(id, over.anew(id));
+        self.jobs.insert(id, Box::new(over.anew(id)));
         if has_service {
             effects.extend([old, id].map(|job| Effect::Service { job }));
         }

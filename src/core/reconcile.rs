@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,11 +81,11 @@ fn difference(old: &JobSpec, new: &JobSpec) -> Difference {
         main,
         overrides_exit_code,
     } = old;
-    let same_process = is_same_process(exec.as_ref(), new.exec.as_ref());
+    let same_process = is_same_process(exec.as_deref(), new.exec.as_deref());
     let timeout = |exec: Option<&CommandSpec>| exec.and_then(|exec| exec.timeout);
     let fields = [
         ("exec", !same_process),
-        ("timeout", timeout(exec.as_ref()) != timeout(new.exec.as_ref())),
+        ("timeout", timeout(exec.as_deref()) != timeout(new.exec.as_deref())),
         ("when", *when != new.when || *wait_timeout != new.wait_timeout),
         ("restarts", *restarts != new.restarts),
         ("backoff", *backoff != new.backoff),
@@ -98,7 +99,7 @@ fn difference(old: &JobSpec, new: &JobSpec) -> Difference {
     let fields = fields
         .into_iter()
         .chain(check_difference(health.as_ref(), new.health.as_ref()))
-        .chain(service_difference(service.as_ref(), new.service.as_ref()))
+        .chain(service_difference(service.as_deref(), new.service.as_deref()))
         .chain(rest);
     let fields = fields.filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect();
     if same_process { Difference::Fields(fields) } else { Difference::Process(fields) }
@@ -111,8 +112,9 @@ type Changes = Vec<(&'static str, bool)>;
 fn check_difference(old: Option<&HealthSpec>, new: Option<&HealthSpec>) -> Changes {
     let (Some(old), Some(new)) = (old, new) else { return vec![("health", old.is_some() != new.is_some())] };
     let HealthSpec { exec, interval, ttl: _ } = old;
-    let command = |exec: &Option<CommandSpec>| exec.clone().map(|exec| CommandSpec { timeout: None, ..exec });
-    let timeout = |exec: &Option<CommandSpec>| exec.as_ref().and_then(|exec| exec.timeout);
+    let command =
+        |exec: &Option<Arc<CommandSpec>>| exec.as_deref().map(|exec| CommandSpec { timeout: None, ..exec.clone() });
+    let timeout = |exec: &Option<Arc<CommandSpec>>| exec.as_ref().and_then(|exec| exec.timeout);
     vec![
         ("health.exec", command(exec) != command(&new.exec)),
         ("health.timeout", timeout(exec) != timeout(&new.exec)),

@@ -286,7 +286,7 @@ impl World {
                 Fate::Add => false,
             };
             let id = self.new_job_id();
-            self.jobs.insert(id, Job::new(id, spec, consul));
+            self.jobs.insert(id, Box::new(Job::new(id, spec, consul)));
             placed.fresh.push((id, resumes));
             order.push(id);
         }

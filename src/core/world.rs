@@ -19,7 +19,7 @@ use crate::plan::{CommandSpec, EventCode, ExitCodeRule, Level, Plan, Signal, Sig
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct World {
     /// By their numbers, which a reload leaves as they are.
-    pub(super) jobs: BTreeMap<JobId, Job>,
+    pub(super) jobs: BTreeMap<JobId, Box<Job>>,
     /// In file order.
     pub(super) order: Vec<JobId>,
     pub(super) next_job: u32,
@@ -73,7 +73,7 @@ impl World {
         };
         for spec in &plan.jobs {
             let id = world.new_job_id();
-            world.jobs.insert(id, Job::new(id, Arc::new(spec.clone()), plan.consul.as_ref()));
+            world.jobs.insert(id, Box::new(Job::new(id, Arc::new(spec.clone()), plan.consul.as_ref())));
             world.order.push(id);
         }
         for spec in &plan.watches {
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// The command of a slot, for who carries a spawn out.
-    pub fn command(&self, slot: Slot) -> Option<&CommandSpec> {
+    pub fn command(&self, slot: Slot) -> Option<&Arc<CommandSpec>> {
         let spec = &self.job(slot.job())?.spec;
         match slot {
             Slot::Exec(_) => spec.exec.as_ref(),
@@ -162,12 +162,12 @@ impl World {
 
     /// All jobs in file order.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
-        self.order.iter().filter_map(|id| self.jobs.get(id))
+        self.order.iter().filter_map(|id| self.jobs.get(id).map(Box::as_ref))
     }
 
     /// One job.
     pub fn job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id)
+        self.jobs.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn all_complete(&self) -> bool {

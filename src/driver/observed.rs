@@ -63,14 +63,14 @@ impl Driver {
     pub(super) fn observe_end(&mut self, run: &Run, status: ExitStatus) {
         let now = self.now();
         let lasted = now.since(run.since);
-        self.observe(|telemetry| match run.name.strip_prefix("check.").filter(|_| run.is_check) {
+        self.observe(|telemetry| match run.name().strip_prefix("check.").filter(|_| run.is_check) {
             Some(job) => {
                 telemetry.check_ended(job, lasted);
                 if status.is_success() {
                     telemetry.heartbeat(job, now);
                 }
             }
-            None => telemetry.run_ended(&run.name, lasted, status.shell_code()),
+            None => telemetry.run_ended(run.name(), lasted, status.shell_code()),
         });
     }
 

@@ -1,6 +1,7 @@
 //! What the loop knows of live children beside the world: whose words their output is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{debug, error, warn};
@@ -22,16 +23,21 @@ const CUT: &[u8] = b" [cut]";
 /// A live child, or a dead one whose output is not yet delivered.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// The command's name.
-    pub(super) name: String,
+    /// What runs.
+    pub(super) command: Arc<CommandSpec>,
     /// For the log and the variable.
     pub(super) pid: i32,
     /// When it was started.
     pub(super) since: Moment,
-    /// The variable that holds its pid, or nothing.
-    pub(super) pid_variable: String,
     /// A health check, not a job.
     pub(super) is_check: bool,
+}
+
+impl Run {
+    /// The command's name.
+    pub(super) fn name(&self) -> &str {
+        &self.command.name
+    }
 }
 
 /// All of them.
@@ -44,9 +50,8 @@ pub(super) struct Runs {
 
 impl Runs {
     /// Notes a start.
-    pub(super) fn add(&mut self, child: ChildId, command: &CommandSpec, pid: i32, since: Moment, is_check: bool) {
-        let (name, pid_variable) = (command.name.clone(), command.pid_variable.clone());
-        self.live.insert(child, Run { name, pid, since, pid_variable, is_check });
+    pub(super) fn add(&mut self, child: ChildId, command: Arc<CommandSpec>, pid: i32, since: Moment, is_check: bool) {
+        self.live.insert(child, Run { command, pid, since, is_check });
     }
 
     /// One of them.
@@ -56,7 +61,7 @@ impl Runs {
 
     /// Its name, for messages.
     pub(super) fn name(&self, child: ChildId) -> &str {
-        self.get(child).map_or("a process", |run| &run.name)
+        self.get(child).map_or("a process", Run::name)
     }
 
     /// Forgets it.
@@ -83,7 +88,7 @@ impl Runs {
 /// Hands one line of a child to the log.
 pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) -> Flow {
     let Some(run) = runs.get(child) else { return Flow::Taken };
-    let origin = if run.is_check { Origin::Check(&run.name) } else { Origin::Job(&run.name) };
+    let origin = if run.is_check { Origin::Check(run.name()) } else { Origin::Job(run.name()) };
     let marked;
     let bytes = if line.cut {
         marked = [line.bytes, CUT].concat();
@@ -106,10 +111,11 @@ impl Driver {
     /// Processes of a dead job's group were left.
     pub(super) fn tell_left_behind(&mut self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };
-        let name = run.name.clone();
+        let command = Arc::clone(&run.command);
+        let name = &command.name;
         let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
         // A periodic job may do so for ever. Counting looks at every process, which is not to be done each time either.
-        let times = if at_once { self.runs.daemonised(&name) } else { 0 };
+        let times = if at_once { self.runs.daemonised(name) } else { 0 };
         if times.is_power_of_two() {
             let how_many = Children::count_group(death.pid).filter(|count| *count > 0);
             let what = how_many.map_or_else(|| "processes".to_owned(), |number| core::count(number, "process"));
@@ -160,12 +166,12 @@ impl Driver {
                     let why = self.world.job(slot.job()).map(core::Job::start_in_words).unwrap_or_default();
                     self.tell_event(&command.name, "start", &format!("pid {} ({why})", started.pid));
                 }
-                self.runs.add(child, &command, started.pid, now, matches!(slot, Slot::Check(_)));
                 for pipe in started.outputs {
                     if let Err(error) = self.outputs.add(child, pipe) {
                         error!("the output of {} is lost: {error}", command.name);
                     }
                 }
+                self.runs.add(child, command, started.pid, now, matches!(slot, Slot::Check(_)));
             }
             Err(error) => self.inbox.push_back(Input::SpawnFailed { child, failure: failure_of(&error) }),
         }

@@ -109,7 +109,7 @@ impl Driver {
             waits_for: look.waits_for,
             when: job.when_in_words(),
             restarts_policy: job.restarts_in_words(),
-            command: command(spec.exec.as_ref()),
+            command: command(spec.exec.as_deref()),
             main: spec.main,
             telemetry: spec.is_telemetry(),
         })

@@ -1,10 +1,12 @@
 //! tracing events as records.
 
 use std::fmt::{Debug, Write as _};
+use std::num::NonZeroU64;
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::span::{self, Attributes, Id};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
@@ -28,7 +30,7 @@ impl LogLayer {
     /// Makes it the destination of all events of this process. Once in its life: later calls change nothing.
     pub fn install(self) {
         // The only error is that there is one already.
-        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(self));
+        let _ = tracing::subscriber::set_global_default(NoSpans.with(self));
     }
 
     fn filter(&self) -> LevelFilter {
@@ -40,6 +42,29 @@ impl LogLayer {
         ];
         enabled.into_iter().find(|(level, _)| self.0.enabled(*level)).map_or(LevelFilter::OFF, |(_, filter)| filter)
     }
+}
+
+/// What is below the layer. The usual registry keeps spans, and takes 32 kB for them before there is one.
+struct NoSpans;
+
+impl Subscriber for NoSpans {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_non_zero_u64(NonZeroU64::MIN)
+    }
+
+    fn record(&self, _: &Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 impl<S: Subscriber> Layer<S> for LogLayer {

@@ -1,5 +1,6 @@
 //! Jobs: what they run, when, and how often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ pub struct JobSpec {
     /// The name, which is also the source of its events. Need not be unique.
     pub name: String,
     /// What it runs; a job without one only has a life cycle and a service.
-    pub exec: Option<CommandSpec>,
+    pub exec: Option<Arc<CommandSpec>>,
     /// What starts it.
     pub when: When,
     /// How long it waits for its first start before it gives up (`when.timeout`).
@@ -26,7 +27,7 @@ pub struct JobSpec {
     /// The health check.
     pub health: Option<HealthSpec>,
     /// What is registered with Consul, for a job with a port.
-    pub service: Option<ServiceSpec>,
+    pub service: Option<Box<ServiceSpec>>,
     /// Nothing of it is started while maintenance mode is on (design §6, `pauseInMaintenance`).
     pub pause_in_maintenance: bool,
     /// The container's application: its completion stops everything, its exit status is ours (design §5).
@@ -51,7 +52,7 @@ impl JobSpec {
     }
 
     /// The command of its health check.
-    pub fn check(&self) -> Option<&CommandSpec> {
+    pub fn check(&self) -> Option<&Arc<CommandSpec>> {
         self.health.as_ref()?.exec.as_ref()
     }
 }
@@ -59,7 +60,7 @@ impl JobSpec {
 /// The name of the job that stands for our own telemetry service (v3 §16).
 pub const TELEMETRY_JOB: &str = "containerpilot";
 
-/// One command: a job's or a health check's.
+/// One command: a job's or a health check's. Its runs share it with the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandSpec {
     /// The name in events and messages: the job's, or `check.JOB`.
@@ -147,7 +148,7 @@ impl Default for Backoff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthSpec {
     /// What decides; without one a started job is simply reported alive.
-    pub exec: Option<CommandSpec>,
+    pub exec: Option<Arc<CommandSpec>>,
     /// The time between checks.
     pub interval: Duration,
     /// How long Consul waits for the next heartbeat.

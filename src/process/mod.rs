@@ -16,6 +16,7 @@
 //! - `guard`: what a panic or an abort can still do.
 //! - `heap`: where there is no memory.
 //! - `pages`: memory that only the start needed.
+//! - `no_nss`: what must not be linked.
 //! - `sys`, `proc_table`: the kernel.
 
 mod children;
@@ -25,6 +26,7 @@ mod interpreter;
 mod lines;
 mod look_up;
 mod memory;
+mod no_nss;
 mod output;
 mod pages;
 mod proc_table;

@@ -101,7 +101,8 @@ pub struct Outputs {
     stalled: VecDeque<u64>,
     /// Whose output can't be read any more, and why; nobody has been told yet.
     broken: Vec<(ChildId, Errno)>,
-    buffer: Box<[u8]>,
+    /// Made by the first read: who never says a word costs no memory.
+    buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -132,7 +133,7 @@ impl Outputs {
             pipes: BTreeMap::new(),
             stalled: VecDeque::new(),
             broken: Vec::new(),
-            buffer: vec![0; CHUNK].into_boxed_slice(),
+            buffer: Vec::new(),
         })
     }
 
@@ -235,9 +236,9 @@ impl Outputs {
 
     /// Reads what is in a pipe and drops it. Gives the number of bytes, and whether somebody can still write.
     fn throw_away(&mut self, fd: &OwnedFd) -> (usize, bool) {
-        let mut dropped = 0;
+        let (buffer, mut dropped) = (ready(&mut self.buffer), 0);
         while dropped < LAST {
-            match read(fd, &mut self.buffer) {
+            match read(fd, buffer) {
                 Err(Errno::EAGAIN) => return (dropped, true),
                 Ok(0) | Err(_) => return (dropped, false),
                 Ok(bytes) => dropped += bytes,
@@ -279,15 +280,15 @@ impl Outputs {
     fn read(&mut self, key: u64, sink: &mut LineSink<'_>) -> (usize, Flow) {
         let Some(pipe) = self.pipes.get_mut(&key) else { return (0, Flow::Taken) };
         let Some(fd) = pipe.fd.as_ref().filter(|_| !pipe.stalled) else { return (0, Flow::Taken) };
-        let sink = &mut to_pieces(key, sink);
-        let (bytes, flow) = match read(fd, &mut self.buffer) {
+        let (buffer, sink) = (ready(&mut self.buffer), &mut to_pieces(key, sink));
+        let (bytes, flow) = match read(fd, buffer) {
             Err(Errno::EAGAIN) => return (0, Flow::Taken),
             ended @ (Ok(0) | Err(_)) => {
                 self.broken.extend(ended.err().map(|why| (owner(key).0, why)));
                 pipe.fd = None;
                 (0, pipe.lines.finish(sink))
             }
-            Ok(bytes) => (bytes, pipe.lines.feed(self.buffer.get(..bytes).unwrap_or_default(), sink)),
+            Ok(bytes) => (bytes, pipe.lines.feed(buffer.get(..bytes).unwrap_or_default(), sink)),
         };
         if flow == Flow::Full {
             pipe.stalled = true;
@@ -297,6 +298,12 @@ impl Outputs {
         }
         (bytes, flow)
     }
+}
+
+/// The buffer in its full size: a read into none would look like the end of a stream.
+fn ready(buffer: &mut Vec<u8>) -> &mut [u8] {
+    buffer.resize(CHUNK, 0);
+    buffer
 }
 
 /// One read of a pipe, as often as it takes. `EAGAIN` for one that is empty.

@@ -7,9 +7,8 @@
 //! are listed: glibc asks the kernel for each that isn't), the given environment and nothing else, and exactly the descriptors
 //! 0, 1 and 2: everything of ours is closed by exec from its creation, so no second spawn can leak it.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag};
@@ -53,9 +52,8 @@ impl Spawner {
         let file = look_up::find(&command.program, env)?;
         let failed = |errno| SpawnError::exec(&file, errno);
         let words = std::iter::once(&command.program).chain(&command.args);
-        let arguments = words.map(|word| c_string(&[word])).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let variables = env.iter().map(|(name, value)| c_string(&[name, OsStr::new("="), value]));
-        let variables = variables.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let arguments = words.map(|word| c_string(word)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let variables: Vec<&CStr> = env.texts().collect();
 
         let mut actions = PosixSpawnFileActions::init().map_err(failed)?;
         actions.add_dup2(self.nothing.as_raw_fd(), 0).map_err(failed)?;
@@ -89,8 +87,7 @@ fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     Ok((ours, theirs))
 }
 
-/// Parts to one C string; a NUL inside is what Go calls an invalid argument.
-fn c_string<S: AsRef<OsStr>>(parts: &[S]) -> nix::Result<CString> {
-    let bytes = parts.iter().flat_map(|part| part.as_ref().as_bytes()).copied().collect::<Vec<u8>>();
-    CString::new(bytes).map_err(|_| Errno::EINVAL)
+/// A C string; a NUL inside is what Go calls an invalid argument.
+fn c_string(word: &str) -> nix::Result<CString> {
+    CString::new(word).map_err(|_| Errno::EINVAL)
 }

@@ -1,5 +1,6 @@
 //! Commands: `exec` of jobs and checks (v3 §7.3).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::judge::Judge;
@@ -26,7 +27,7 @@ pub(super) fn command(
     names: (&str, &str),
     node: Option<&Node>,
     manner: Manner,
-) -> Option<CommandSpec> {
+) -> Option<Arc<CommandSpec>> {
     let (key, theirs) = names;
     let node = node?;
     match exec_string::from_node(node) {
@@ -38,7 +39,7 @@ pub(super) fn command(
             let program = argv.next().unwrap_or_default();
             let pid_variable = pid_variable(&manner.name);
             let Manner { name, timeout, raw } = manner;
-            Some(CommandSpec { name, program, args: argv.collect(), timeout, raw, pid_variable })
+            Some(Arc::new(CommandSpec { name, program, args: argv.collect(), timeout, raw, pid_variable }))
         }
         Err(why) => {
             let message = format!("expected a command, as a text or a list, {}", judge.found(node));

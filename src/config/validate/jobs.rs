@@ -112,7 +112,7 @@ fn job(raw: &Job, context: &Context, signals: &SignalMap, judge: &mut Judge) -> 
         backoff,
         stop_timeout: if let Length::Is(duration) = stop_timeout { duration.to_std() } else { DEFAULT_STOP_TIMEOUT },
         health,
-        service,
+        service: service.map(Box::new),
         main: raw.main.is_on(),
         pause_in_maintenance: pause_in_maintenance(raw, judge),
         overrides_exit_code: overrides_exit_code(&raw.exit_code, judge),

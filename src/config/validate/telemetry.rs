@@ -83,7 +83,7 @@ fn job(telemetry: &Telemetry, context: &Context) -> JobSpec {
         backoff: None,
         stop_timeout: STOP_TIMEOUT,
         health: Some(HealthSpec { exec: None, interval: HEARTBEAT, ttl: TTL }),
-        service: Some(service),
+        service: Some(Box::new(service)),
         main: false,
         pause_in_maintenance: false,
         overrides_exit_code: false,

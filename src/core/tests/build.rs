@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::sim::Sim;
@@ -61,7 +62,7 @@ pub fn job(name: &str) -> JobBuilder {
     JobBuilder {
         spec: JobSpec {
             name: name.to_owned(),
-            exec: Some(command(name)),
+            exec: Some(Arc::new(command(name))),
             when: When::Startup,
             wait_timeout: None,
             restarts: Restarts::Never,
@@ -150,7 +151,7 @@ impl JobBuilder {
         self
     }
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        if let Some(exec) = &mut self.spec.exec {
+        if let Some(exec) = self.spec.exec.as_mut().map(Arc::make_mut) {
             exec.timeout = Some(timeout);
         }
         self
@@ -170,11 +171,11 @@ impl JobBuilder {
     /// A health check with v3's default that its interval is its time limit.
     pub fn checked_every(mut self, interval: Duration) -> Self {
         let exec = CommandSpec { timeout: Some(interval), ..command(&format!("check.{}", self.spec.name)) };
-        self.spec.health = Some(HealthSpec { exec: Some(exec), interval, ttl: interval * 2 });
+        self.spec.health = Some(HealthSpec { exec: Some(Arc::new(exec)), interval, ttl: interval * 2 });
         self
     }
     pub fn check_timeout(mut self, timeout: Duration) -> Self {
-        if let Some(exec) = self.spec.health.as_mut().and_then(|health| health.exec.as_mut()) {
+        if let Some(exec) = self.spec.health.as_mut().and_then(|health| health.exec.as_mut()).map(Arc::make_mut) {
             exec.timeout = Some(timeout);
         }
         self
@@ -184,7 +185,7 @@ impl JobBuilder {
     pub fn advertised(mut self) -> Self {
         let ttl = secs(5);
         let name = &self.spec.name;
-        self.spec.service = Some(ServiceSpec {
+        self.spec.service = Some(Box::new(ServiceSpec {
             id: format!("{name}-host"),
             name: name.clone(),
             port: 80,
@@ -198,7 +199,7 @@ impl JobBuilder {
             tagged_addresses: BTreeMap::new(),
             weights: None,
             ip_variable: String::new(),
-        });
+        }));
         self.spec.health.get_or_insert(HealthSpec { exec: None, interval: secs(2), ttl });
         self
     }
@@ -213,7 +214,7 @@ impl JobBuilder {
         self
     }
     pub fn runs_program(mut self, program: &str, args: &[&str]) -> Self {
-        if let Some(exec) = &mut self.spec.exec {
+        if let Some(exec) = self.spec.exec.as_mut().map(Arc::make_mut) {
             exec.program = program.to_owned();
             exec.args = args.iter().map(|&arg| arg.to_owned()).collect();
         }

@@ -1,6 +1,7 @@
 //! What somebody orders by hand, rule by rule (managed-daemons §7.3).
 
 use proptest::prelude::*;
+use std::sync::Arc;
 
 use super::build::{daemon, job, jobs, ms, secs};
 use super::properties::most_of_a_stop;
@@ -134,7 +135,7 @@ fn a_reload_starts_what_it_touches_and_leaves_the_rest_stopped() {
     let sim = sim.until_ms(200);
     let mut new = plan();
     new.plan.jobs[1].stop_timeout = secs(7);
-    new.plan.jobs[2].exec.as_mut().unwrap().args.push("--new".to_owned());
+    Arc::make_mut(new.plan.jobs[2].exec.as_mut().unwrap()).args.push("--new".to_owned());
     let sim = sim.reload(new).until(secs(2));
     assert_eq!(sim.alive(), ["b", "c"]);
     assert_eq!(state(&sim, "a"), State::Stopped);
@@ -145,7 +146,7 @@ fn a_reload_starts_what_it_touches_and_leaves_the_rest_stopped() {
 fn nothing_is_ordered_of_what_a_reload_stops_or_when_everything_stops() {
     let slow = || daemon("a").exits_on_term(0, secs(3));
     let mut new = jobs([slow(), daemon("b")]);
-    new.plan.jobs[0].exec.as_mut().unwrap().args.push("--new".to_owned());
+    Arc::make_mut(new.plan.jobs[0].exec.as_mut().unwrap()).args.push("--new".to_owned());
     let sim = jobs([slow(), daemon("b")]).start().until_ms(100).reload(new).until(secs(1));
     assert!(sim.world.refuses_orders("a").is_some() && sim.world.refuses_orders("b").is_none());
     let sim = sim.order("a", Order::Stop).order("b", Order::Restart).until(secs(9));
@@ -185,7 +186,7 @@ fn a_job_that_is_ending_is_not_kept_by_a_stop() {
 fn a_reload_leaves_a_stop_job_stopped_that_it_does_not_touch() {
     let plan = |arg: &str| {
         let mut plan = jobs([daemon("a"), job("s").once("a", Stopped)]);
-        plan.plan.jobs[0].exec.as_mut().unwrap().args.push(arg.to_owned());
+        Arc::make_mut(plan.plan.jobs[0].exec.as_mut().unwrap()).args.push(arg.to_owned());
         plan
     };
     let sim = plan("1").start().until_ms(100).order("s", Order::Stop).until_ms(200).reload(plan("2")).until(secs(2));
@@ -198,7 +199,7 @@ fn a_reload_leaves_a_stop_job_stopped_that_it_does_not_touch() {
 fn orders_during_a_reload_outlive_it() {
     let plan = |arg: &str, timeout: u64| {
         let mut plan = jobs([daemon("slow").exits_on_term(0, secs(4)), daemon("b"), daemon("c"), daemon("x")]);
-        plan.plan.jobs[0].exec.as_mut().unwrap().args.push(arg.to_owned());
+        Arc::make_mut(plan.plan.jobs[0].exec.as_mut().unwrap()).args.push(arg.to_owned());
         plan.plan.jobs[1].stop_timeout = secs(timeout);
         if timeout == 7 {
             plan.plan.jobs[2].when = When::Once(Trigger { source: "x".to_owned(), event: StatusHealthy });

@@ -2,6 +2,7 @@
 //! is reloaded is in force at 600 ms.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -19,7 +20,7 @@ fn reloaded(old: PlanBuilder, new: PlanBuilder) -> Sim {
 }
 
 fn anew(mut job: JobBuilder) -> JobBuilder {
-    if let Some(exec) = &mut job.spec.exec {
+    if let Some(exec) = job.spec.exec.as_mut().map(Arc::make_mut) {
         exec.args.push("--new".to_owned());
     }
     job
@@ -335,7 +336,7 @@ fn what_has_changed_is_told_by_its_key() {
     assert_eq!(named(|web| web.spec.health.as_mut().unwrap().interval = ms(300)), "health.interval");
     assert_eq!(named(|web| web.spec.health.as_mut().unwrap().exec = None), "health.exec, health.timeout");
     assert_eq!(
-        named(|web| web.spec.health.as_mut().unwrap().exec.as_mut().unwrap().timeout = Some(secs(2))),
+        named(|web| Arc::make_mut(web.spec.health.as_mut().unwrap().exec.as_mut().unwrap()).timeout = Some(secs(2))),
         "health.timeout"
     );
     assert_eq!(named(|web| web.spec.service.as_mut().unwrap().ttl = secs(99)), "health.ttl");

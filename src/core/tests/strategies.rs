@@ -164,7 +164,11 @@ pub fn any_job() -> impl Strategy<Value = JobBuilder> {
         job.spec.health = check_interval.map(|interval| {
             let timeout = check_timeout.or(Some(ms(interval)));
             let exec = crate::plan::CommandSpec { timeout, ..command(&format!("check.{name}")) };
-            HealthSpec { exec: Some(exec).filter(|_| interval % 10 != 0), interval: ms(interval), ttl: ms(interval) }
+            HealthSpec {
+                exec: Some(exec.into()).filter(|_| interval % 10 != 0),
+                interval: ms(interval),
+                ttl: ms(interval),
+            }
         });
         job = match timeout {
             Some(timeout) => job.timeout(timeout.max(ms(10))),

@@ -32,7 +32,7 @@ fn running(jobs: usize) -> (Driver, LogGuard, tempfile::TempDir) {
             let command = driver.world.command(slot).cloned().unwrap();
             let since = Moment(Duration::from_secs(command.name.trim_start_matches('j').parse().unwrap()));
             pid += 1;
-            driver.runs.add(child, &command, pid, since, false);
+            driver.runs.add(child, command.clone(), pid, since, false);
         }
     }
     (driver, guard, dir)

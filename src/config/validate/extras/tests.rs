@@ -5,7 +5,7 @@ use crate::plan::ServiceSpec;
 const SERVICE: &str = "port: 80, interfaces: \"static:10.0.0.1\", health: { interval: 1, ttl: 5 }";
 
 fn service(extras: &str) -> ServiceSpec {
-    job(&format!("{SERVICE}, consul: {{ {extras} }}")).service.unwrap()
+    *job(&format!("{SERVICE}, consul: {{ {extras} }}")).service.unwrap()
 }
 
 fn said(extras: &str) -> Vec<String> {
