@@ -45,6 +45,8 @@ const LATE: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_millis(20);
 /// So many signals are taken before everything else gets its turn: real-time signals queue up by the thousands.
 const SIGNALS: usize = 64;
+/// Room for so many effects is kept for the next step.
+const EFFECTS: usize = 32;
 /// How many bytes of output are taken from the pipes before signals and timers get their turn again.
 const OUTPUT_BUDGET: usize = 64 * 1024;
 /// A full pipe and a bit: what a dead child can have left.
@@ -227,6 +229,8 @@ impl Driver {
         for effect in effects.drain(..) {
             self.carry_out(effect);
         }
+        // A start of a thousand jobs makes thousands, once.
+        effects.shrink_to(EFFECTS);
         self.effects = effects;
         self.tell_stop();
     }

@@ -177,6 +177,7 @@ impl Store {
         let (kept, gone) = std::mem::take(&mut self.rings).into_iter().partition(|ring| names.contains(&*ring.name));
         self.rings = kept;
         self.gone.extend::<Vec<Ring>>(gone);
+        self.rings.reserve_exact(names.len().saturating_sub(self.rings.len()));
         for name in names {
             self.ring_of(name);
         }
