@@ -50,6 +50,7 @@ impl World {
         if self.refuses_orders(name).is_some() {
             return;
         }
+        self.ledger.look_again = true;
         let named = |id: &JobId| self.job(*id).is_some_and(|job| job.name() == name);
         let ids: Vec<JobId> = self.ids().filter(named).collect();
         for id in ids {
@@ -98,11 +99,11 @@ impl World {
     /// After every step: jobs that have stopped and are to run again do. Says whether there was one.
     pub(super) fn start_again(&mut self, now: Moment, effects: &mut Vec<Effect>) -> bool {
         // What a reload under way has compared must be there when it is done.
-        if !self.takes_reloads() || self.reload.is_under_way() {
+        if !self.takes_reloads() || self.reload.is_under_way() || !std::mem::take(&mut self.ledger.look_again) {
             return false;
         }
-        let ready = |job: &&Job| (job.again || job.renew) && !job.retired && job.stage == Stage::Complete;
-        let ready: Vec<(JobId, bool)> = self.jobs().filter(ready).map(|job| (job.id, job.again || job.owed)).collect();
+        let ready = self.jobs().filter(|job| job.comes_again());
+        let ready: Vec<(JobId, bool)> = ready.map(|job| (job.id, job.again || job.owed)).collect();
         for (id, starts) in &ready {
             let Some(new) = self.put_in_again(*id, now, effects) else { continue };
             self.renew_those_who_act_on(new);
@@ -111,6 +112,12 @@ impl World {
             }
         }
         !ready.is_empty()
+    }
+
+    /// Whether everybody who was to start again after a step did: what [`Ledger::look_again`](super::turn::Ledger) is for.
+    #[cfg(test)]
+    pub(super) fn nobody_was_forgotten(&self) -> bool {
+        !self.takes_reloads() || self.reload.is_under_way() || !self.jobs().any(Job::comes_again)
     }
 
     /// In the place of a job that is over, a new one of the same definition, which waits.
@@ -142,10 +149,16 @@ impl World {
                 job.renew |= job.has_acted_once_on_a_stop() && !job.halted && !job.again;
             }
         }
+        self.ledger.look_again = true;
     }
 }
 
 impl Job {
+    /// Whether it is over, and another one is wanted in its place.
+    fn comes_again(&self) -> bool {
+        (self.again || self.renew) && !self.retired && self.stage == Stage::Complete
+    }
+
     /// Whether it does its work: its command runs, or it has none and was started.
     pub(super) fn is_there(&self) -> bool {
         self.run.is_some() || (self.spec.exec.is_none() && self.started)

@@ -290,6 +290,7 @@ impl World {
             placed.fresh.push((id, resumes));
             order.push(id);
         }
+        self.ledger.look_again = true;
         let stay: BTreeSet<JobId> = order.iter().copied().collect();
         self.order = order;
         let goes = |id: &JobId, job: &Job| !stay.contains(id) && job.spec.service.is_some();

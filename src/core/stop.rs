@@ -48,6 +48,7 @@ impl Job {
     pub(super) fn finish(&mut self, turn: &mut Turn<'_>) {
         if self.stage == Stage::Terminating && self.run.is_none() && self.check.is_none() {
             self.stage = Stage::Complete;
+            turn.ledger.look_again = true;
             self.since = turn.now;
             self.set_status(Status::Unknown);
             turn.publish(Event::new(EventCode::Stopped, self.name()), None);

@@ -34,6 +34,8 @@ pub(super) struct Ledger {
     pub stopping: bool,
     /// Without any grace: the second TERM.
     pub urgent: bool,
+    /// A job may have to start again: one is over, or is wanted again. Looking costs as much as there are jobs.
+    pub look_again: bool,
 }
 
 /// One step's view.

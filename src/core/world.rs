@@ -40,6 +40,8 @@ pub struct World {
     pub(super) asked: bool,
     /// Something did not die of SIGKILL.
     pub(super) stuck: bool,
+    /// Who was not over when somebody last looked: as long as he is not, nobody need look at the others.
+    pub(super) witness: Option<JobId>,
 }
 
 impl World {
@@ -64,12 +66,14 @@ impl World {
                 maintenance: false,
                 stopping: false,
                 urgent: false,
+                look_again: false,
             },
             phase: Phase::Running,
             exit_code: plan.exit_code,
             requested: false,
             asked: false,
             stuck: false,
+            witness: None,
         };
         for spec in &plan.jobs {
             let id = world.new_job_id();
@@ -170,10 +174,17 @@ impl World {
         self.jobs.get(&id).map(Box::as_ref)
     }
 
-    pub(super) fn all_complete(&self) -> bool {
+    pub(super) fn all_complete(&mut self) -> bool {
+        let stopping = self.ledger.stopping;
         // One that was stopped by hand is there to be started.
-        let comes_back = |job: &Job| (job.halted || job.again || job.renew) && !self.ledger.stopping;
-        self.jobs.values().all(|job| job.stage == Stage::Complete && !comes_back(job))
+        let comes_back = |job: &Job| (job.halted || job.again || job.renew) && !stopping;
+        let is_left = |job: &Job| job.stage != Stage::Complete || comes_back(job);
+        if self.witness.and_then(|id| self.job(id)).is_some_and(is_left) {
+            return false;
+        }
+        // The last one first: jobs that stop together mostly do so in their order.
+        self.witness = self.jobs.values().rev().find(|job| is_left(job)).map(|job| job.id);
+        self.witness.is_none()
     }
 
     /// Whether everything is stopping.

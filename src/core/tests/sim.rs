@@ -265,6 +265,7 @@ impl Sim {
         let mut effects = Vec::new();
         let known = self.world.next_job;
         self.world.step(self.now, input, &mut effects);
+        assert!(self.world.nobody_was_forgotten());
         // A job that starts anew after its stop is another, and does the same.
         for id in (known..self.world.next_job).map(JobId) {
             let Some(job) = self.world.job(id) else { continue };
