@@ -60,7 +60,7 @@ fn main() {
         runtime.block_on(async {
             for _ in 0..LINES {
                 let record = Record::line(SystemTime::now(), Origin::Job("web"), Some(42), PLAIN.as_bytes());
-                while log.job_line(&record).is_err() {
+                while log.lines(record.time).push(&record).is_err() {
                     log.room().await;
                 }
             }

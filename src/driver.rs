@@ -25,14 +25,14 @@ use tracing::{debug, error, info, trace, warn};
 
 use self::reload::Reloads;
 pub use self::reload::{Reading, Refused, Reloader, Request, Reread, Until};
-use self::running::{Runs, deliver};
+use self::running::Runs;
 use crate::control::Control;
 use crate::core::{self, ChildId, Effect, ExitStatus, Input, Moment, Timer, World};
 use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
-use crate::process::{self, Children, Death, Line, Outputs, Pumped, Received, Signals, Stop};
+use crate::process::{self, Children, Death, Outputs, Pumped, Received, Signals, Stop};
 use crate::telemetry::Telemetry;
 use crate::timers::Timers;
 
@@ -343,9 +343,7 @@ impl Driver {
             self.tell_left_behind(death, now);
         }
         // What the pipes still hold is there already, and nobody else's turn need be waited for.
-        let Self { outputs, log, runs, .. } = self;
-        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
-        let pumped = outputs.pump_child(death.id, LAST_OUTPUT, &mut sink);
+        let pumped = self.read(|outputs, sink| outputs.pump_child(death.id, LAST_OUTPUT, sink));
         let Death { id: child, status, out_of_memory, .. } = *death;
         self.draining.push(Draining { child, status, out_of_memory, until: now.after(DRAIN) });
         self.pumped(pumped);
@@ -354,9 +352,7 @@ impl Driver {
     /// Takes output from the pipes into the log, as far as that has room: it may have by now.
     fn pump(&mut self) {
         self.log_is_full = false;
-        let Self { outputs, log, runs, .. } = self;
-        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
-        let pumped = outputs.pump(OUTPUT_BUDGET, &mut sink);
+        let pumped = self.read(|outputs, sink| outputs.pump(OUTPUT_BUDGET, sink));
         self.pumped(pumped);
     }
 
@@ -374,9 +370,7 @@ impl Driver {
     fn let_go(&mut self, child: ChildId) {
         let Some(index) = self.draining.iter().position(|dead| dead.child == child) else { return };
         let dead = self.draining.swap_remove(index);
-        let Self { outputs, log, runs, .. } = self;
-        let mut sink = |child: ChildId, line: Line<'_>| deliver(log, runs, child, line);
-        let released = outputs.release(child, &mut sink);
+        let released = self.read(|outputs, sink| outputs.release(child, sink));
         self.tell_broken();
         let name = self.runs.name(child);
         if released.lost_bytes > 0 {

@@ -9,9 +9,9 @@ use tracing::{debug, error, warn};
 use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::kept::LogStream;
-use crate::log::{Log, Origin, Record};
+use crate::log::{Lines, Origin, Record};
 use crate::plan::CommandSpec;
-use crate::process::{Children, Death, Flow, Line, SpawnError, Stream};
+use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
 const SLOW_START: Duration = Duration::from_millis(100);
@@ -86,7 +86,7 @@ impl Runs {
 }
 
 /// Hands one line of a child to the log.
-pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) -> Flow {
+fn deliver(lines: &mut Lines<'_>, runs: &Runs, child: ChildId, line: Line<'_>) -> Flow {
     let Some(run) = runs.get(child) else { return Flow::Taken };
     let origin = if run.is_check { Origin::Check(run.name()) } else { Origin::Job(run.name()) };
     let marked;
@@ -100,14 +100,21 @@ pub(super) fn deliver(log: &Log, runs: &Runs, child: ChildId, line: Line<'_>) ->
         Stream::Stdout => LogStream::Stdout,
         Stream::Stderr => LogStream::Stderr,
     };
-    let record = Record::line(SystemTime::now(), origin, Some(run.pid), bytes);
-    match log.job_line(&Record { stream: Some(stream), ..record }) {
+    let record = Record::line(lines.time(), origin, Some(run.pid), bytes);
+    match lines.push(&Record { stream: Some(stream), ..record }) {
         Ok(()) => Flow::Taken,
         Err(_) => Flow::Full,
     }
 }
 
 impl Driver {
+    /// Reads output, whose lines go to the log as read now.
+    pub(super) fn read<R>(&mut self, read: impl FnOnce(&mut Outputs, &mut LineSink<'_>) -> R) -> R {
+        let Self { outputs, log, runs, .. } = self;
+        let mut lines = log.lines(SystemTime::now());
+        read(outputs, &mut |child, line| deliver(&mut lines, runs, child, line))
+    }
+
     /// Processes of a dead job's group were left.
     pub(super) fn tell_left_behind(&mut self, death: &Death, now: Moment) {
         let Some(run) = self.runs.get(death.id) else { return };

@@ -123,9 +123,13 @@ impl Kept {
         }))
     }
 
-    /// Keeps a line. Never waits for a reader.
+    /// Keeps a line. Never waits for a reader, who hears of it by [`Self::tell_of_lines`].
     pub fn line(&self, line: &Line<'_>) {
         lock(&self.0.lines).keep(line);
+    }
+
+    /// Wakes those who wait for lines.
+    pub fn tell_of_lines(&self) {
         self.0.line_news.notify_waiters();
     }
 

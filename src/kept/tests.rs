@@ -236,6 +236,7 @@ async fn who_waits_is_told_and_the_end_is_the_end() {
     let told = tokio::join!(lines.next(), events.next(), async move {
         tokio::task::yield_now().await;
         other.line(&line("web", "now"));
+        other.tell_of_lines();
         other.event(UNIX_EPOCH, "web", "stopped", "");
     });
     assert_eq!((told.0.items.len(), told.1.items.len()), (1, 1));

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
+use super::frame::Frame;
 use super::record::{Record, Value};
 use super::time::{Stamper, Zone};
 use crate::plan::{Level, LogFormat};
@@ -26,63 +27,96 @@ pub struct Formatter {
     /// Since when seconds are counted, if the lines go to a terminal.
     terminal: Option<SystemTime>,
     stamper: Stamper,
+    frame: Frame,
 }
 
 impl Formatter {
     /// A formatter. `terminal` is the start of the program if the output is a terminal that wants colour: it changes
     /// the text format only, whose lines then begin with the seconds since.
     pub fn new(format: LogFormat, terminal: Option<SystemTime>, zone: Zone) -> Self {
-        Self { format, terminal, stamper: Stamper::new(zone) }
+        Self { format, terminal, stamper: Stamper::new(zone), frame: Frame::default() }
     }
 
     /// From now on writes another format.
     pub(super) fn change(&mut self, format: LogFormat, terminal: Option<SystemTime>) {
         self.format = format;
         self.terminal = terminal;
+        self.frame.forget();
     }
 
     /// Appends the record with its newline.
     pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         match (self.format, self.terminal) {
-            (LogFormat::Default, _) => self.default(record, out),
+            (LogFormat::Text, Some(start)) => coloured(record, start, out),
+            (LogFormat::Default, _) => self.framed(record, out),
+            (LogFormat::Json | LogFormat::Text, _) if record.fields.is_empty() => self.framed(record, out),
             (LogFormat::Json, _) => self.json(record, out),
             (LogFormat::Text, None) => self.text(record, out),
-            (LogFormat::Text, Some(start)) => coloured(record, start, out),
         }
         out.push(b'\n');
     }
 
-    fn default(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.stamper.nanos(record.time, out);
-        out.push(b' ');
-        if let Some(("job", name)) = record.origin.field() {
-            out.extend_from_slice(name.as_bytes());
-            out.push(b' ');
+    /// A record without fields, or whose fields are not shown.
+    fn framed(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        if !self.frame.is_of(record) {
+            self.frame.begin(record);
+            self.make_frame(record);
         }
-        if let Some(pid) = record.pid {
-            number(pid, out);
-            out.push(b' ');
+        out.extend_from_slice(&self.frame.before);
+        match self.format {
+            LogFormat::Default => out.extend_from_slice(record.message),
+            LogFormat::Json => json_string(record.message, out),
+            LogFormat::Text => message(record, out),
         }
-        out.extend_from_slice(record.message);
+        out.extend_from_slice(&self.frame.after);
+    }
+
+    fn make_frame(&mut self, record: &Record<'_>) {
+        let Self { frame: Frame { before, after, .. }, stamper, .. } = self;
+        match self.format {
+            LogFormat::Default => {
+                stamper.nanos(record.time, before);
+                before.push(b' ');
+                if let Some(("job", name)) = record.origin.field() {
+                    before.extend_from_slice(name.as_bytes());
+                    before.push(b' ');
+                }
+                if let Some(pid) = record.pid {
+                    number(pid, before);
+                    before.push(b' ');
+                }
+            }
+            // In the order of the keys: check, job, level, msg, pid, time.
+            LogFormat::Json => {
+                before.push(b'{');
+                if let Some((key, name)) = record.origin.field() {
+                    json_string(key.as_bytes(), before);
+                    before.push(b':');
+                    json_string(name.as_bytes(), before);
+                    before.push(b',');
+                }
+                before.extend_from_slice(b"\"level\":\"");
+                before.extend_from_slice(level_name(record.level).as_bytes());
+                before.extend_from_slice(b"\",\"msg\":");
+                if let Some(pid) = record.pid {
+                    after.extend_from_slice(b",\"pid\":");
+                    number(pid, after);
+                }
+                after.extend_from_slice(b",\"time\":\"");
+                stamper.nanos(record.time, after);
+                after.extend_from_slice(b"\"}");
+            }
+            LogFormat::Text => {
+                head(stamper, record, before);
+                fields(record, after);
+            }
+        }
     }
 
     fn text(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"time=\"");
-        self.stamper.seconds(record.time, out);
-        out.extend_from_slice(b"\" level=");
-        out.extend_from_slice(level_name(record.level).as_bytes());
-        out.push(b' ');
-        if !record.message.is_empty() {
-            out.extend_from_slice(b"msg=");
-            text_value(Datum::Bytes(record.message), out);
-            out.push(b' ');
-        }
-        for (key, datum) in data(record) {
-            out.extend_from_slice(key.as_bytes());
-            out.push(b'=');
-            text_value(datum, out);
-            out.push(b' ');
-        }
+        head(&mut self.stamper, record, out);
+        message(record, out);
+        fields(record, out);
     }
 
     fn json(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -113,6 +147,34 @@ impl Formatter {
             }
         }
         out.push(b'}');
+    }
+}
+
+/// The beginning of a record in the text format.
+fn head(stamper: &mut Stamper, record: &Record<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"time=\"");
+    stamper.seconds(record.time, out);
+    out.extend_from_slice(b"\" level=");
+    out.extend_from_slice(level_name(record.level).as_bytes());
+    out.push(b' ');
+}
+
+/// Its message in the text format, if there is one.
+fn message(record: &Record<'_>, out: &mut Vec<u8>) {
+    if !record.message.is_empty() {
+        out.extend_from_slice(b"msg=");
+        text_value(Datum::Bytes(record.message), out);
+        out.push(b' ');
+    }
+}
+
+/// What else it says, in the text format.
+fn fields(record: &Record<'_>, out: &mut Vec<u8>) {
+    for (key, datum) in data(record) {
+        out.extend_from_slice(key.as_bytes());
+        out.push(b'=');
+        text_value(datum, out);
+        out.push(b' ');
     }
 }
 
@@ -200,7 +262,7 @@ fn text_value(datum: Datum<'_>, out: &mut Vec<u8>) {
     }
     out.push(b'"');
     let special = |c: char| matches!(c, '"' | '\\') || c.is_control();
-    escaped(bytes, out, special, quote_character, |byte, out| {
+    escaped(bytes, out, &PLAIN_IN_TEXT, special, quote_character, |byte, out| {
         let _ = write!(out, "\\x{byte:02x}");
     });
     out.push(b'"');
@@ -251,20 +313,44 @@ fn json_escaped(bytes: &[u8], out: &mut Vec<u8>) {
         };
         out.extend_from_slice(short.as_bytes());
     };
-    escaped(bytes, out, special, escape, |_, out| out.extend_from_slice(b"\\ufffd"));
+    escaped(bytes, out, &PLAIN_IN_JSON, special, escape, |_, out| out.extend_from_slice(b"\\ufffd"));
+}
+
+/// The bytes that a string of JSON has as they are. A look at a table is a third of the work of asking.
+static PLAIN_IN_JSON: [bool; 256] = plain_but_for(b"\"\\<>&", true);
+/// Those that a quoted text has.
+static PLAIN_IN_TEXT: [bool; 256] = plain_but_for(b"\"\\", false);
+
+/// Printable ASCII without these, and whether DEL is among it.
+#[expect(clippy::indexing_slicing, reason = "runs in the compiler")]
+const fn plain_but_for(special: &[u8], del: bool) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = b' ';
+    while byte < 0x7f {
+        table[byte as usize] = true;
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < special.len() {
+        table[special[at] as usize] = false;
+        at += 1;
+    }
+    table[0x7f] = del;
+    table
 }
 
 /// Copies text; special characters and the bytes that are no UTF-8 in another spelling.
 fn escaped(
     bytes: &[u8],
     out: &mut Vec<u8>,
+    plain: &[bool; 256],
     special: impl Fn(char) -> bool,
     escape: impl Fn(char, &mut Vec<u8>),
     invalid: impl Fn(u8, &mut Vec<u8>),
 ) {
     let mut rest = bytes;
     // Most text is ASCII without anything special: long runs are copied as they are.
-    while let Some(at) = rest.iter().position(|&b| !b.is_ascii() || special(char::from(b)))
+    while let Some(at) = rest.iter().position(|&b| plain.get(usize::from(b)) != Some(&true))
         && let Some((clean, tail)) = rest.split_at_checked(at)
     {
         out.extend_from_slice(clean);

@@ -3,7 +3,7 @@
 //! ```text
 //!  tracing events ─ layer ─► own()      ┌──────────── queue ────────────┐
 //!  app, driver ─────────────► own()  ──►│ formatted bytes, bounded      │──► writer thread ──► fd 1, fd 2 or a file
-//!  lines of jobs ───────────► job_line()└───────────────────────────────┘
+//!  lines of jobs ─► Lines ──► push() ───└───────────────────────────────┘
 //!                               └──────► kept, for who asks later
 //! ```
 //!
@@ -19,7 +19,9 @@
 
 mod batch;
 mod format;
+mod frame;
 mod layer;
+mod lines;
 mod output;
 mod record;
 mod time;
@@ -27,6 +29,7 @@ mod writer;
 
 pub use format::Formatter;
 pub use layer::LogLayer;
+pub use lines::Lines;
 pub use record::{Origin, Record, Value};
 pub use time::Zone;
 pub use writer::{Full, Log, LogError, LogGuard};

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::batch::Batch;
 use super::format::Formatter;
+use super::lines::Lines;
 use super::output::{Notice, Output};
 use super::record::{Origin, Record};
 use super::time::Zone;
@@ -179,32 +180,32 @@ impl Log {
         self.0.wake(state);
     }
 
-    /// Logs a line that a job or health check has written. Never waits and never drops. Where the level is too high for
-    /// them they are only kept.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`] if it was not taken.
-    pub fn job_line(&self, record: &Record<'_>) -> Result<(), Full> {
-        if !self.enabled(record.level) {
-            self.0.keep_line(record);
-            return Ok(());
+    /// Takes lines that were read at this moment.
+    pub fn lines(&self, time: SystemTime) -> Lines<'_> {
+        Lines::new(self, time)
+    }
+
+    /// Queues and keeps a line of a job; nobody is told.
+    pub(super) fn queue_line(&self, record: &Record<'_>) -> Result<(), Full> {
+        if self.enabled(record.level) {
+            let mut state = self.0.lock();
+            if state.closed {
+                self.0.lost.fetch_add(1, Ordering::Relaxed);
+            } else if state.bytes >= JOBS_LIMIT {
+                state.refused = true;
+                return Err(Full);
+            } else {
+                state.push(record);
+            }
         }
-        let mut state = self.0.lock();
-        if state.closed {
-            drop(state);
-            self.0.lost.fetch_add(1, Ordering::Relaxed);
-            self.0.keep_line(record);
-            return Ok(());
-        }
-        if state.bytes >= JOBS_LIMIT {
-            state.refused = true;
-            return Err(Full);
-        }
-        state.push(record);
-        self.0.wake(state);
         self.0.keep_line(record);
         Ok(())
+    }
+
+    /// Lets the writer run, and those who follow the lines.
+    pub(super) fn tell_of_lines(&self) {
+        self.0.wake(self.0.lock());
+        self.0.kept.tell_of_lines();
     }
 
     /// Waits until a refused line may be tried again. It may be refused again: others waited too.
@@ -311,6 +312,7 @@ impl Shared {
     /// Keeps a line of our own, whatever it is about.
     fn keep_own(&self, record: &Record<'_>) {
         self.keep(record, "", false);
+        self.kept.tell_of_lines();
     }
 
     /// Keeps a line of a job; one of its health check is the job's too.

@@ -4,8 +4,6 @@
 //! stream. Otherwise bytes are kept, whatever they are. A line over [`LONGEST`] comes in pieces, all but the last marked as cut, where
 //! the original stopped reading for ever (v3 §9, design §4 row 13).
 
-use std::io::BufRead;
-
 /// The longest line, in bytes.
 pub const LONGEST: usize = 64 * 1024;
 
@@ -104,11 +102,7 @@ fn deliver(data: &[u8], searched: usize, ended: bool, sink: &mut PieceSink<'_>) 
 
 /// The place of the first LF, looked for from `from`.
 fn find_newline(data: &[u8], from: usize) -> Option<usize> {
-    let mut rest = data.get(from..)?;
-    // The standard library's only public way to its fast memchr; reading from a slice doesn't fail.
-    let read = rest.skip_until(b'\n').ok()?;
-    let last = (from + read).checked_sub(1)?;
-    (data.get(last) == Some(&b'\n')).then_some(last)
+    memchr::memchr(b'\n', data.get(from..)?).map(|at| from + at)
 }
 
 /// The first [`LONGEST`] bytes, or up to three fewer where that would tear a character of UTF-8 apart.

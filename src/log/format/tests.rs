@@ -168,4 +168,30 @@ proptest! {
         let wanted = [b"1970-01-01T00:00:03.5Z web 7 ", message.as_slice(), b"\n"].concat();
         prop_assert_eq!(line, wanted);
     }
+
+    #[test]
+    fn a_frame_is_only_for_those_whose_it_is(
+        records in prop::collection::vec((0_u8..3, 0_u8..3, prop::option::of(0_i32..3), 0_u64..2, messages()), 1..20)
+    ) {
+        for format in [LogFormat::Default, LogFormat::Json, LogFormat::Text] {
+            let mut formatter = Formatter::new(format, None, Zone::utc());
+            for (kind, name, pid, time, message) in &records {
+                let name = ["a", "b", "<c>"][usize::from(*name)];
+                let origin = [Origin::Own, Origin::Job(name), Origin::Check(name)][usize::from(*kind)];
+                let time = UNIX_EPOCH + Duration::from_millis(*time);
+                let level = if time == UNIX_EPOCH { Level::Info } else { Level::Warn };
+                let record = Record { time, level, origin, pid: *pid, stream: None, message, fields: &[] };
+                let (mut framed, mut plain) = (Vec::new(), Vec::new());
+                formatter.write(&record, &mut framed);
+                let mut other = Formatter::new(format, None, Zone::utc());
+                match format {
+                    LogFormat::Json => other.json(&record, &mut plain),
+                    LogFormat::Text => other.text(&record, &mut plain),
+                    LogFormat::Default => other.framed(&record, &mut plain),
+                }
+                plain.push(b'\n');
+                prop_assert_eq!(framed, plain);
+            }
+        }
+    }
 }

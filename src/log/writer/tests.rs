@@ -31,7 +31,7 @@ fn say(log: &Log, message: &str) {
 }
 
 fn job_says(log: &Log, line: &str) -> Result<(), Full> {
-    log.job_line(&Record::line(SystemTime::now(), Origin::Job("web"), Some(7), line.as_bytes()))
+    log.lines(SystemTime::now()).push(&Record::line(SystemTime::now(), Origin::Job("web"), Some(7), line.as_bytes()))
 }
 
 /// Lets a job write until none of its lines is taken any more, the writer being stuck with those that it took. Gives their
@@ -334,7 +334,7 @@ fn what_is_logged_is_kept_and_nothing_below_the_level() {
     assert_eq!(job_says(&log, "its own"), Ok(()));
     let stream = Some(LogStream::Stderr);
     let line = Record::line(SystemTime::now(), Origin::Check("check.web"), Some(8), b"checked");
-    assert_eq!(log.job_line(&Record { stream, ..line }), Ok(()));
+    assert_eq!(log.lines(SystemTime::now()).push(&Record { stream, ..line }), Ok(()));
     let wanted = [("", "ours"), ("", "about it"), ("web", "its own"), ("web", "checked")];
     assert_eq!(kept(&log), wanted.map(|(job, text)| (job.to_owned(), text.to_owned())));
     let last = newest_of_web(&log);
