@@ -6,6 +6,7 @@ use containerpilot::exit::Exit;
 use containerpilot::{app, process};
 
 fn main() -> ExitCode {
+    process::share_one_heap();
     let exit = match process::block_all() {
         Ok(()) => app::run(std::env::args_os()),
         // The kernel refuses no mask that it knows.

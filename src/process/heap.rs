@@ -39,6 +39,16 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
+/// One heap for all threads, before there is a second one. The C library gives each a heap of its own against their waiting
+/// for each other: 128 MB of addresses and some pages, for a thread that writes a log.
+pub fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: a setting of the allocator, made before other threads are.
+        let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+}
+
 fn had(memory: *mut u8, size: usize) -> *mut u8 {
     if memory.is_null() {
         end(size);

@@ -37,6 +37,7 @@ mod sys;
 
 pub use children::{Children, Death, Reaped, Spawned, Stop};
 pub use guard::{end_children_on_abort, end_everything, last_words, terminate_all_now};
+pub use heap::share_one_heap;
 pub use lines::{Flow, LONGEST};
 pub use output::{Line, LineSink, OutputPipe, Outputs, Pumped, Released, Stream};
 pub use pages::release_startup_pages;
