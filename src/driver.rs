@@ -131,6 +131,7 @@ impl Driver {
             exit: None,
         };
         driver.export_addresses(plan);
+        driver.share_output(plan);
         driver.know_services();
         if let Err(error) = driver.children.adopts_orphans() {
             warn!("orphans will not come to this process, which is not PID 1: {error}");

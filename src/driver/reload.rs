@@ -348,6 +348,7 @@ impl Driver {
         self.log.kept().set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
         self.runs.set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
         self.export_addresses(plan);
+        self.share_output(plan);
         self.change_consul(plan);
         self.change_telemetry(plan);
         self.reloads.file.wanted = plan.reload.watch;

@@ -10,7 +10,7 @@ use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::kept::LogStream;
 use crate::log::{Lines, Origin, Record};
-use crate::plan::CommandSpec;
+use crate::plan::{CommandSpec, Plan};
 use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
@@ -108,6 +108,14 @@ fn deliver(lines: &mut Lines<'_>, runs: &Runs, child: ChildId, line: Line<'_>) -
 }
 
 impl Driver {
+    /// Jobs that write by themselves to where the log goes may tear its lines apart.
+    pub(super) fn share_output(&self, plan: &Plan) {
+        let commands = plan.jobs.iter().flat_map(|job| job.exec.iter().chain(job.check()));
+        if commands.into_iter().any(|command| command.raw) {
+            self.log.share();
+        }
+    }
+
     /// Reads output, whose lines go to the log as read now.
     pub(super) fn read<R>(&mut self, read: impl FnOnce(&mut Outputs, &mut LineSink<'_>) -> R) -> R {
         let Self { outputs, log, runs, .. } = self;

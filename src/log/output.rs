@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -29,8 +29,10 @@ const ATOMIC: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Output {
     target: Target,
-    /// Whether it is a pipe, which others (raw jobs, their children) may write into too.
+    /// Whether it is a pipe.
     pipe: bool,
+    /// Whether others (raw jobs, their children) may write there, too.
+    pub(super) shared: bool,
     /// What has failed since the last line that got through.
     failing: Option<Failing>,
 }
@@ -69,16 +71,22 @@ impl Output {
             LogOutput::File(path) => Target::File(Followed::open(path)?),
         };
         let pipe = is_pipe(&target);
-        Ok(Self { target, pipe, failing: None })
+        Ok(Self { target, pipe, shared: true, failing: None })
     }
 
     /// Whether people look at it.
-    pub(super) fn is_terminal(&self) -> bool {
+    fn is_terminal(&self) -> bool {
         match &self.target {
             Target::Stdout(stdout) => stdout.is_terminal(),
             Target::Stderr(stderr) => stderr.is_terminal(),
             Target::File(followed) => followed.file.as_ref().is_some_and(File::is_terminal),
         }
+    }
+
+    /// The moment from which a terminal's seconds are counted, if it is one and colour is welcome.
+    pub(super) fn colours_since(&self, start: SystemTime) -> Option<SystemTime> {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        (self.is_terminal() && !refused).then_some(start)
     }
 
     /// Closes a file and opens its path again, whatever is there now.
@@ -100,7 +108,7 @@ impl Output {
         let result = self.say(&mut tell).map_err(|why| (0, why)).and_then(|()| {
             let fd = self.target.fd().map_err(|why| (0, why))?;
             let mut done = 0;
-            for chunk in batch.chunks(if self.pipe { ATOMIC } else { usize::MAX }) {
+            for chunk in batch.chunks(if self.pipe && self.shared { ATOMIC } else { usize::MAX }) {
                 put(fd, chunk).map_err(|(n, why)| (done + n, why))?;
                 done += chunk.len();
             }

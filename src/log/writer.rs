@@ -4,7 +4,7 @@
 //! accepted as long as the queue is below a limit; jobs' lines have a lower one, so that there is room for our own
 //! words while a job floods us.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,7 +28,7 @@ const JOBS_LIMIT: usize = 512 * 1024;
 const OWN_LIMIT: usize = 1024 * 1024;
 /// So much memory an idle queue keeps.
 const IDLE_MEMORY: usize = 16 * 1024;
-/// The writer thread formats a line now and then and calls `write`; its stack is never deep.
+/// The writer thread's stack is never deep.
 const STACK: usize = 128 * 1024;
 /// How long the last lines may take to leave when the program ends.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
@@ -78,6 +78,8 @@ struct Shared {
     level: AtomicU8,
     /// Terminals count seconds from here.
     start: SystemTime,
+    /// Whether jobs write there, too.
+    others: AtomicBool,
     /// For who asks later.
     kept: Kept,
 }
@@ -119,7 +121,7 @@ impl Log {
     pub fn start(logging: &Logging, kept: Kept) -> Result<(Self, LogGuard), LogError> {
         let start = SystemTime::now();
         let output = open(&logging.output)?;
-        let formatter = Formatter::new(logging.format, terminal(&output, start), Zone::of_this_process());
+        let formatter = Formatter::new(logging.format, output.colours_since(start), Zone::of_this_process());
         let log = Self(Arc::new(Shared {
             state: Mutex::new(State {
                 formatter,
@@ -141,6 +143,7 @@ impl Log {
             lost: AtomicU64::new(0),
             level: AtomicU8::new(logging.level as u8),
             start,
+            others: AtomicBool::new(false),
             kept,
         }));
         let shared = Arc::clone(&log.0);
@@ -242,7 +245,7 @@ impl Log {
     /// If the file can't be opened; then nothing changes.
     pub fn reconfigure(&self, logging: &Logging) -> Result<(), LogError> {
         let output = open(&logging.output)?;
-        let terminal = terminal(&output, self.0.start);
+        let terminal = output.colours_since(self.0.start);
         let mut state = self.0.lock();
         state.add(Work::Switch(output));
         state.reopens = false;
@@ -252,6 +255,12 @@ impl Log {
         // What callsites know of the level is remembered by tracing.
         tracing::callsite::rebuild_interest_cache();
         Ok(())
+    }
+
+    /// From now on others write to the same descriptors: into a pipe go whole lines, in pieces that the kernel does not mix
+    /// with theirs. That costs sixteen times the calls, and is not taken back: whoever had a descriptor may still have it.
+    pub fn share(&self) {
+        self.0.others.store(true, Ordering::Relaxed);
     }
 
     /// How many lines were lost so far, for whatever reason.
@@ -345,6 +354,7 @@ impl Shared {
                 let mut spare = None;
                 match work {
                     Work::Write(mut batch) => {
+                        output.shared = self.others.load(Ordering::Relaxed);
                         let lost = output.write(&batch, now(), |notice| self.notice(notice));
                         self.lost.fetch_add(lost, Ordering::Relaxed);
                         batch.clear(usize::MAX);
@@ -416,10 +426,8 @@ impl Shared {
 }
 
 fn lines_were_lost(lines: u64, why: &str) -> String {
-    match lines {
-        1 => format!("1 log line was lost: {why}"),
-        _ => format!("{lines} log lines were lost: {why}"),
-    }
+    let were = if lines == 1 { "line was" } else { "lines were" };
+    format!("{lines} log {were} lost: {why}")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]
@@ -437,12 +445,6 @@ fn open(output: &LogOutput) -> Result<Output, LogError> {
         let why = go_words_of(&error);
         LogError::File { path, why }
     })
-}
-
-/// The moment from which a terminal's seconds are counted, if the output is one and colour is welcome.
-fn terminal(output: &Output, start: SystemTime) -> Option<SystemTime> {
-    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    (output.is_terminal() && !refused).then_some(start)
 }
 
 #[cfg(test)]
