@@ -126,6 +126,11 @@ impl Ring {
         }
     }
 
+    /// Whether there is room for another line in the memory that is taken.
+    pub(super) fn fits(&self, length: usize) -> bool {
+        self.entries.len() < self.entries.capacity() && self.bytes.len() + length <= self.bytes.capacity()
+    }
+
     /// Whether it may ask for more memory now.
     pub(super) fn may_ask(&self) -> bool {
         self.last >= self.asks_again

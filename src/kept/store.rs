@@ -130,6 +130,10 @@ impl Store {
         let length = line.text.len().min(LONGEST).min(most.bytes);
         let Some(ring) = self.rings.get_mut(at) else { return };
         ring.make_way(length, most);
+        // Mostly there is room.
+        if ring.fits(length) {
+            return ring.push(line, line.text.get(..length).unwrap_or_default(), self.all);
+        }
         let (room, good) = (ring.room(), ring.good_room(length, most));
         if good != room && ring.may_ask() {
             let more = good.memory() - room.memory();
