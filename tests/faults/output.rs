@@ -105,8 +105,8 @@ fn numbers(output: &str) -> Vec<usize> {
 }
 
 // Seen red with src/log/writer.rs:
-//- if state.bytes >= JOBS_LIMIT {
-//+ if false {
+//- } else if state.bytes >= JOBS_LIMIT {
+//+ } else if false {
 #[test]
 fn f78_a_stuck_standard_output_holds_up_only_who_writes_to_it() {
     let (reader, writer) = std::io::pipe().unwrap();
@@ -644,8 +644,38 @@ fn f80_a_raw_job_inherits_the_descriptors_themselves() {
     assert!(!log.contains("no end"), "{log}");
 }
 
+// Seen red with src/driver/running.rs:
+//- self.log.share();
+//+
+#[test]
+fn f80_raw_jobs_and_the_log_leave_each_others_lines_whole_in_one_pipe() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let lines = count(10_000, 100_000);
+    let perl = format!("for (1 .. {lines}) {{ syswrite(STDOUT, 'raw ' . ('r' x 95) . chr(10)) }}");
+    let config = format!(
+        "{{ consul: false, jobs: [
+            {{ name: 'raw', exec: ['perl', '-e', {perl:?}], logging: {{ raw: true }} }},
+            {{ name: 'log', exec: ['sh', '-c', 'yes {} | head -n {lines}'] }},
+        ] }}",
+        "l".repeat(95)
+    );
+    let mut pilot = Launch::config(&config).stdout(writer).start();
+    let mut output = Vec::new();
+    // In small bites, so that the pipe is full all the time and writes end in the middle of what they have.
+    let mut bite = [0; 512];
+    while let n @ 1.. = reader.read(&mut bite).unwrap() {
+        output.extend_from_slice(&bite[..n]);
+    }
+    assert_eq!(pilot.wait_exit(), 0);
+    let output = String::from_utf8(output).unwrap();
+    let (raw, log) = (format!("raw {}", "r".repeat(95)), format!(" {}", "l".repeat(95)));
+    let of_raw = output.lines().filter(|line| **line == *raw).count();
+    let of_log = output.lines().filter(|line| line.ends_with(&log) && !line.contains('r')).count();
+    assert_eq!((of_raw, of_log), (lines, lines));
+}
+
 // Seen red with src/driver.rs:
-//- let pumped = outputs.pump_child(death.id, LAST_OUTPUT, &mut sink);
+//- let pumped = self.read(|outputs, sink| outputs.pump_child(death.id, LAST_OUTPUT, sink));
 //+ let pumped = (self.inbox.push_back(Input::Exited { child: death.id, status: death.status }), Pumped::default()).1;
 #[test]
 fn f81_all_that_a_job_wrote_precedes_the_word_of_its_end() {

@@ -340,7 +340,7 @@ fn environment(pid: i32) -> BTreeSet<String> {
 }
 
 // Seen red with src/driver.rs:
-//- self.env.remove(&run.pid_variable);
+//- self.env.remove(&run.command.pid_variable);
 //+
 #[test]
 fn f30_the_environment_is_the_containers_and_ours_and_no_more() {
