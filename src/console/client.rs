@@ -103,15 +103,17 @@ impl<'a> Instance<'a> {
 
 /// Where nobody was, and what to do.
 fn nobody(tried: &[(&Path, Errno)], note: &str) -> String {
-    let mut text = "no running instance answers".to_owned();
+    let refused = tried.iter().any(|(_, errno)| *errno == Errno::EACCES);
+    let mut text =
+        if refused { "the running instance may not be asked" } else { "no running instance answers" }.to_owned();
     for (place, errno) in tried {
         let _ = write!(text, "\n  {}: {}", place.display(), go_words(*errno));
     }
     if !note.is_empty() {
         let _ = write!(text, "\n  {note}");
     }
-    text += if tried.iter().any(|(_, errno)| *errno == Errno::EACCES) {
-        "\n  only the user that it runs as may ask it"
+    text += if refused {
+        "\n  only root and the user that it runs as may ask it"
     } else {
         "\n  --socket PATH or the variable CONTAINERPILOT_SOCKET names another place"
     };
