@@ -28,14 +28,14 @@ fn f24_a_check_that_cannot_run_is_no_failing_check() {
     let pilot = launch(ALIVE, agent.address()).setup(&group.enter()).start();
     agent.wait_status("alive-left", "passing");
     agent.wait_status("checked-left", "passing");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.wait_stdout("unable to start check.checked: ");
     // It lapses, for nobody knows; that it failed is not told, or it would be critical with a reason.
     agent.wait_status("checked-left", "critical");
     let output = agent.get("/v1/agent/checks")["service:checked-left"]["Output"].to_string();
     assert!(output.contains("TTL expired"), "{output}");
     holds_for(Duration::from_secs(3), || agent.status("alive-left").as_deref() == Some("passing"), "heartbeats go on");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     agent.wait_status("checked-left", "passing");
     pilot.finish();
 }
@@ -53,7 +53,7 @@ fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
     let launch = launch(ALIVE, format!("consul.example:{port}")).setup(hosts).setup(&group.enter());
     let pilot = launch.start();
     agent.wait_status("alive-left", "passing");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     // Idle threads of a pool end after ten seconds; the next look-up would need a new one.
     let _ = poll(Duration::from_secs(11), || None::<()>);
     agent.restart();
@@ -61,7 +61,7 @@ fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
     agent.restart();
     wait_until(Duration::from_secs(5), || agent.status("alive-left").as_deref() == Some("passing"), "and again");
     assert!(!pilot.stdout().contains("panic") && !pilot.stderr().contains("panic"));
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     pilot.finish();
 }
 
@@ -125,7 +125,7 @@ fn f43_a_pause_in_which_consul_lost_the_service() {
 fn f44_heartbeats_come_in_time_when_the_processor_is_scarce() {
     // A fifth of a processor for all, nearly nothing of it for us: the spinner takes what there is.
     let group = Group::new("cpu");
-    group.set("cpu.cfs_quota_us", "20000");
+    group.limit_processor(20);
     let agent = Agent::new();
     let config = r#"{ consul: "{{ .CONSUL }}", jobs: [
         { name: "spin", exec: ["nice", "-n", "-19", "sh", "-c", "while :; do :; done"] },

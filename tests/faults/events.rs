@@ -367,7 +367,7 @@ fn f43_after_a_pause_there_is_one_tick_not_a_burst() {
 fn f44_heartbeats_are_kept_when_the_processor_is_scarce() {
     // A fifth of a processor for all, nearly nothing of it for us: the spinner takes what there is.
     let group = Group::new("cpu");
-    group.set("cpu.cfs_quota_us", "20000");
+    group.limit_processor(20);
     let mut pilot = Launch::config(
         r#"{ consul: false, logging: { level: "DEBUG" }, jobs: [
             { name: "spin", exec: ["nice", "-n", "-19", "sh", "-c", "while :; do :; done"] },

@@ -6,6 +6,7 @@
 mod support;
 
 mod cgroup;
+mod cgroup_selftest;
 mod config_files;
 mod endings;
 mod events;

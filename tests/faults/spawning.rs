@@ -112,13 +112,13 @@ fn f24_no_process_slot_fails_only_what_needs_one_and_passes_by_itself() {
     let group = Group::new("pids");
     let mut pilot = limited(&group);
     pilot.wait_stdout("web is healthy");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.signal(Signal::SIGHUP);
     pilot.wait_stdout("unable to start late: fork/exec /usr/bin/sh: resource temporarily unavailable");
     pilot.wait_stdout("unable to start check.web: fork/exec /usr/bin/true: resource temporarily unavailable");
     pilot.wait_stdout("event: {ExitFailed late}");
     assert_eq!(pilot.find("sleep 1000").len(), 1, "who runs goes on");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     let checks = times(&pilot, "event: {StatusHealthy web}");
     wait_times(&pilot, "event: {StatusHealthy web}", checks + 2);
     pilot.signal(Signal::SIGHUP);
@@ -143,24 +143,24 @@ fn f24_a_start_is_tried_for_a_second() {
     .setup(&group.enter())
     .start();
     pilot.wait_process("sleep 1000");
-    let refused = || group.number("pids.events", "max ");
+    let refused = || group.refused_processes();
 
     // A slot comes free in time: nothing but a short delay.
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.signal(Signal::SIGHUP);
     wait_until(DEADLINE, || refused() >= 1, "a fork was refused");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     pilot.wait_log("late");
     assert_eq!(times(&pilot, "unable to start"), 0);
 
     // It does not: six tries, not one more.
     let before = refused();
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.signal(Signal::SIGHUP);
     pilot.wait_stdout("unable to start late");
     assert_eq!(refused() - before, 6);
     holds_for(Duration::from_millis(500), || refused() - before == 6, "it is not tried again");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     assert_eq!(pilot.logged("late"), 1);
 }
 
@@ -179,8 +179,7 @@ const HUNGRY: &str = r#"{ consul: false, jobs: [
 #[test]
 fn f26_the_kernel_killed_for_memory_and_we_say_so() {
     let group = Group::new("memory");
-    group.set("memory.limit_in_bytes", "48M");
-    group.set("memory.memsw.limit_in_bytes", "48M");
+    group.limit_memory(48 << 20);
     let pilot = Launch::config(HUNGRY).setup(&group.enter()).start();
     let main = pilot.wait_process("sleep 1000");
     pilot.signal(Signal::SIGHUP);
@@ -198,7 +197,7 @@ fn f26_the_kernel_killed_for_memory_and_we_say_so() {
     pilot.wait_stdout("shell exited with error: exit status 137");
     assert!(pilot.stdout().contains(&format!("shell {why}")));
 
-    assert!(group.number("memory.oom_control", "oom_kill ") >= 2, "the kernel did it");
+    assert!(group.killed_for_memory() >= 2, "the kernel did it");
     pilot.signal_process(&main, Signal::SIGKILL);
     pilot.wait_stdout("main exited with error: signal: killed");
     assert_eq!(times(&pilot, why), 2);
