@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
@@ -233,6 +234,53 @@ fn f27_memory_and_descriptors_do_not_grow() {
     assert_eq!(pilot.threads(), threads);
     // Two pipes for each child that may be there.
     assert!(pilot.descriptors().len() <= descriptors + 2 * 6);
+}
+
+/// Writes for ever, short lines and one without an end; and jobs of which we have much to say ourselves.
+fn noise() -> String {
+    // A name so long that twenty-five of our lines about it are a mebibyte.
+    let name = format!("n{}", "o".repeat(40_000));
+    format!(
+        r#"{{ consul: false, logging: {{ level: "DEBUG" }}, stopTimeout: 2, jobs: [
+            {{ name: "main", exec: ["sleep", "1000"], main: true }},
+            {{ name: "lines", exec: ["yes", "a line of output"] }},
+            {{ name: "endless", exec: ["sh", "-c", "yes | tr -d '\\n'"] }},
+            {{ name: "{name}", exec: ["sh", "-c", "echo run >> $LOG; exit $(( $$ % 2 ))"],
+               when: {{ interval: "20ms" }}, timeout: "5s" }},
+        ] }}"#
+    )
+}
+
+// Seen red with src/log/writer.rs:
+//- if state.closed || state.bytes >= OWN_LIMIT {
+//+ if state.closed {
+#[test]
+fn f27_noise_that_nobody_takes_does_not_make_the_kernel_kill_us() {
+    // For us and for what all these jobs take.
+    let group = Group::new("memory");
+    group.limit_memory(24 << 20);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let launch = Launch::config(&noise()).setup(&group.enter()).stdout(writer).zombie_grace(LOADED);
+    let mut pilot = launch.start();
+    pilot.wait_logged("run", count(400, 10_000));
+    assert_eq!(pilot.try_exit(), None);
+    // Somebody takes it again, and everything goes on within the same bounds.
+    let reading = std::thread::spawn(move || {
+        let (mut chunk, mut last) = (vec![0; 1 << 16], Vec::new());
+        while let Ok(length @ 1..) = reader.read(&mut chunk) {
+            last.extend_from_slice(chunk.get(..length).unwrap());
+            last.drain(..last.len().saturating_sub(1 << 20));
+        }
+        String::from_utf8_lossy(&last).into_owned()
+    });
+    let runs = pilot.logged("run");
+    pilot.wait_logged("run", runs + 50);
+    assert_eq!(group.killed_for_memory(), 0, "nobody was killed");
+    assert_eq!(pilot.stop().0, 143);
+    assert_eq!(group.killed_for_memory(), 0);
+    pilot.finish();
+    let told = reading.join().unwrap();
+    assert!(told.contains("main exited with error: signal: terminated"), "its last words come through");
 }
 
 #[test]
