@@ -4,11 +4,11 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::cgroup::Group;
-use crate::setup::{Metronome, UPDATE, WEB, assert_on_time, launch, recorder, start};
+use crate::setup::{UPDATE, WEB, assert_on_time, launch, recorder, start};
 use crate::support::process::cpu_time;
 use crate::support::scripted::well;
 use crate::support::wait::{holds_for, poll};
-use crate::support::{Agent, Scripted, wait_until};
+use crate::support::{Agent, Metronome, Scripted, wait_until};
 use crate::told::wait_times;
 
 /// A service without a check, so that nothing but the heartbeat itself is needed.

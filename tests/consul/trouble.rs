@@ -7,13 +7,13 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::maintenance::toggle;
-use crate::setup::{DEREGISTER, Metronome, REGISTER, UPDATE, WEB, gaps, launch, recorder, start};
+use crate::setup::{DEREGISTER, REGISTER, UPDATE, WEB, gaps, launch, recorder, start};
 use crate::support::consul::Options;
 use crate::support::http::ask;
 use crate::support::ports::Ports;
 use crate::support::scripted::well;
 use crate::support::wait::{holds_for, poll};
-use crate::support::{Agent, Answer, DEADLINE, Pilot, Scripted, long_lane, wait_until};
+use crate::support::{Agent, Answer, DEADLINE, Metronome, Pilot, Scripted, long_lane, wait_until};
 use crate::told::{moments, times};
 
 /// Three services, and a job that shows whether anything is held up.
