@@ -150,7 +150,7 @@ impl Drop for Group {
     }
 }
 
-/// A group that stands still. Its end must come before that of the program, which can't even be killed meanwhile.
+/// A group that stands still. Its end must come before that of the program, which in version 1 can't even be killed meanwhile.
 pub struct Frozen<'a>(&'a Group);
 
 impl Drop for Frozen<'_> {

@@ -10,6 +10,7 @@ mod cgroup_selftest;
 mod config_files;
 mod endings;
 mod events;
+mod hung;
 mod output;
 mod privileges;
 mod signals;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cgroup::{Group, Version};
+use crate::hung::Hung;
 use crate::signals::{config, wait_command};
 use crate::support::{DEADLINE, Signal, wait, wait_until};
 
@@ -167,27 +167,26 @@ fn f19_what_hides_and_ignores_term_is_killed() {
 //+ 0 if false => STUCK,
 #[test]
 fn f20_a_process_that_does_not_even_die_of_sigkill_is_told_and_left() {
-    // Who is frozen in version 1 doesn't even die of SIGKILL.
-    let group = Group::of(Version::One, "freezer").unwrap();
+    let hung = Hung::mounted();
     let text = r#"{ consul: false, stopTimeout: 1, jobs: [
-        { name: "stuck", exec: ["sh", "-c", "ENTER; echo up >> $LOG; exec sleep 1000"] },
+        { name: "stuck", exec: ["sh", "-c", "echo up >> $LOG; exec cat HELD"] },
         { name: "polite", exec: ["perl", "polite.pl", "up", "term"] },
     ] }"#;
-    let mut pilot = config(&text.replace("ENTER", &group.enter())).start();
+    let mut pilot = config(&text.replace("HELD", hung.file().to_str().unwrap())).start();
+    let mut hung = hung;
     pilot.wait_logged("up", 2);
-    let stuck = wait_command(&pilot, "sleep 1000");
-    // Thawed before the program's end is waited for: a PID 1 can't end while somebody of its namespace is frozen.
-    let frozen = group.freeze();
+    hung.wait_asked();
+    let stuck = wait_command(&pilot, &format!("cat {}", hung.file().display()));
     pilot.signal(Signal::SIGTERM);
     pilot.wait_stdout("stuck is still there 5s after SIGKILL, the kernel holds it: leaving it behind");
     pilot.wait_stdout("leaving although processes are left that SIGKILL does not end");
     pilot.wait_stdout("exit 70");
-    assert!(pilot.find("sleep 1000").iter().any(|p| p.pid == stuck.pid), "all that was while it was still there");
-    // The kernel finishes it with PID 1, but only who isn't frozen.
-    drop(frozen);
+    assert!(pilot.find("cat /").iter().any(|p| p.pid == stuck.pid), "all that was while it was still there");
+    // The kernel finishes it with PID 1, but only who can end.
+    drop(hung);
     assert_eq!(pilot.wait_exit(), 70);
     assert_eq!(pilot.log(), ["up", "up", "term"], "the others were stopped as always");
     let (_, wrong) = pilot.finish_and_tell();
     // As a zombie it has no command line.
-    assert!(wrong.iter().all(|line| line.contains("sleep")), "{wrong:?}");
+    assert!(wrong.iter().all(|line| line.contains("cat")), "{wrong:?}");
 }
