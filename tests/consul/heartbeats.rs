@@ -4,11 +4,11 @@ use std::io::Read;
 use std::time::Duration;
 
 use crate::cgroup::Group;
-use crate::setup::{Metronome, UPDATE, WEB, assert_on_time, launch, recorder, start};
+use crate::setup::{UPDATE, WEB, assert_on_time, launch, recorder, start};
 use crate::support::process::cpu_time;
 use crate::support::scripted::well;
 use crate::support::wait::{holds_for, poll};
-use crate::support::{Agent, Scripted, wait_until};
+use crate::support::{Agent, Metronome, Scripted, wait_until};
 use crate::told::wait_times;
 
 /// A service without a check, so that nothing but the heartbeat itself is needed.
@@ -28,26 +28,32 @@ fn f24_a_check_that_cannot_run_is_no_failing_check() {
     let pilot = launch(ALIVE, agent.address()).setup(&group.enter()).start();
     agent.wait_status("alive-left", "passing");
     agent.wait_status("checked-left", "passing");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.wait_stdout("unable to start check.checked: ");
     // It lapses, for nobody knows; that it failed is not told, or it would be critical with a reason.
     agent.wait_status("checked-left", "critical");
     let output = agent.get("/v1/agent/checks")["service:checked-left"]["Output"].to_string();
     assert!(output.contains("TTL expired"), "{output}");
     holds_for(Duration::from_secs(3), || agent.status("alive-left").as_deref() == Some("passing"), "heartbeats go on");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     agent.wait_status("checked-left", "passing");
     pilot.finish();
 }
 
+// Seen red with src/app.rs:
+//- builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
+//+ builder.enable_io().enable_time().max_blocking_threads(READERS);
 #[test]
 fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
     let group = Group::new("pids");
     let mut agent = Agent::new();
     let port = agent.address().port();
-    let pilot = launch(ALIVE, format!("localhost:{port}")).setup(&group.enter()).start();
+    // Not `localhost`, which is known without a look into any file, and so without a thread.
+    let hosts = "echo '127.0.0.1 consul.example' > $DIR/hosts && mount --bind $DIR/hosts /etc/hosts";
+    let launch = launch(ALIVE, format!("consul.example:{port}")).setup(hosts).setup(&group.enter());
+    let pilot = launch.start();
     agent.wait_status("alive-left", "passing");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     // Idle threads of a pool end after ten seconds; the next look-up would need a new one.
     let _ = poll(Duration::from_secs(11), || None::<()>);
     agent.restart();
@@ -55,7 +61,7 @@ fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
     agent.restart();
     wait_until(Duration::from_secs(5), || agent.status("alive-left").as_deref() == Some("passing"), "and again");
     assert!(!pilot.stdout().contains("panic") && !pilot.stderr().contains("panic"));
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     pilot.finish();
 }
 
@@ -119,7 +125,7 @@ fn f43_a_pause_in_which_consul_lost_the_service() {
 fn f44_heartbeats_come_in_time_when_the_processor_is_scarce() {
     // A fifth of a processor for all, nearly nothing of it for us: the spinner takes what there is.
     let group = Group::new("cpu");
-    group.set("cpu.cfs_quota_us", "20000");
+    group.limit_processor(20);
     let agent = Agent::new();
     let config = r#"{ consul: "{{ .CONSUL }}", jobs: [
         { name: "spin", exec: ["nice", "-n", "-19", "sh", "-c", "while :; do :; done"] },

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::setup::{Metronome, UPDATE, assert_on_time, gaps, recorder, start};
+use crate::setup::{UPDATE, assert_on_time, gaps, recorder, start};
 use crate::support::scripted::well;
 use crate::support::wait::poll;
-use crate::support::{Agent, Answer, DEADLINE, Scripted, count, wait_until};
+use crate::support::{Agent, Answer, DEADLINE, Metronome, Scripted, count, wait_until};
 
 /// A hundred services, most without a check, one with a check that hangs.
 fn hundred() -> String {

@@ -2,14 +2,10 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::process::processor_wait;
 use crate::support::scripted::Request;
-use crate::support::{Answer, Launch, Pilot, Scripted};
+use crate::support::{Answer, Launch, Metronome, Pilot, Scripted};
 
 /// One service with a check that fails while there is a file `sick` in the test's directory, and a time to live of two
 /// intervals.
@@ -53,52 +49,6 @@ pub const DEREGISTER: &str = "PUT /v1/agent/service/deregister/";
 /// The times from each request to the next.
 pub fn gaps(requests: &[Request]) -> Vec<Duration> {
     requests.iter().zip(requests.iter().skip(1)).map(|(one, next)| next.at.duration_since(one.at)).collect()
-}
-
-/// Knows how late this machine lets anything be, so that a test blames the program only for the rest.
-pub struct Metronome {
-    pid: i32,
-    waited: Duration,
-    worst: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Metronome {
-    /// Begins to measure.
-    pub fn start(pilot: &Pilot) -> Self {
-        let (pid, waited) = (pilot.pid, processor_wait(pilot.pid));
-        let (worst, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let measure = {
-            let (worst, over) = (Arc::clone(&worst), Arc::clone(&over));
-            move || {
-                const PERIOD: Duration = Duration::from_millis(5);
-                while !over.load(Ordering::SeqCst) {
-                    let before = Instant::now();
-                    std::thread::sleep(PERIOD);
-                    let late = before.elapsed().saturating_sub(PERIOD).as_millis();
-                    worst.fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::SeqCst);
-                }
-            }
-        };
-        Self { pid, waited, worst, over, thread: Some(std::thread::spawn(measure)) }
-    }
-
-    /// A tenth of a second, and what the machine takes: how late it wakes a thread of ours up, with three of them one behind
-    /// the other, and how long PID 1 waited for a processor.
-    pub fn allowed(&self) -> Duration {
-        let worst = Duration::from_millis(self.worst.load(Ordering::SeqCst));
-        Duration::from_millis(100) + 3 * worst + processor_wait(self.pid).saturating_sub(self.waited)
-    }
-}
-
-impl Drop for Metronome {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
 }
 
 /// Asserts that requests came each `period`, but for 100 ms and what the machine itself was late.

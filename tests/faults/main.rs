@@ -6,9 +6,11 @@
 mod support;
 
 mod cgroup;
+mod cgroup_selftest;
 mod config_files;
 mod endings;
 mod events;
+mod hung;
 mod output;
 mod privileges;
 mod signals;

@@ -1,8 +1,8 @@
 //! Rows 12 and 17 to 20: everything ends, in bounded time, and not before it was asked to.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::hung::Hung;
 use crate::signals::{config, wait_command};
 use crate::support::{DEADLINE, Signal, wait, wait_until};
 
@@ -162,67 +162,31 @@ fn f19_what_hides_and_ignores_term_is_killed() {
     pilot.finish();
 }
 
-/// A cgroup of the test's own in the freezer of cgroup v1: who is in it and frozen doesn't even die of SIGKILL.
-struct Freezer(PathBuf);
-
-impl Freezer {
-    fn new(name: &str) -> Self {
-        let dir = Path::new("/sys/fs/cgroup/freezer").join(format!("containerpilot-{}-{name}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap();
-        Self(dir)
-    }
-
-    fn state(&self) -> String {
-        std::fs::read_to_string(self.0.join("freezer.state")).unwrap().trim().to_owned()
-    }
-
-    fn set(&self, state: &str) {
-        let _ = std::fs::write(self.0.join("freezer.state"), state);
-    }
-}
-
-impl Drop for Freezer {
-    fn drop(&mut self) {
-        self.set("THAWED");
-        wait_until(DEADLINE, || std::fs::remove_dir(&self.0).is_ok(), "the cgroup can be removed");
-    }
-}
-
-/// Thaws before the pilot ends: a PID 1 can't end while somebody of its namespace is frozen.
-struct Thaw<'a>(&'a Freezer);
-
-impl Drop for Thaw<'_> {
-    fn drop(&mut self) {
-        self.0.set("THAWED");
-    }
-}
-
 // Seen red with src/core/shutdown.rs:
 //- 0 if self.stuck => STUCK,
 //+ 0 if false => STUCK,
 #[test]
 fn f20_a_process_that_does_not_even_die_of_sigkill_is_told_and_left() {
-    let freezer = Freezer::new("f20");
+    let hung = Hung::mounted();
     let text = r#"{ consul: false, stopTimeout: 1, jobs: [
-        { name: "stuck", exec: ["sh", "-c", "echo 0 > FREEZER/tasks; echo up >> $LOG; exec sleep 1000"] },
+        { name: "stuck", exec: ["sh", "-c", "echo up >> $LOG; exec cat HELD"] },
         { name: "polite", exec: ["perl", "polite.pl", "up", "term"] },
     ] }"#;
-    let mut pilot = config(&text.replace("FREEZER", freezer.0.to_str().unwrap())).start();
-    let thaw = Thaw(&freezer);
+    let mut pilot = config(&text.replace("HELD", hung.file().to_str().unwrap())).start();
+    let mut hung = hung;
     pilot.wait_logged("up", 2);
-    let stuck = wait_command(&pilot, "sleep 1000");
-    freezer.set("FROZEN");
-    wait_until(DEADLINE, || freezer.state() == "FROZEN", "it is frozen");
+    hung.wait_asked();
+    let stuck = wait_command(&pilot, &format!("cat {}", hung.file().display()));
     pilot.signal(Signal::SIGTERM);
     pilot.wait_stdout("stuck is still there 5s after SIGKILL, the kernel holds it: leaving it behind");
     pilot.wait_stdout("leaving although processes are left that SIGKILL does not end");
     pilot.wait_stdout("exit 70");
-    assert!(pilot.find("sleep 1000").iter().any(|p| p.pid == stuck.pid), "all that was while it was still there");
-    // The kernel finishes it with PID 1, but only who isn't frozen.
-    drop(thaw);
+    assert!(pilot.find("cat /").iter().any(|p| p.pid == stuck.pid), "all that was while it was still there");
+    // The kernel finishes it with PID 1, but only who can end.
+    drop(hung);
     assert_eq!(pilot.wait_exit(), 70);
     assert_eq!(pilot.log(), ["up", "up", "term"], "the others were stopped as always");
     let (_, wrong) = pilot.finish_and_tell();
     // As a zombie it has no command line.
-    assert!(wrong.iter().all(|line| line.contains("sleep")), "{wrong:?}");
+    assert!(wrong.iter().all(|line| line.contains("cat")), "{wrong:?}");
 }

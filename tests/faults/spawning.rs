@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
@@ -112,13 +113,13 @@ fn f24_no_process_slot_fails_only_what_needs_one_and_passes_by_itself() {
     let group = Group::new("pids");
     let mut pilot = limited(&group);
     pilot.wait_stdout("web is healthy");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.signal(Signal::SIGHUP);
     pilot.wait_stdout("unable to start late: fork/exec /usr/bin/sh: resource temporarily unavailable");
     pilot.wait_stdout("unable to start check.web: fork/exec /usr/bin/true: resource temporarily unavailable");
     pilot.wait_stdout("event: {ExitFailed late}");
     assert_eq!(pilot.find("sleep 1000").len(), 1, "who runs goes on");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     let checks = times(&pilot, "event: {StatusHealthy web}");
     wait_times(&pilot, "event: {StatusHealthy web}", checks + 2);
     pilot.signal(Signal::SIGHUP);
@@ -143,24 +144,24 @@ fn f24_a_start_is_tried_for_a_second() {
     .setup(&group.enter())
     .start();
     pilot.wait_process("sleep 1000");
-    let refused = || group.number("pids.events", "max ");
+    let refused = || group.refused_processes();
 
     // A slot comes free in time: nothing but a short delay.
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.signal(Signal::SIGHUP);
     wait_until(DEADLINE, || refused() >= 1, "a fork was refused");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     pilot.wait_log("late");
     assert_eq!(times(&pilot, "unable to start"), 0);
 
     // It does not: six tries, not one more.
     let before = refused();
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     pilot.signal(Signal::SIGHUP);
     pilot.wait_stdout("unable to start late");
     assert_eq!(refused() - before, 6);
     holds_for(Duration::from_millis(500), || refused() - before == 6, "it is not tried again");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     assert_eq!(pilot.logged("late"), 1);
 }
 
@@ -179,8 +180,7 @@ const HUNGRY: &str = r#"{ consul: false, jobs: [
 #[test]
 fn f26_the_kernel_killed_for_memory_and_we_say_so() {
     let group = Group::new("memory");
-    group.set("memory.limit_in_bytes", "48M");
-    group.set("memory.memsw.limit_in_bytes", "48M");
+    group.limit_memory(48 << 20);
     let pilot = Launch::config(HUNGRY).setup(&group.enter()).start();
     let main = pilot.wait_process("sleep 1000");
     pilot.signal(Signal::SIGHUP);
@@ -198,7 +198,7 @@ fn f26_the_kernel_killed_for_memory_and_we_say_so() {
     pilot.wait_stdout("shell exited with error: exit status 137");
     assert!(pilot.stdout().contains(&format!("shell {why}")));
 
-    assert!(group.number("memory.oom_control", "oom_kill ") >= 2, "the kernel did it");
+    assert!(group.killed_for_memory() >= 2, "the kernel did it");
     pilot.signal_process(&main, Signal::SIGKILL);
     pilot.wait_stdout("main exited with error: signal: killed");
     assert_eq!(times(&pilot, why), 2);
@@ -234,6 +234,53 @@ fn f27_memory_and_descriptors_do_not_grow() {
     assert_eq!(pilot.threads(), threads);
     // Two pipes for each child that may be there.
     assert!(pilot.descriptors().len() <= descriptors + 2 * 6);
+}
+
+/// Writes for ever, short lines and one without an end; and jobs of which we have much to say ourselves.
+fn noise() -> String {
+    // A name so long that twenty-five of our lines about it are a mebibyte.
+    let name = format!("n{}", "o".repeat(40_000));
+    format!(
+        r#"{{ consul: false, logging: {{ level: "DEBUG" }}, stopTimeout: 2, jobs: [
+            {{ name: "main", exec: ["sleep", "1000"], main: true }},
+            {{ name: "lines", exec: ["yes", "a line of output"] }},
+            {{ name: "endless", exec: ["sh", "-c", "yes | tr -d '\\n'"] }},
+            {{ name: "{name}", exec: ["sh", "-c", "echo run >> $LOG; exit $(( $$ % 2 ))"],
+               when: {{ interval: "20ms" }}, timeout: "5s" }},
+        ] }}"#
+    )
+}
+
+// Seen red with src/log/writer.rs:
+//- if state.closed || state.bytes >= OWN_LIMIT {
+//+ if state.closed {
+#[test]
+fn f27_noise_that_nobody_takes_does_not_make_the_kernel_kill_us() {
+    // For us and for what all these jobs take.
+    let group = Group::new("memory");
+    group.limit_memory(24 << 20);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let launch = Launch::config(&noise()).setup(&group.enter()).stdout(writer).zombie_grace(LOADED);
+    let mut pilot = launch.start();
+    pilot.wait_logged("run", count(400, 10_000));
+    assert_eq!(pilot.try_exit(), None);
+    // Somebody takes it again, and everything goes on within the same bounds.
+    let reading = std::thread::spawn(move || {
+        let (mut chunk, mut last) = (vec![0; 1 << 16], Vec::new());
+        while let Ok(length @ 1..) = reader.read(&mut chunk) {
+            last.extend_from_slice(chunk.get(..length).unwrap());
+            last.drain(..last.len().saturating_sub(1 << 20));
+        }
+        String::from_utf8_lossy(&last).into_owned()
+    });
+    let runs = pilot.logged("run");
+    pilot.wait_logged("run", runs + 50);
+    assert_eq!(group.killed_for_memory(), 0, "nobody was killed");
+    assert_eq!(pilot.stop().0, 143);
+    assert_eq!(group.killed_for_memory(), 0);
+    pilot.finish();
+    let told = reading.join().unwrap();
+    assert!(told.contains("main exited with error: signal: terminated"), "its last words come through");
 }
 
 #[test]

@@ -76,11 +76,11 @@ fn f25_without_a_thread_to_be_had_it_is_refused_and_can_be_asked_for_again() {
     let group = Group::new("pids");
     let pilot = Launch::config(&config(JOB)).setup(&group.enter()).start();
     let pid = pilot.wait_process("sleep 1000").pid;
-    group.set("pids.max", &group.number("pids.current", "").to_string());
+    group.limit_processes(Some(group.processes()));
     pilot.signal(Signal::SIGHUP);
     let said = refusal(&pilot, 0);
     assert!(said.starts_with("no thread to read the configuration on: "), "{said}");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     assert_eq!(reload(&pilot, &config(JOB)), "0 changed, 0 removed, 0 added, 1 unchanged");
     assert_eq!(pilot.wait_process("sleep 1000").pid, pid);
     pilot.finish();

@@ -25,6 +25,7 @@ pub mod certificates;
 pub mod consul;
 pub mod http;
 pub mod launch;
+pub mod metronome;
 pub mod pilot;
 pub mod podman;
 pub mod ports;
@@ -36,6 +37,7 @@ mod zombies;
 
 pub use consul::Agent;
 pub use launch::Launch;
+pub use metronome::Metronome;
 pub use nix::sys::signal::Signal;
 pub use pilot::Pilot;
 pub use process::{Descriptor, Process};

@@ -1,5 +1,6 @@
 //! Hostile and unlucky peers (reliability rows 76 and 77).
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ fn f76_no_error_text_is_a_label() {
         r#"{
         telemetry: { port: {{ .PORT }}, interfaces: ["static:127.0.0.1"] },
         jobs: [
-            { name: "failing", exec: ["sh", "-c", "exit $(($RANDOM % 200 + 1))"], restarts: 20 },
+            { name: "failing", exec: ["sh", "-c", "exit $(( $$ % 200 + 1 ))"], restarts: 20 },
             { name: "missing", exec: "/no/such/program" },
             { name: "sick", exec: ["sleep", "1000"], health: { exec: ["sh", "-c", "exit 7"], interval: 1, ttl: 5 } },
         ],
@@ -34,7 +35,20 @@ fn f76_no_error_text_is_a_label() {
         let errors = page.lines().filter(|line| line.starts_with("containerpilot_events{code=\"Error\""));
         errors.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
     };
+    // Each run of the first ends with a status of its own, and so with another text.
+    let failed = || -> u32 {
+        let page = told.page();
+        let of = page
+            .lines()
+            .filter(|line| line.starts_with("containerpilot_events{code=\"Error\"") && line.contains("failing"));
+        of.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u32>().ok()).sum()
+    };
+    wait_until(DEADLINE, || failed() >= 21, "all of its runs have failed");
     wait_until(DEADLINE, || errors().len() >= 3, "all three have failed");
+    let stdout = told.pilot.stdout();
+    let texts: BTreeSet<&str> =
+        stdout.lines().filter_map(|line| Some(line.split_once("failing exited with error: ")?.1)).collect();
+    assert!(texts.len() > 10, "as many texts as there might be labels: {texts:?}");
     let expected = ["check.sick", "failing", "missing"]
         .map(|source| format!("containerpilot_events{{code=\"Error\",source=\"{source}\"}}"));
     assert_eq!(errors(), expected);
