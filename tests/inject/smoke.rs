@@ -276,7 +276,7 @@ impl Smoke {
     /// The end: in time, with this status, and with nobody left.
     pub fn ends(&mut self, expected: i32, straces: Vec<Option<Strace>>) -> Vec<String> {
         let mut wrong = Vec::new();
-        let at_exit = poll(BOUND, || (is_at_its_exit(&self.pilot) || self.pilot.try_exit().is_some()).then_some(()));
+        let at_exit = poll(BOUND, || (is_at_its_exit(self.pilot.pid) || self.pilot.try_exit().is_some()).then_some(()));
         if at_exit.is_none() {
             wrong.push(format!("no end within {BOUND:?}"));
         } else if self.pilot.try_exit().is_none() {
