@@ -56,7 +56,7 @@ fn tests() -> (Rows, Vec<Mutant>) {
         let text = std::fs::read_to_string(root().join(&path)).unwrap();
         let (mut is_test, mut file, mut line, mut broken) = (false, None, None, None);
         for text in text.lines().map(str::trim) {
-            is_test |= text == "#[test]";
+            is_test |= text == "#[test]" || text.starts_with("#[tokio::test");
             if let Some(named) = text.strip_prefix("// Seen red with ").and_then(|rest| rest.strip_suffix(':')) {
                 file = Some(named.to_owned());
             } else if let Some(named) = text.strip_prefix("//-") {
@@ -64,6 +64,7 @@ fn tests() -> (Rows, Vec<Mutant>) {
             } else if let Some(named) = text.strip_prefix("//+") {
                 broken = Some(named.trim().to_owned());
             }
+            let text = ["pub ", "async "].iter().fold(text, |text, word| text.strip_prefix(word).unwrap_or(text));
             let Some((name, _)) = text.strip_prefix("fn ").and_then(|rest| rest.split_once('(')) else { continue };
             // In a property's macro the attribute is there, too.
             if std::mem::take(&mut is_test) {

@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::smoke::{STATUS, Smoke};
-use crate::strace::Strace;
+use crate::strace::{HELD, Strace, is_at_its_exit};
 use crate::support::{BINARY, DEADLINE, Launch, Pilot, wait_until};
 
 /// A second for TERM, one for KILL, one for the log, and a busy machine.
@@ -73,11 +72,13 @@ const JOBS: &str = r#"{ consul: false, control: { socket: "{{ .DIR }}/socket" },
     { name: "deaf", exec: ["sh", "-c", "trap '' TERM; echo up >> $LOG; sleep 1001; sleep 1002"] },
 ] }"#;
 
-/// Takes all memory away, and asks for some: the bodies of these requests do not come to their end.
+/// Takes all memory away, and asks for some: the bodies of these requests do not come to their end. Then the program is held
+/// where it exits, and nobody is left but it and, where it is not PID 1, who is.
+#[track_caller]
 fn starve(pilot: &Pilot, pid: i32) {
     // The kernel's brk gives no error but the end that there is, or here: none.
     let (brk, others) = ("inject=brk:retval=0", "inject=mmap,mremap:error=ENOMEM");
-    let args = ["-e", "trace=brk,mmap,mremap", "-e", brk, "-e", others];
+    let args = ["-e", "trace=brk,mmap,mremap,exit_group", "-e", brk, "-e", others, "-e", HELD];
     let strace = Strace::attach(pilot, "calls", &args, &[pid]);
     let head = b"POST /v3/environ HTTP/1.1\r\nHost: control\r\nContent-Length: 65000\r\n\r\n";
     let ask = || -> std::io::Result<UnixStream> {
@@ -89,10 +90,12 @@ fn starve(pilot: &Pilot, pid: i32) {
     };
     // Until nobody answers any more.
     let asked: Vec<UnixStream> = (0..30).map_while(|_| ask().ok()).collect();
-    let gone = || !Path::new(&format!("/proc/{pid}/exe")).exists();
-    wait_until(BOUND, gone, &format!("it ends: {}", pilot.read("calls")));
+    wait_until(BOUND, || is_at_its_exit(pid), "it ends");
     assert!(pilot.read("calls").contains("(INJECTED)"));
-    drop((asked, strace));
+    let left: Vec<_> = pilot.processes().into_iter().filter(|process| process.pid != pid).collect();
+    assert!(left.is_empty(), "left at the exit: {left:?}");
+    drop(asked);
+    strace.let_go();
 }
 
 #[track_caller]
@@ -105,8 +108,8 @@ fn assert_one_line(pilot: &Pilot) {
 }
 
 // Seen red with src/process/guard.rs:
-//- sys::on_abort(end_on_abort)
-//+ Ok(())
+//- signal_all_now(&[Signal::KILL]);
+//+
 #[test]
 fn without_memory_the_jobs_are_ended_first() {
     let mut pilot = Launch::config(JOBS).untraced().start();
@@ -132,6 +135,9 @@ fn without_memory_a_stderr_that_nobody_reads_does_not_hold_up_the_end() {
     pilot.finish();
 }
 
+// Seen red with src/process/guard.rs:
+//- sys::on_abort(end_on_abort)
+//+ Ok(())
 #[test]
 fn without_memory_nobody_is_left_where_we_are_not_pid_1() {
     let script = r#""$BINARY" -config containerpilot.json5 & echo $! > pid; wait $!"#;
@@ -144,6 +150,5 @@ fn without_memory_nobody_is_left_where_we_are_not_pid_1() {
     assert_eq!(pilot.wait_exit(), 70);
     assert_one_line(&pilot);
     assert_eq!(pilot.log(), ["up", "up", "term"]);
-    // That nobody was left when the shell, PID 1, ended right after it, is what this asserts.
     pilot.finish();
 }

@@ -102,4 +102,13 @@ impl Log {
         }
         wrong
     }
+
+    /// Which of these jobs were not started once, or said nothing.
+    pub fn judge_last(&self, names: impl Iterator<Item = String>) -> Option<String> {
+        let spoke = |name: &str| self.spoke.iter().filter(|(job, _)| job == name).count();
+        let starts = |name: &str| self.started.get(name).map_or(0, Vec::len);
+        let wrong: Vec<String> = names.filter(|name| starts(name) != 1 || spoke(name) != 1).collect();
+        // Either line of one may be among those that are lost.
+        (wrong.len() as u64 > self.lost).then(|| format!("not once started and heard: {wrong:?}, {} lost", self.lost))
+    }
 }

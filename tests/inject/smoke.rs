@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::AT_STOP;
 use crate::log::Log;
 use crate::strace::{Strace, is_at_its_exit, thread};
 use crate::support::ports::Ports;
@@ -14,7 +15,8 @@ use crate::support::wait::poll;
 use crate::support::{DEADLINE, Launch, Pilot, Scripted, Signal, http, process};
 
 /// A job that says something twenty times a second for ever, and must not notice anything; one that ends and comes again;
-/// a periodic one. Health checks, Consul, metrics, the control socket.
+/// a periodic one. Health checks, Consul, metrics, the control socket. And services that are only told of, which let Consul be
+/// talked to all the time.
 const CONFIG: &str = r#"{
     consul: "CONSUL", control: { socket: "{{ .DIR }}/socket" }, stopTimeout: 5,
     logging: { format: "json", level: "DEBUG" },
@@ -25,15 +27,24 @@ const CONFIG: &str = r#"{
           main: true, port: 8080, interfaces: ["static:127.0.0.1"], health: { exec: "true", interval: 1, ttl: 9 } },
         { name: "again", exec: ["sh", "-c", "echo again; exec sleep 0.05"], restarts: "unlimited", backoff: false },
         { name: "period", exec: ["echo", "period"], when: { interval: "250ms" } },
+        SERVICES
         JOBS
     ],
 }"#;
+
+/// So many of them.
+const SERVICES: usize = 12;
+
+fn service(number: usize) -> String {
+    let place = format!(r#"port: {}, interfaces: ["static:127.0.0.1"]"#, 8100 + number);
+    format!(r#"{{ name: "service{number}", {place}, health: {{ interval: 1, ttl: 9 }} }},"#)
+}
 
 /// A run may take so much longer than it should on a machine that has too much to do.
 const BOUND: Duration = Duration::from_secs(15);
 
 /// So long a call may take to be made often enough.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is to fail, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +116,17 @@ impl Outcome {
     }
 }
 
+/// What the jobs are called that come with the end of `steady`, half of them before and half of them after it.
+fn last_jobs() -> impl Iterator<Item = (String, &'static str)> {
+    let of = |when| (1..=AT_STOP / 2).map(move |number| (format!("{when}{number}"), when));
+    of("stopping").chain(of("stopped"))
+}
+
 /// The running container and its surroundings.
 pub struct Smoke {
     pub pilot: Pilot,
+    /// Whether there are last jobs.
+    has_last: bool,
     consul: Scripted,
     ports: Ports,
     /// Requests that were not answered well.
@@ -120,7 +139,12 @@ pub const STATUS: i32 = 3;
 
 /// Runs it once, with all promises looked at.
 pub fn run(fault: &Fault) -> Outcome {
-    let mut smoke = Smoke::start("", "");
+    let last = |(name, when)| {
+        format!(r#"{{ name: "{name}", exec: ["echo", "{name}"], when: {{ source: "steady", once: "{when}" }} }},"#)
+    };
+    let last: String = last_jobs().map(last).collect();
+    let mut smoke = Smoke::start(if fault.stopping { &last } else { "" }, "");
+    smoke.has_last = fault.stopping;
     let target = thread(&smoke.pilot, fault.thread);
     let how = format!("error={}:when={}", fault.errno, fault.n);
     // The exit is held by whoever traces the main thread.
@@ -142,16 +166,18 @@ impl Smoke {
     /// Starts it, with these jobs and this setup as well, and waits until everything has been done once.
     pub fn start(more_jobs: &str, setup: &str) -> Self {
         let (consul, ports) = (Scripted::start(well), Ports::take());
+        let services: String = (1..=SERVICES).map(service).collect();
         let text = CONFIG
             .replace("CONSUL", &consul.address().to_string())
             .replace("PORT", &ports.port(0).to_string())
+            .replace("SERVICES", &services)
             .replace("JOBS", more_jobs);
         // strace stops PID 1 at each call, and waits for the processor itself before it lets it go on.
         let pilot = Launch::config(&text).setup(setup).untraced().zombie_grace(Duration::from_secs(3)).start();
-        let mut smoke = Self { pilot, consul, ports, refused: Vec::new(), rounds: 0 };
+        let mut smoke = Self { pilot, has_last: false, consul, ports, refused: Vec::new(), rounds: 0 };
         smoke.pilot.wait_stdout("telemetry: serving at");
         smoke.pilot.wait_stdout("tick 1\"");
-        smoke.consul.wait_for("PUT /v1/agent/service/register", 1);
+        smoke.consul.wait_for("PUT /v1/agent/service/register", 1 + SERVICES);
         smoke.work();
         assert_eq!(smoke.refused, [""; 0], "before anything fails");
         smoke.follow();
@@ -222,7 +248,7 @@ impl Smoke {
             ("lines of steady", job("steady")),
             ("runs of again", job("again")),
             ("runs of period", job("period")),
-            ("heartbeats", self.consul.matching("PUT /v1/agent/check/").len()),
+            ("heartbeats", self.consul.matching("PUT /v1/agent/check/update/service:steady").len()),
         ]
         .into()
     }
@@ -276,7 +302,7 @@ impl Smoke {
     /// The end: in time, with this status, and with nobody left.
     pub fn ends(&mut self, expected: i32, straces: Vec<Option<Strace>>) -> Vec<String> {
         let mut wrong = Vec::new();
-        let at_exit = poll(BOUND, || (is_at_its_exit(&self.pilot) || self.pilot.try_exit().is_some()).then_some(()));
+        let at_exit = poll(BOUND, || (is_at_its_exit(self.pilot.pid) || self.pilot.try_exit().is_some()).then_some(()));
         if at_exit.is_none() {
             wrong.push(format!("no end within {BOUND:?}"));
         } else if self.pilot.try_exit().is_none() {
@@ -300,7 +326,7 @@ impl Smoke {
 
     /// The end of the run: what the log says about it.
     pub fn outcome(self, mut wrong: Vec<String>) -> Outcome {
-        let Self { pilot, consul, refused, .. } = self;
+        let Self { pilot, has_last, consul, refused, .. } = self;
         let shown = pilot.read("calls").lines().find(|line| line.contains("(INJECTED)")).unwrap_or_default().to_owned();
         let (stdout, stderr) = (pilot.stdout(), pilot.stderr());
         let (_, harness) = pilot.finish_and_tell();
@@ -308,6 +334,9 @@ impl Smoke {
         drop(consul);
         let log = Log::read(&stdout);
         wrong.extend(log.judge());
+        if has_last {
+            wrong.extend(log.judge_last(last_jobs().map(|(name, _)| name)));
+        }
         Outcome { hit: !shown.is_empty(), shown, wrong, told: log.told, refused, stdout, stderr }
     }
 }

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{DEADLINE, Pilot, wait_until};
 
-/// Longer than any test waits.
-const HELD: &str = "inject=exit_group:delay_enter=600s";
+/// Holds an exit longer than any test waits.
+pub const HELD: &str = "inject=exit_group:delay_enter=600s";
 
 /// A running strace; dropped, it lets go of everybody.
 pub struct Strace(Child);
@@ -74,8 +74,8 @@ pub fn thread(pilot: &Pilot, name: &str) -> i32 {
     found.unwrap_or_else(|| panic!("no thread {name}")).file_name().unwrap().to_str().unwrap().parse().unwrap()
 }
 
-/// Whether PID 1 is held where it exits: everything else in its namespace is still as it was.
-pub fn is_at_its_exit(pilot: &Pilot) -> bool {
-    let call = std::fs::read_to_string(format!("/proc/{}/syscall", pilot.pid)).unwrap_or_default();
+/// Whether a process is held where it exits: everything else in the namespace of PID 1 is still as it was.
+pub fn is_at_its_exit(pid: i32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     call.split(' ').next() == Some(&libc::SYS_exit_group.to_string())
 }

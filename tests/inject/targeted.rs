@@ -32,10 +32,11 @@ fn programs_that_can_not_be_executed() {
         ("ENOMEM", "cannot allocate memory"),
         ("EIO", "input/output error"),
     ];
-    let (jobs, setup) = chain(length);
+    // One more, which tells that all others had their turn.
+    let (jobs, setup) = chain(length + 1);
     let mut runs = Vec::new();
     for (errno, why) in reasons {
-        let ns = if long_lane() { (1..length).collect() } else { vec![1, length - 1] };
+        let ns = if long_lane() { (1..=length).collect() } else { vec![1, length] };
         runs.extend(ns.into_iter().map(|n| (errno, why, n)));
     }
     each(&runs, |&(errno, why, n)| {
@@ -43,7 +44,7 @@ fn programs_that_can_not_be_executed() {
         let program = smoke.pilot.path(&format!("bin/t{n}"));
         let strace = only(&smoke, &program, "execve", &format!("error={errno}"));
         smoke.pilot.signal(Signal::SIGHUP);
-        smoke.pilot.wait_stdout(&format!("t{length}.Run start"));
+        smoke.pilot.wait_stdout(&format!("t{}.Run start", length + 1));
         let mut wrong = smoke.recovers();
         strace.let_go();
         let hold = Strace::hold_exit(&smoke.pilot);
@@ -52,6 +53,37 @@ fn programs_that_can_not_be_executed() {
         outcome.must_tell_once(&format!("unable to start t{n}: fork/exec {}: {why}", program.display()));
         assert!(outcome.hit, "{}", outcome.explain());
         outcome.check(&format!("execve of program {n} gives {errno}"));
+    });
+}
+
+/// Nor does it hold up a stop whose jobs before and after the end of another one can't be executed.
+#[test]
+fn programs_that_can_not_be_executed_during_a_stop() {
+    let programs = ["stopping1", "stopping2", "stopped1", "stopped2"];
+    let job = |name: &str| {
+        let when = name.trim_end_matches(['1', '2']);
+        let when = format!(r#"when: {{ source: "steady", once: "{when}" }}"#);
+        format!(r#"{{ name: "{name}", exec: "{{{{ .DIR }}}}/bin/{name}", {when} }},"#)
+    };
+    let jobs: String = programs.into_iter().map(job).collect();
+    let setup = "mkdir bin && for n in stopping{1,2} stopped{1,2}; do cp /bin/true bin/$n; done";
+    let reasons = [("ENOENT", "no such file or directory"), ("ENOMEM", "cannot allocate memory")];
+    let which = if long_lane() { &programs[..] } else { &["stopping1", "stopped1"] };
+    let runs: Vec<_> = reasons.into_iter().flat_map(|reason| which.iter().map(move |name| (reason, *name))).collect();
+    each(&runs, |&((errno, why), name)| {
+        let mut smoke = Smoke::start(&jobs, setup);
+        let program = smoke.pilot.path(&format!("bin/{name}"));
+        let strace = only(&smoke, &program, "execve", &format!("error={errno}"));
+        let wrong = smoke.stop(STATUS, Vec::new());
+        drop(strace);
+        let mut outcome = smoke.outcome(wrong);
+        outcome.must_tell_once(&format!("unable to start {name}: fork/exec {}: {why}", program.display()));
+        for other in programs.into_iter().filter(|other| *other != name) {
+            let starts = outcome.stdout.matches(&format!("{other}.Run start")).count();
+            assert_eq!(starts, 1, "{other} beside {name}: {}", outcome.explain());
+        }
+        assert!(outcome.hit, "{}", outcome.explain());
+        outcome.check(&format!("execve of {name} gives {errno}"));
     });
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::machine::{LATE, Machine};
 use crate::{Run, plan};
 
 /// By the name of a job or, as `check.NAME`, of its check: how often it began and how often it ended.
@@ -36,6 +37,8 @@ pub struct Events {
     heartbeats: u64,
     last: BTreeMap<String, SystemTime>,
     longest: Duration,
+    /// Those that are longer than on an idle machine: whose, from when, to when.
+    long: Vec<(String, SystemTime, SystemTime)>,
 }
 
 /// Follows the events until the program ends.
@@ -89,7 +92,11 @@ impl Events {
                 self.heartbeats += 1;
                 let time = humantime::parse_rfc3339_weak(event["time"].as_str().unwrap()).unwrap();
                 if let Some(before) = self.last.insert(name.to_owned(), time) {
-                    self.longest = self.longest.max(time.duration_since(before).unwrap_or_default());
+                    let lasted = time.duration_since(before).unwrap_or_default();
+                    self.longest = self.longest.max(lasted);
+                    if lasted > LATE {
+                        self.long.push((name.to_owned(), before, time));
+                    }
                 }
             }
             _ => {}
@@ -101,9 +108,17 @@ impl Events {
         self.jobs.get(name).map_or(0, |(_, ends)| *ends)
     }
 
-    /// The longest time between two heartbeats of one service.
-    pub fn longest(&self) -> Duration {
-        self.longest
+    /// The times between two heartbeats of a service that were longer than the machine explains, and those that it does.
+    pub fn long(&self, machine: &Machine) -> (Vec<String>, Vec<String>) {
+        let (mut wrong, mut excused) = (Vec::new(), Vec::new());
+        for (name, from, to) in &self.long {
+            let (lasted, allowed) = (to.duration_since(*from).unwrap(), machine.allowed(*from, *to));
+            let (when, start) = (humantime::format_rfc3339_millis(*to), machine.start(*from, *to).as_millis());
+            let told =
+                format!("{name}: {lasted:.1?} between two heartbeats, until {when}; a start took {start} ms then");
+            if lasted > allowed { wrong.push(told) } else { excused.push(told) }
+        }
+        (wrong, excused)
     }
 
     /// What does not come out even, also with the log.

@@ -109,7 +109,6 @@ fn consul(run: &Run, _: Chance) {
         run.done.back.fetch_max(u64::try_from(back).unwrap(), Ordering::Relaxed);
         count(&run.done.consul);
     }
-    run.outlive();
 }
 
 /// On, and off again after a while. Sometimes Consul forgets everything meanwhile.
@@ -131,7 +130,6 @@ fn maintenance(run: &Run, mut chance: Chance) {
         wait_back(run, &agent, "maintenance");
         count(&run.done.maintenance);
     }
-    run.outlive();
 }
 
 /// Some process below PID 1 gets some signal.

@@ -2,21 +2,19 @@
 //! the machine stands still, signals, orders and reloads come when nobody needs them (reliability rows 34 to 46, 60 and
 //! 71 in one).
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
-use super::build::ms;
+use super::build::{PlanBuilder, missing, ms, no_process_slot};
 use super::properties::most_of_a_stop;
 use super::reload::any_new_plans;
-use super::sim::{Happening, Sim, Strays};
-use super::strategies::{any_order, any_signal, cases};
+use super::sim::{Sim, Strays};
+use super::strategies::{any_order, any_signal, beside, cases};
 use crate::core::{Input, Order};
-use crate::plan::EventCode;
+use crate::plan::{ReloadMode, Signal};
 
 #[derive(Debug, Clone)]
 enum Misfortune {
-    Signal(crate::plan::Signal),
+    Signal(Signal),
     /// The so-manieth plan.
     Reload(usize),
     /// It answers after so long from now on; `None`: never.
@@ -28,7 +26,12 @@ enum Misfortune {
     /// Whether the watch sees an instance.
     Seen(bool),
     ConsulChanged,
+    /// So many starts fail from now on, for want of a process slot or for good.
+    Starts(usize, bool),
 }
+
+/// What the check of the job is called that has to be in time: its starts don't fail.
+const STEADY: &str = "check.steady";
 
 fn any_misfortune() -> impl Strategy<Value = Misfortune> {
     prop_oneof![
@@ -40,10 +43,11 @@ fn any_misfortune() -> impl Strategy<Value = Misfortune> {
         1 => any::<bool>().prop_map(Misfortune::Maintenance),
         1 => any::<bool>().prop_map(Misfortune::Seen),
         1 => Just(Misfortune::ConsulChanged),
+        2 => (1..12_usize, any::<bool>()).prop_map(|(times, lack)| Misfortune::Starts(times, lack)),
     ]
 }
 
-fn suffer(mut sim: Sim, misfortune: Misfortune, plans: &[super::build::PlanBuilder]) -> Sim {
+fn suffer(mut sim: Sim, misfortune: Misfortune, plans: &[PlanBuilder]) -> Sim {
     if sim.exit.is_some() {
         return sim;
     }
@@ -52,6 +56,7 @@ fn suffer(mut sim: Sim, misfortune: Misfortune, plans: &[super::build::PlanBuild
         Misfortune::Reload(n) => sim.reload(plans[n % plans.len()].clone()),
         Misfortune::Consul(answers) => sim.consul_takes(answers.map(ms)),
         Misfortune::Freeze(millis) => sim.freeze(ms(millis)),
+        Misfortune::Starts(times, lack) => sim.lacks(&if lack { no_process_slot() } else { missing() }, times, STEADY),
         Misfortune::Order(job, order) => sim.order(&job, order),
         Misfortune::Seen(there) => sim.sees(0, if there { &["a@10.0.0.1:80"] } else { &[] }),
         Misfortune::Maintenance(on) => {
@@ -99,21 +104,52 @@ proptest! {
         let sim = sim.till_the_end();
         prop_assert!(sim.alive().is_empty(), "{:?} lives:\n{}", sim.alive(), sim.story());
         prop_assert!(sim.now.since(asked) <= most, "{:?} > {most:?}:\n{}", sim.now.since(asked), sim.story());
+        // That each had exactly one end is what the witness has seen, step by step.
+        prop_assert!(sim.witness.alive.is_empty(), "{:?} have no end:\n{}", sim.witness.alive, sim.story());
+    }
+}
 
-        let mut ends: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for (_, what) in &sim.trace {
-            match what {
-                Happening::Ended(name) => ends.entry(name).or_default().0 += 1,
-                Happening::Event(EventCode::ExitSuccess | EventCode::ExitFailed, name) => {
-                    ends.entry(name).or_default().1 += 1;
+proptest! {
+    #![proptest_config(cases(2500))]
+
+    /// Whatever goes wrong for others, reloads and a Consul that is lost included: the check of a job begins at the very
+    /// millisecond, or at the one at which a machine that stood still goes on (P3).
+    #[test]
+    fn whatever_goes_wrong_the_check_of_another_job_is_in_time(
+        plans in any_new_plans(),
+        interval in 50..1000_u64,
+        misfortunes in prop::collection::vec((any_misfortune(), 0..1500_u64), 0..10),
+    ) {
+        let reconciled = |plan: PlanBuilder| {
+            let mut plan = beside(plan, interval);
+            plan.plan.reload.mode = ReloadMode::Reconcile;
+            plan
+        };
+        let plans: Vec<PlanBuilder> = plans.into_iter().map(reconciled).collect();
+        let mut sim = plans[0].clone().start();
+        let (mut due, mut expected) = (ms(interval), Vec::new());
+        for (misfortune, pause) in misfortunes {
+            let until = sim.now.after(ms(pause)).0;
+            sim = sim.until(until);
+            while due <= until {
+                expected.push(due.as_millis());
+                due += ms(interval);
+            }
+            match misfortune {
+                // They end everything, or pause all checks.
+                Misfortune::Signal(Signal::TERM | Signal::INT | Signal::USR1) | Misfortune::Maintenance(_) => continue,
+                Misfortune::Freeze(millis) => {
+                    let end = until + ms(millis);
+                    if due <= end {
+                        expected.push(end.as_millis());
+                        due = if due + ms(interval) > end { due + ms(interval) } else { end + ms(interval) };
+                    }
                 }
                 _ => {}
             }
+            sim = suffer(sim, misfortune, &plans);
         }
-        for (name, (deaths, told)) in ends {
-            let runs = sim.runs_of(name).len();
-            // What could not be started has an end that is told, and was never alive.
-            prop_assert!(deaths <= told && told <= runs, "{name}: {deaths} of {runs}, {told} told:\n{}", sim.story());
-        }
+        prop_assert_eq!(sim.exit, None);
+        prop_assert_eq!(sim.runs_of(STEADY), expected, "{}", sim.story());
     }
 }

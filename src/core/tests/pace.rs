@@ -191,7 +191,7 @@ fn only_a_cycle_of_exits_is_spaced() {
     assert_eq!(not_spaced(vec![job("a"), job("b").each("a", ExitSuccess)]), [""; 0]);
 }
 
-/// Nothing the core does by itself makes so many events in one step; the cut is the last resort.
+/// Nothing the core does by itself makes so many events in one step; the cut is the last resort (reliability row 37).
 fn flooded(sim: &mut Sim, code: EventCode, source: &str) {
     let ledger = &mut sim.world.ledger;
     for _ in 0..20_000 {
@@ -199,8 +199,11 @@ fn flooded(sim: &mut Sim, code: EventCode, source: &str) {
     }
 }
 
+// Seen red with src/core/bus.rs:
+//- if handed_out > most {
+//+ if false {
 #[test]
-fn a_flood_of_events_is_cut_and_its_source_is_stopped() {
+fn f37_a_flood_of_events_is_cut_and_its_source_is_stopped() {
     let mut sim = jobs([daemon("web"), job("b").each("web", StatusHealthy), daemon("db")]).start().until_ms(10);
     flooded(&mut sim, StatusHealthy, "web");
     let sim = sim.signal(Signal::USR2).until_ms(100);
@@ -212,7 +215,7 @@ fn a_flood_of_events_is_cut_and_its_source_is_stopped() {
 }
 
 #[test]
-fn a_flood_does_not_drown_the_stop_or_the_ends_of_runs() {
+fn f37_a_flood_does_not_drown_the_stop_or_the_ends_of_runs() {
     let mut sim = jobs([daemon("web"), job("post").once("web", Stopped), daemon("db")]).start().until_ms(10);
     flooded(&mut sim, StatusHealthy, "db");
     let sim = sim.term().till_the_end();

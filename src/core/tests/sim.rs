@@ -1,11 +1,13 @@
 //! A machine in virtual time: carries out what the world asks for, and writes down what happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::build::{PlanBuilder, Script, ms};
+use super::properties::Witness;
 use crate::core::{
-    ChildId, Effect, ExitStatus, Input, Instance, Job, JobId, Moment, Order, Report, Slot, Timer, WatchId, World,
+    ChildId, Effect, ExitStatus, Input, Instance, Job, JobId, Moment, Order, Report, Slot, SpawnFailure, Timer,
+    WatchId, World,
 };
 use crate::plan::{EventCode, Level, Plan, Signal};
 
@@ -49,6 +51,8 @@ struct Child {
 /// The world, the rest of the machine, and what happened so far.
 pub struct Sim {
     pub world: World,
+    /// Looks at each step, and above all that each run has exactly one end.
+    pub witness: Witness,
     pub now: Moment,
     pub trace: Vec<(Moment, Happening)>,
     /// How many inputs the world has got.
@@ -58,6 +62,8 @@ pub struct Sim {
     pub consul: Option<Duration>,
     pub exit: Option<u8>,
     pub armed: BTreeMap<Timer, (Moment, u64)>,
+    /// What the next starts fail with, whatever they are of but this command.
+    lacking: (VecDeque<SpawnFailure>, String),
     scripts: BTreeMap<Slot, Vec<Script>>,
     /// What the commands of plans do that may be reloaded.
     reloads: Vec<PlanBuilder>,
@@ -74,6 +80,7 @@ impl Sim {
     pub fn new(of: &PlanBuilder) -> Self {
         Self {
             world: World::new(&of.plan),
+            witness: Witness::new(),
             now: Moment::default(),
             trace: Vec::new(),
             steps: 0,
@@ -81,6 +88,7 @@ impl Sim {
             consul: Some(DEATH),
             exit: None,
             armed: BTreeMap::new(),
+            lacking: (VecDeque::new(), String::new()),
             scripts: of.scripts.clone(),
             reloads: Vec::new(),
             names: BTreeMap::new(),
@@ -132,6 +140,12 @@ impl Sim {
 
     fn learn_names(&mut self) {
         self.names.extend(self.world.ids().filter_map(|id| Some((id, self.world.job(id)?.spec().name.clone()))));
+    }
+
+    /// From now on so many starts fail, but for those of one command.
+    pub fn lacks(mut self, failure: &SpawnFailure, times: usize, but: &str) -> Self {
+        self.lacking = (vec![failure.clone(); times].into(), but.to_owned());
+        self
     }
 
     /// Consul takes so long to answer; `None` never does.
@@ -266,6 +280,7 @@ impl Sim {
         let known = self.world.next_job;
         self.world.step(self.now, input, &mut effects);
         assert!(self.world.nobody_was_forgotten());
+        self.witness.see(&self.world, input, &effects);
         // A job that starts anew after its stop is another, and does the same.
         for id in (known..self.world.next_job).map(JobId) {
             let Some(job) = self.world.job(id) else { continue };
@@ -341,6 +356,12 @@ impl Sim {
             (script, 0)
         });
         self.note(Happening::Run(name.clone()));
+        let (lacking, but) = &mut self.lacking;
+        if let Some(failure) = Some(lacking).filter(|_| name != *but).and_then(VecDeque::pop_front) {
+            self.failing.insert(child, (script, failed));
+            self.plan(self.now, Input::SpawnFailed { child, failure });
+            return;
+        }
         if let Some(failure) = script.failures.get(failed).cloned() {
             self.failing.insert(child, (script, failed + 1));
             self.plan(self.now, Input::SpawnFailed { child, failure });

@@ -293,17 +293,23 @@ pub fn any_move() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// A daemon with a check so often, beside what leaves it alone.
+pub fn beside(mut builder: PlanBuilder, interval: u64) -> PlanBuilder {
+    for job in &mut builder.plan.jobs {
+        job.main = false;
+    }
+    let steady = super::build::daemon("steady").checked_every(ms(interval));
+    let id = JobId(u32::try_from(builder.plan.jobs.len()).unwrap());
+    builder.scripts.insert(crate::core::Slot::Exec(id), steady.runs);
+    builder.scripts.insert(crate::core::Slot::Check(id), steady.checks);
+    builder.plan.jobs.push(steady.spec);
+    builder
+}
+
 /// A plan that is a daemon with a check beside anything that leaves it alone.
 pub fn beside_a_steady_job() -> impl Strategy<Value = (Plan, PlanBuilder, u64)> {
-    (any_plan(), 50..1000_u64).prop_map(|(mut builder, interval)| {
-        for job in &mut builder.plan.jobs {
-            job.main = false;
-        }
-        let steady = super::build::daemon("steady").checked_every(ms(interval));
-        let id = JobId(u32::try_from(builder.plan.jobs.len()).unwrap());
-        builder.scripts.insert(crate::core::Slot::Exec(id), steady.runs);
-        builder.scripts.insert(crate::core::Slot::Check(id), steady.checks);
-        builder.plan.jobs.push(steady.spec);
+    (any_plan(), 50..1000_u64).prop_map(|(builder, interval)| {
+        let builder = beside(builder, interval);
         (builder.plan.clone(), builder, interval)
     })
 }
