@@ -304,7 +304,7 @@ fn render(config: Option<PathBuf>, out: Option<&Path>) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
     let source = source_of(&path_of(config, &env)?)?;
     let rendered = template::render(&source.text, &env).map_err(|error| {
-        let problem = config::template_problem(&error);
+        let problem = config::template_problem(&error, &source.text);
         Failed(Exit::Config, diagnostic::render(&[problem], &source.origin, &source.text))
     })?;
     let Some(out) = out else { return Ok(print(&rendered.text)) };

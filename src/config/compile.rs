@@ -1,7 +1,7 @@
 //! From a [`Source`] to an [`Outcome`].
 
 use super::context::Context;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Secrets, Severity, Span};
 use super::load::Source;
 use super::report::Report;
 use super::template::{Class, Rendered, TemplateError};
@@ -27,7 +27,7 @@ pub struct Outcome {
 pub fn compile(source: &Source, context: &Context, strict: bool) -> Outcome {
     let rendered = match template::render(&source.text, &context.env) {
         Ok(rendered) => rendered,
-        Err(error) => return refused(template_problem(&error)),
+        Err(error) => return refused(template_problem(&error, &source.text)),
     };
     let tree = match json5::parse(&rendered.text) {
         Ok(tree) => tree,
@@ -43,12 +43,18 @@ fn refused(diagnostic: Diagnostic) -> Outcome {
     Outcome { plan: None, original: diagnostic.original.clone(), diagnostics: vec![diagnostic] }
 }
 
-pub(super) fn template_problem(error: &TemplateError) -> Diagnostic {
+pub(super) fn template_problem(error: &TemplateError, source: &str) -> Diagnostic {
+    let secrets = Secrets::of(source);
+    let told = if secrets.touch(error.span) || secrets.are_told_by(&error.told, source) {
+        unseen(error.class)
+    } else {
+        error.told.clone()
+    };
     let help = match error.class {
         Class::FunctionNotDefined => "a variable of the environment has a dot before it: {{ .NAME }}",
         Class::UnexpectedEndOfFile => "an {{ end }} is missing",
         Class::UnterminatedString => "is `}}` missing before it?",
-        _ if error.told.contains('…') && error.told != error.reason => {
+        _ if told.contains('…') && told != error.reason => {
             "… is what the environment or a function gave: it may be a secret and is not shown"
         }
         _ => "",
@@ -57,11 +63,19 @@ pub(super) fn template_problem(error: &TemplateError) -> Diagnostic {
         severity: Severity::Error,
         path: String::new(),
         span: Some(error.span),
-        message: format!("the template can't be rendered: {}", error.told),
+        message: format!("the template can't be rendered: {told}"),
         label: String::new(),
         help: help.to_owned(),
         untold: None,
         original: Some(format!("could not apply template to config: {}", error.message)),
+    }
+}
+
+/// What is wrong with a template where a secret may stand, in words that repeat nothing of it.
+fn unseen(class: Class) -> String {
+    match class {
+        Class::FunctionNotDefined => "a function that is not defined".to_owned(),
+        class => format!("{}, where a secret may stand", class.as_str().replace('-', " ")),
     }
 }
 
@@ -72,17 +86,18 @@ fn begins_another_language(text: &str, place: usize) -> bool {
 }
 
 /// The action that stands before a place and made nothing of what should be there.
-fn made_nothing(source: &str, rendered: &Rendered, place: usize) -> Option<String> {
+fn made_nothing(source: &str, secrets: &Secrets, rendered: &Rendered, place: usize) -> Option<String> {
     let before = rendered.text.get(..place)?.trim_end().len();
     // Where the last character before the place ends in the source, and what stands between.
     let last = rendered.map.source_span(before.saturating_sub(1)..before).end;
     let here = rendered.map.source_span(place..place.saturating_add(1)).start;
+    let seen = !secrets.touch(Span { start: last, end: here });
     let between = source.get(last..here)?.trim();
     let action = between.rfind("{{").and_then(|open| between.get(open..)).filter(|action| action.ends_with("}}"))?;
     // A word that closes a block tells nothing.
     let tells = action.contains('.') || action.contains("env");
     let short = action.chars().count() <= LONGEST_ACTION && !action.contains('\n');
-    Some(if tells && short { format!("`{action}`") } else { "the template".to_owned() })
+    Some(if tells && short && seen { format!("`{action}`") } else { "the template".to_owned() })
 }
 
 /// The longest action that a message repeats, in characters.
@@ -93,6 +108,7 @@ fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError)
     let mut diagnostic = json5::diagnostic(&rendered.text, error);
     let place = diagnostic.span.unwrap_or_default();
     let span = rendered.map.source_span(place.start..place.end);
+    let secrets = Secrets::of(source);
     diagnostic.span = Some(span);
     if rendered.text.trim().is_empty() {
         "a configuration is an object, `{…}`, found nothing at all".clone_into(&mut diagnostic.message);
@@ -104,10 +120,12 @@ fn syntax_problem(source: &str, rendered: &Rendered, error: &json5::SyntaxError)
         "made by the template".clone_into(&mut diagnostic.label);
         "is the value to be quoted, or has it a quote, a backslash or a line break in it?"
             .clone_into(&mut diagnostic.help);
+    } else if secrets.touch(span) {
+        diagnostic.message = format!("syntax error: expected {}, found what may be a secret", error.expected);
     } else if begins_another_language(&rendered.text, place.start) {
         "a configuration is one object, `{…}`, in JSON5; neither YAML nor TOML is read"
             .clone_into(&mut diagnostic.help);
-    } else if let Some(action) = made_nothing(source, rendered, place.start) {
+    } else if let Some(action) = made_nothing(source, &secrets, rendered, place.start) {
         diagnostic.help = format!("{action} before it made nothing: is a variable not set?");
     }
     diagnostic
