@@ -41,6 +41,11 @@ const EVENTS: usize = 128;
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     stop_children_on_panic();
+    // Before anything asks for memory: a start can lack it, too.
+    if let Err(error) = process::end_children_on_abort() {
+        process::last_words(&format!("containerpilot: failed to catch its own abort: {error}\n"));
+        return Exit::Internal;
+    }
     catch_unwind(AssertUnwindSafe(|| dispatch(argv))).unwrap_or(Exit::Internal)
 }
 
@@ -218,7 +223,6 @@ fn run_plan(
     // Room for as many as are ever ready at once here; tokio's own 1024 are 12 kB.
     builder.max_io_events_per_tick(EVENTS);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
-    process::end_children_on_abort().map_err(|error| Failed::broken("catch its own abort", &error))?;
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {
         // While they can still be had: see above.

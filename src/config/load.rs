@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::files::open_regular;
 use super::json5::decode_text;
 use crate::errno::go_words_of;
+use crate::regular;
 
 /// The longest configuration, in bytes (design §4 row 26). Rendered, it may be as long again.
 pub const LONGEST: usize = 1 << 20;
@@ -91,7 +91,7 @@ pub enum LoadError {
 pub fn read(path: impl AsRef<Path>) -> Result<Source, LoadError> {
     let path = path.as_ref();
     let named = || path.to_string_lossy().into_owned();
-    let file = match open_regular(path) {
+    let file = match regular::open(path) {
         Ok(Some(file)) => file,
         Ok(None) if path.is_dir() => return Err(LoadError::Directory { path: named() }),
         Ok(None) => return Err(LoadError::NotAFile { path: named() }),

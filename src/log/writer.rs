@@ -121,7 +121,9 @@ impl Log {
     pub fn start(logging: &Logging, kept: Kept) -> Result<(Self, LogGuard), LogError> {
         let start = SystemTime::now();
         let output = open(&logging.output)?;
-        let formatter = Formatter::new(logging.format, output.colours_since(start), Zone::of_this_process());
+        let zone = Zone::of_this_process();
+        let doubt = zone.doubt().map(str::to_owned);
+        let formatter = Formatter::new(logging.format, output.colours_since(start), zone);
         let log = Self(Arc::new(Shared {
             state: Mutex::new(State {
                 formatter,
@@ -153,6 +155,9 @@ impl Log {
             .spawn(move || shared.write_all(output))
             .map_err(LogError::Thread)?;
         let guard = LogGuard(log.clone());
+        if let Some(doubt) = doubt {
+            log.own(&Record::own(SystemTime::now(), Level::Warn, &doubt));
+        }
         Ok((log, guard))
     }
 

@@ -17,5 +17,6 @@ mod signals_reaping;
 mod signals_stop;
 mod signals_terminal;
 mod spawning;
+mod starts;
 mod strace;
 mod told;

@@ -1,0 +1,62 @@
+//! Starts that lack something: memory, threads, descriptors, a file where the zone should be.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::stat::Mode;
+
+use crate::support::{BINARY, Launch, Signal};
+
+const JOBS: &str = r#"{ consul: false, jobs: [ { name: "web", exec: ["sleep", "1000"] } ] }"#;
+
+/// The program below a command that limits it.
+fn limited(prefix: &[&str], args: &[&str]) -> Output {
+    let mut command = Command::new("env");
+    command.args(prefix).arg("--").arg(BINARY).args(args);
+    command.env_clear().env("PATH", crate::support::PATH).stdin(Stdio::null()).process_group(0);
+    command.output().unwrap()
+}
+
+#[test]
+fn a_zone_that_is_no_file_holds_nobody_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+    for zone in [fifo.to_str().unwrap(), "/dev/zero"] {
+        let mut pilot = Launch::config(JOBS).env("TZ", zone).start();
+        pilot.wait_stdout(&format!("Z TZ: \"{zone}\" is no regular file: times are in UTC\n"));
+        pilot.find("sleep 1000");
+        pilot.signal(Signal::SIGTERM);
+        assert_eq!(pilot.wait_exit(), 0);
+        pilot.finish();
+    }
+    // Who asks is not held up either.
+    let asked = Command::new(BINARY).args(["status", "--socket", "/no/such"]).env("TZ", &fifo).output().unwrap();
+    let told = String::from_utf8(asked.stderr).unwrap();
+    assert!(told.starts_with("containerpilot: TZ: ") && told.contains("times are in UTC\n"), "{told}");
+}
+
+// Seen red with src/process/guard.rs:
+//- sys::exit_now(INTERNAL);
+//+ sys::exit_now(134);
+#[test]
+fn without_memory_at_the_start_it_is_70_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.json5");
+    fs::write(&file, JOBS.to_owned() + &" ".repeat(1_000_000)).unwrap();
+    // In steps smaller than what it asks for at once, from what holds nothing to what holds everything.
+    let codes: Vec<_> = (32..400)
+        .map(|step| {
+            let memory = format!("--as={}", step * 500_000);
+            limited(&["prlimit", &memory], &["config", "check", file.to_str().unwrap()]).status
+        })
+        .take_while(|status| !status.success())
+        // Below, the kernel can't even load it.
+        .filter(|status| status.signal().is_none_or(|signal| signal == 6))
+        .map(|status| status.code())
+        .collect();
+    assert!(!codes.is_empty() && codes.iter().all(|code| *code == Some(70)), "{codes:?}");
+}
+
