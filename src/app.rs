@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context as Waking, Poll};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
@@ -25,9 +26,10 @@ use crate::core;
 use crate::discovery::Discovery;
 use crate::driver::{Driver, Reading, Reloader, Reread};
 use crate::env::Environment;
+use crate::errno::{go_words_of, remedy};
 use crate::exit::Exit;
 use crate::kept::Kept;
-use crate::log::{Log, LogLayer};
+use crate::log::{Log, LogError, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
 
@@ -95,8 +97,9 @@ struct Failed(Exit, String);
 
 impl Failed {
     /// What was needed for the loop can't be had.
-    fn broken(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self(Exit::Internal, format!("containerpilot: failed to {what}: {error}\n"))
+    fn broken(what: &str, error: &io::Error) -> Self {
+        let (words, remedy) = (go_words_of(error), remedy(error));
+        Self(Exit::Internal, format!("containerpilot: failed to {what}: {words}{remedy}\n"))
     }
 
     /// Without a configuration: names the only word of the command line if it is plainly one that lacks its flag. What
@@ -142,7 +145,10 @@ fn supervise(config: Option<PathBuf>, ignored: &[OsString]) -> Result<Exit, Fail
     let kept = Kept::new();
     kept.set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
     let started = Log::start(&plan.logging, kept);
-    let (log, _guard) = started.map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))?;
+    let (log, _guard) = started.map_err(|error| {
+        let exit = if matches!(error, LogError::File { .. }) { Exit::Config } else { Exit::Internal };
+        Failed(exit, format!("containerpilot: {error}\n"))
+    })?;
     LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
         warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
@@ -226,9 +232,7 @@ fn run_plan(
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {
         // While they can still be had: see above.
-        for _ in 0..READERS {
-            runtime.spawn_blocking(|| ());
-        }
+        start_readers(&runtime)?;
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     if let Some(control) = &mut control {
@@ -256,7 +260,21 @@ fn run_plan(
     ))
 }
 
+/// Starts the threads that read files. For want of one the runtime can only panic.
+fn start_readers(runtime: &tokio::runtime::Runtime) -> Result<(), Failed> {
+    EXPECTED.set(true);
+    let started = catch_unwind(AssertUnwindSafe(|| {
+        for _ in 0..READERS {
+            runtime.spawn_blocking(|| ());
+        }
+    }));
+    EXPECTED.set(false);
+    started.map_err(|_| Failed::broken("start the threads that read files", &Errno::EAGAIN.into()))
+}
+
 thread_local! {
+    /// A panic would only say that there is no thread, and is told in other words.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
     /// The loop is being polled by this thread.
     static IN_THE_LOOP: Cell<bool> = const { Cell::new(false) };
 }
@@ -279,6 +297,9 @@ impl Future for TheLoop<'_> {
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
 fn stop_children_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
+        if EXPECTED.get() {
+            return;
+        }
         // The children first: nobody knows how long somebody at the other end of stderr takes.
         if IN_THE_LOOP.get() {
             process::terminate_all_now();
@@ -300,7 +321,12 @@ fn path_of(config: Option<PathBuf>, env: &Environment) -> Result<PathBuf, Failed
 
 /// Its text.
 fn source_of(path: &Path) -> Result<Source, Failed> {
-    config::read(path).map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))
+    config::read(path).map_err(|error| {
+        // The file is not at fault where we have nothing to read it with.
+        let remedy = error.cause().map_or("", remedy);
+        let exit = if remedy.is_empty() { Exit::Config } else { Exit::Internal };
+        Failed(exit, format!("containerpilot: {error}{remedy}\n"))
+    })
 }
 
 /// `-template`: what the template makes of the file.

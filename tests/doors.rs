@@ -36,6 +36,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "discovery",
             "driver",
             "env",
+            "errno",
             "exit",
             "handoff",
             "kept",

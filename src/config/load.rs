@@ -84,6 +84,16 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// What the system said, if it did.
+    pub fn cause(&self) -> Option<&io::Error> {
+        match self {
+            Self::Open { error, .. } | Self::Read { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// Reads a configuration file. Never waits for a FIFO or a device, never reads more than 1 MiB and a byte.
 ///
 /// # Errors

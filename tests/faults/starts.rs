@@ -60,3 +60,29 @@ fn without_memory_at_the_start_it_is_70_too() {
     assert!(!codes.is_empty() && codes.iter().all(|code| *code == Some(70)), "{codes:?}");
 }
 
+#[test]
+fn f24_without_a_thread_it_is_70_and_names_the_limit() {
+    let dir = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
+    let file = dir.path().join("c.json5");
+    fs::write(&file, JOBS).unwrap();
+    let path = file.to_str().unwrap();
+    let nobody = ["setpriv", "--reuid=61235", "--clear-groups", "prlimit", "--nproc=1"];
+    let told = limited(&nobody, &["-config", path]);
+    assert_eq!(told.status.code(), Some(70));
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("writer thread: resource temporarily unavailable (") && told.contains("ulimit -u"), "{told}");
+}
+
+#[test]
+fn f28_without_descriptors_it_is_70_and_names_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.json5");
+    fs::write(&file, JOBS).unwrap();
+    for most in [3, 6] {
+        let limit = format!("--nofile={most}");
+        let told = limited(&["prlimit", &limit], &["-config", file.to_str().unwrap()]);
+        assert_eq!(told.status.code(), Some(70), "{most}");
+        let told = String::from_utf8(told.stderr).unwrap();
+        assert!(told.contains("too many open files (") && told.contains("ulimit -n"), "{told}");
+    }
+}
