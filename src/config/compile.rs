@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::diagnostic::{Diagnostic, Secrets, Severity, Span};
 use super::load::Source;
-use super::report::Report;
+use super::report::{Problem, Report};
 use super::template::{Class, Rendered, TemplateError};
 use super::{json5, template, validate};
 use crate::plan::Plan;
@@ -34,9 +34,20 @@ pub fn compile(source: &Source, context: &Context, strict: bool) -> Outcome {
         Err(error) => return refused(syntax_problem(&source.text, &rendered, &error)),
     };
     let mut report = Report::new(&source.text, &rendered.text, &rendered.map).strictly(strict);
+    warn_of_lost_bytes(&source.text, &rendered.text, &mut report);
     let plan = validate::plan(&tree, context, &mut report).filter(|_| !report.refused());
     let (diagnostics, original) = report.finish();
     Outcome { plan, diagnostics, original }
+}
+
+/// What was no UTF-8 is U+FFFD by now, as in the original. Nobody writes that, so whoever finds it has lost a character.
+fn warn_of_lost_bytes(source: &str, rendered: &str, report: &mut Report) {
+    let count = source.matches(char::REPLACEMENT_CHARACTER).count();
+    let Some(start) = rendered.find(char::REPLACEMENT_CHARACTER).filter(|_| count > 0) else { return };
+    let span = Span { start, end: start + char::REPLACEMENT_CHARACTER.len_utf8() };
+    let more = if count > 1 { format!(", {count} times in the file") } else { String::new() };
+    let message = format!("there is a byte that is no UTF-8{more}: it is read as U+FFFD");
+    report.add(Problem::warning("", span, message).help("save the file as UTF-8"));
 }
 
 fn refused(diagnostic: Diagnostic) -> Outcome {
