@@ -355,18 +355,28 @@ fn check(file: &Path, json: bool) -> Result<Exit, Failed> {
     // What is wrong with a key only turns up in its use, so a check tries it even if no job would. It is not looked for
     // where the file is refused anyway.
     let agent = plan.as_ref().and_then(|plan| plan.consul.as_ref());
-    let unusable = agent.and_then(|consul| Discovery::new(consul).err());
-    let good = plan.is_some() && unusable.is_none();
-    diagnostics.extend(unusable.map(|error| Diagnostic {
-        severity: Severity::Error,
-        path: "consul.tls".to_owned(),
+    let noted = |severity, path: &str, message: String| Diagnostic {
+        severity,
+        path: path.to_owned(),
         span: None,
-        message: format!("consul.tls: {error}"),
+        message,
         label: String::new(),
         help: String::new(),
         untold: None,
         original: None,
-    }));
+    };
+    let mut good = plan.is_some();
+    match agent.map(Discovery::new) {
+        Some(Err(error)) => {
+            good = false;
+            diagnostics.push(noted(Severity::Error, "consul.tls", format!("consul.tls: {error}")));
+        }
+        Some(Ok(discovery)) => diagnostics.extend(discovery.proxy_problem().map(|problem| {
+            let message = format!("consul: in the environment, {problem}: every request will fail");
+            noted(Severity::Warning, "consul", message)
+        })),
+        None => {}
+    }
     let printed = if json {
         print(&(diagnostic::to_json(&diagnostics, &source.origin, &source.text) + "\n"))
     } else {

@@ -86,3 +86,25 @@ fn f28_without_descriptors_it_is_70_and_names_the_limit() {
         assert!(told.contains("too many open files (") && told.contains("ulimit -n"), "{told}");
     }
 }
+
+#[test]
+fn a_check_tells_of_lost_bytes_and_of_a_proxy_that_can_not_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.json5");
+    let check = |content: &[u8], proxy: &str| {
+        fs::write(&file, content).unwrap();
+        let mut command = Command::new(BINARY);
+        command.args(["config", "check"]).arg(&file).env("HTTP_PROXY", proxy);
+        let told = command.output().unwrap();
+        assert_eq!(told.status.code(), Some(0));
+        String::from_utf8(told.stdout).unwrap()
+    };
+    let told = check(b"{ consul: false,\n jobs: [{ name: \"a\xffb\", exec: \"x\" }] }", "");
+    assert!(told.contains("warning: there is a byte that is no UTF-8: it is read as U+FFFD"), "{told}");
+    assert!(told.contains("c.json5:2:19\n"), "{told}");
+    let asks = br#"{ consul: "10.9.9.9:8500", jobs: [{ name: "web", exec: "x" }] }"#;
+    let told = check(asks, "http://me:hush@ :1");
+    assert!(told.contains("warning: consul: in the environment, the proxy of HTTP_PROXY is not a usable"), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+    assert!(!check(asks, "http://127.0.0.1:3128").contains("proxy"));
+}
