@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::task::{Context as Waking, Poll};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
@@ -25,9 +26,10 @@ use crate::core;
 use crate::discovery::Discovery;
 use crate::driver::{Driver, Reading, Reloader, Reread};
 use crate::env::Environment;
+use crate::errno::{go_words_of, remedy};
 use crate::exit::Exit;
 use crate::kept::Kept;
-use crate::log::{Log, LogLayer};
+use crate::log::{Log, LogError, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
 
@@ -41,6 +43,11 @@ const EVENTS: usize = 128;
 /// Runs the program; `argv` is the whole command line. Signals are blocked when this is called.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
     stop_children_on_panic();
+    // Before anything asks for memory: a start can lack it, too.
+    if let Err(error) = process::end_children_on_abort() {
+        process::last_words(&format!("containerpilot: failed to catch its own abort: {error}\n"));
+        return Exit::Internal;
+    }
     catch_unwind(AssertUnwindSafe(|| dispatch(argv))).unwrap_or(Exit::Internal)
 }
 
@@ -90,8 +97,9 @@ struct Failed(Exit, String);
 
 impl Failed {
     /// What was needed for the loop can't be had.
-    fn broken(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self(Exit::Internal, format!("containerpilot: failed to {what}: {error}\n"))
+    fn broken(what: &str, error: &io::Error) -> Self {
+        let (words, remedy) = (go_words_of(error), remedy(error));
+        Self(Exit::Internal, format!("containerpilot: failed to {what}: {words}{remedy}\n"))
     }
 
     /// Without a configuration: names the only word of the command line if it is plainly one that lacks its flag. What
@@ -137,7 +145,10 @@ fn supervise(config: Option<PathBuf>, ignored: &[OsString]) -> Result<Exit, Fail
     let kept = Kept::new();
     kept.set_jobs(plan.jobs.iter().map(|job| job.name.as_str()));
     let started = Log::start(&plan.logging, kept);
-    let (log, _guard) = started.map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))?;
+    let (log, _guard) = started.map_err(|error| {
+        let exit = if matches!(error, LogError::File { .. }) { Exit::Config } else { Exit::Internal };
+        Failed(exit, format!("containerpilot: {error}\n"))
+    })?;
     LogLayer::new(log.clone()).install();
     for warning in &diagnostics {
         warn!("{}", diagnostic::one_line(warning, &source.origin, &source.text));
@@ -218,13 +229,10 @@ fn run_plan(
     // Room for as many as are ever ready at once here; tokio's own 1024 are 12 kB.
     builder.max_io_events_per_tick(EVENTS);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
-    process::end_children_on_abort().map_err(|error| Failed::broken("catch its own abort", &error))?;
     let entered = runtime.enter();
     if discovery.as_ref().is_some_and(Discovery::needs_threads) {
         // While they can still be had: see above.
-        for _ in 0..READERS {
-            runtime.spawn_blocking(|| ());
-        }
+        start_readers(&runtime)?;
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     if let Some(control) = &mut control {
@@ -252,7 +260,21 @@ fn run_plan(
     ))
 }
 
+/// Starts the threads that read files. For want of one the runtime can only panic.
+fn start_readers(runtime: &tokio::runtime::Runtime) -> Result<(), Failed> {
+    EXPECTED.set(true);
+    let started = catch_unwind(AssertUnwindSafe(|| {
+        for _ in 0..READERS {
+            runtime.spawn_blocking(|| ());
+        }
+    }));
+    EXPECTED.set(false);
+    started.map_err(|_| Failed::broken("start the threads that read files", &Errno::EAGAIN.into()))
+}
+
 thread_local! {
+    /// A panic would only say that there is no thread, and is told in other words.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
     /// The loop is being polled by this thread.
     static IN_THE_LOOP: Cell<bool> = const { Cell::new(false) };
 }
@@ -275,6 +297,9 @@ impl Future for TheLoop<'_> {
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
 fn stop_children_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
+        if EXPECTED.get() {
+            return;
+        }
         // The children first: nobody knows how long somebody at the other end of stderr takes.
         if IN_THE_LOOP.get() {
             process::terminate_all_now();
@@ -296,7 +321,12 @@ fn path_of(config: Option<PathBuf>, env: &Environment) -> Result<PathBuf, Failed
 
 /// Its text.
 fn source_of(path: &Path) -> Result<Source, Failed> {
-    config::read(path).map_err(|error| Failed(Exit::Config, format!("containerpilot: {error}\n")))
+    config::read(path).map_err(|error| {
+        // The file is not at fault where we have nothing to read it with.
+        let remedy = error.cause().map_or("", remedy);
+        let exit = if remedy.is_empty() { Exit::Config } else { Exit::Internal };
+        Failed(exit, format!("containerpilot: {error}{remedy}\n"))
+    })
 }
 
 /// `-template`: what the template makes of the file.
@@ -304,7 +334,7 @@ fn render(config: Option<PathBuf>, out: Option<&Path>) -> Result<Exit, Failed> {
     let env = Environment::of_this_process();
     let source = source_of(&path_of(config, &env)?)?;
     let rendered = template::render(&source.text, &env).map_err(|error| {
-        let problem = config::template_problem(&error);
+        let problem = config::template_problem(&error, &source.text);
         Failed(Exit::Config, diagnostic::render(&[problem], &source.origin, &source.text))
     })?;
     let Some(out) = out else { return Ok(print(&rendered.text)) };
@@ -325,18 +355,28 @@ fn check(file: &Path, json: bool) -> Result<Exit, Failed> {
     // What is wrong with a key only turns up in its use, so a check tries it even if no job would. It is not looked for
     // where the file is refused anyway.
     let agent = plan.as_ref().and_then(|plan| plan.consul.as_ref());
-    let unusable = agent.and_then(|consul| Discovery::new(consul).err());
-    let good = plan.is_some() && unusable.is_none();
-    diagnostics.extend(unusable.map(|error| Diagnostic {
-        severity: Severity::Error,
-        path: "consul.tls".to_owned(),
+    let noted = |severity, path: &str, message: String| Diagnostic {
+        severity,
+        path: path.to_owned(),
         span: None,
-        message: format!("consul.tls: {error}"),
+        message,
         label: String::new(),
         help: String::new(),
         untold: None,
         original: None,
-    }));
+    };
+    let mut good = plan.is_some();
+    match agent.map(Discovery::new) {
+        Some(Err(error)) => {
+            good = false;
+            diagnostics.push(noted(Severity::Error, "consul.tls", format!("consul.tls: {error}")));
+        }
+        Some(Ok(discovery)) => diagnostics.extend(discovery.proxy_problem().map(|problem| {
+            let message = format!("consul: in the environment, {problem}: every request will fail");
+            noted(Severity::Warning, "consul", message)
+        })),
+        None => {}
+    }
     let printed = if json {
         print(&(diagnostic::to_json(&diagnostics, &source.origin, &source.text) + "\n"))
     } else {

@@ -26,6 +26,20 @@ pub fn go_words_of(error: &io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |number| go_words(Errno::from_raw(number)))
 }
 
+/// What to raise when the machine, or a limit of it, has nothing more to give; to be put behind the error. Empty where
+/// something else is the matter.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE) => " (the limit on open files is too low: ulimit -n, docker run --ulimit nofile=...)",
+        Some(Errno::ENFILE) => " (the whole machine has no more open files: sysctl fs.file-max)",
+        Some(Errno::EAGAIN) => {
+            " (no further thread is allowed: ulimit -u of this user, or the container's limit on pids, docker run --pids-limit)"
+        }
+        Some(Errno::ENOMEM) => " (there is no memory left: the container's limit, or ulimit -v)",
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +68,21 @@ mod tests {
         for (errno, expected) in words {
             assert_eq!(go_words(errno), expected);
         }
+    }
+
+    #[test]
+    fn what_is_lacking_has_a_remedy_and_other_errors_have_none() {
+        let told = |errno: Errno| remedy(&io::Error::from_raw_os_error(errno as i32));
+        for (errno, limit) in [
+            (Errno::EMFILE, "ulimit -n"),
+            (Errno::ENFILE, "fs.file-max"),
+            (Errno::EAGAIN, "ulimit -u"),
+            (Errno::ENOMEM, "ulimit -v"),
+        ] {
+            assert!(told(errno).contains(limit), "{errno}");
+        }
+        assert_eq!(told(Errno::ENOENT), "");
+        assert_eq!(remedy(&io::Error::other("odd")), "");
     }
 
     #[test]

@@ -47,7 +47,8 @@ fn check(text: &str) -> Result<(), TestCaseError> {
         prop_assert_eq!(outcome.plan.is_none(), refused, "{:?}", outcome.diagnostics);
         for diagnostic in &outcome.diagnostics {
             prop_assert!(!diagnostic.message.trim().is_empty());
-            prop_assert!(!diagnostic.path.is_empty() || refused, "{diagnostic:?}");
+            let of_the_file = diagnostic.message.contains("no UTF-8");
+            prop_assert!(!diagnostic.path.is_empty() || refused || of_the_file, "{diagnostic:?}");
             if let Some(span) = diagnostic.span {
                 prop_assert!(span.start <= span.end && span.end <= text.len(), "{diagnostic:?}");
                 prop_assert!(text.get(span.start..span.end).is_some(), "{diagnostic:?} cuts a character");
@@ -245,6 +246,57 @@ fn mutated_golden_configurations_end_in_a_plan_or_in_problems() {
 
 fn runner() -> proptest::test_runner::TestRunner {
     proptest::test_runner::TestRunner::new(ProptestConfig { cases: cases(), ..ProptestConfig::default() })
+}
+
+/// A token, as nobody writes anything else.
+const TOKEN: &str = "8f1c2d34-7a5b-4e9f-b0a1-c6d7e8f90123";
+
+/// Files with a token where one stands, and where one stood.
+const WITH_TOKEN: [&str; 5] = [
+    "{\n  consul: {\n    address: \"localhost:8500\",\n    token: \"TOKEN\",\n  },\n  jobs: [{ name: \"web\", exec: \"true\" }],\n}\n",
+    "{ consul: { token: 'TOKEN', address: \"http://x:8500\" }, jobs: [{ name: 'web', exec: 'true', port: 80 }] }",
+    "{ \"consul\": { \"address\": \"c\", \"token\": \"TOKEN\" }, \"stopTimeout\": 5 }",
+    "{ consul: { address: \"c\",\n // token: \"TOKEN\"\n token: \"{{ .T | default \"TOKEN\" }}\" } }",
+    "{ consul: { address: \"c\", token: {{ if .X }}\"TOKEN\"{{ else }}\"x\"{{ end }} }, logging: { level: \"INFO\" } }",
+];
+
+/// Where, how many bytes are taken away, and what is put there.
+type Edit = (prop::sample::Index, usize, Option<String>);
+
+/// However a file is damaged, no message about it tells the token, if only the word `token` still stands before it.
+#[test]
+fn f69_no_damage_makes_a_message_tell_the_token() {
+    let at = || any::<prop::sample::Index>();
+    let piece = "[\"'`:;,=(){}\\[\\]/*|\\\\ \n.#x0$-]|\\{\\{|\\}\\}|//";
+    let damage = prop::collection::vec((at(), 0..3_usize, prop::option::of(piece)), 1..4);
+    let property = |(file, edits): (&str, Vec<Edit>)| {
+        let mut text = file.replace("TOKEN", TOKEN);
+        for (at, dropped, put) in edits {
+            let start = at.index(text.len());
+            let range = start..text.len().min(start + dropped);
+            // What stands between two words is damaged; the words themselves are what the promise is about.
+            let words = text.match_indices("token").map(|(at, word)| at..at + word.len());
+            let kept = words.chain(text.match_indices(TOKEN).map(|(at, word)| at..at + word.len()));
+            if kept
+                .into_iter()
+                .any(|kept| start < kept.end && kept.start < range.end.max(start + 1) && kept.start != range.end)
+            {
+                continue;
+            }
+            text.replace_range(range, &put.unwrap_or_default());
+        }
+        for strict in [true, false] {
+            let Outcome { diagnostics, .. } = compiled(&text, &context(), strict);
+            let mut told = render(&diagnostics, "f", &text) + &to_json(&diagnostics, "f", &text);
+            told.extend(diagnostics.iter().map(|diagnostic| one_line(diagnostic, "f", &text)));
+            prop_assert!(!told.contains(TOKEN), "{}\n{}", text, told);
+        }
+        Ok(())
+    };
+    let files = prop::sample::select(&WITH_TOKEN[..]);
+    let cases = cases().max(1_000);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    runner.run(&(files, damage), property).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 /// A file with thousands of mistakes is told as far as anybody reads it: a hundred, errors first, each with a piece of

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
 ///        app → config → plan          control, telemetry → http          app → console → control
-///        control, log → kept            api, env, duration, errno, leaf, nearest, number, shell, visible: leaves
+///        control, log → kept            api, env, duration, errno, leaf, nearest, number, regular, shell, visible:
+///                                                                                    leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -35,6 +36,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "discovery",
             "driver",
             "env",
+            "errno",
             "exit",
             "handoff",
             "kept",
@@ -70,14 +72,14 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("timers", &["core"]),
-    ("config", &["duration", "env", "errno", "nearest", "number", "plan", "visible"]),
+    ("config", &["duration", "env", "errno", "nearest", "number", "plan", "regular", "visible"]),
     ("process", &["core", "duration", "env", "errno", "plan"]),
-    ("discovery", &["core", "duration", "leaf", "plan"]),
+    ("discovery", &["core", "duration", "leaf", "plan", "regular"]),
     ("probe", &["core", "duration", "plan"]),
     ("control", &["api", "core", "duration", "errno", "http", "kept", "nearest", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
     ("kept", &["api", "plan"]),
-    ("log", &["core", "duration", "errno", "kept", "plan"]),
+    ("log", &["core", "duration", "errno", "kept", "plan", "regular"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
     ("file_watch", &["errno", "leaf"]),
@@ -93,6 +95,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("leaf", &[]),
     ("nearest", &[]),
     ("number", &[]),
+    ("regular", &[]),
     ("shell", &[]),
     ("visible", &[]),
 ];

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::ask::SOCKET;
-use super::{Failed, path_of, source_of};
+use super::{Failed, complain, path_of, source_of};
 use crate::cli::Verb;
 use crate::config::{self, Context, Outcome};
 use crate::console::{self, Host};
@@ -19,6 +19,9 @@ pub(super) fn run(socket: Option<PathBuf>, verb: Verb) -> Exit {
     let env = Environment::of_this_process();
     let (places, note) = places(socket, &env);
     let zone = Zone::of_this_process();
+    if let Some(doubt) = zone.doubt() {
+        complain(&format!("containerpilot: {doubt}\n"));
+    }
     let offset = Box::new(move |seconds| zone.offset(seconds));
     console::run(verb, &Host { places, note, env, terminal_size: process::terminal_size, offset })
 }

@@ -369,7 +369,7 @@ const OF_THE_AGENT: &str = "failingHeartbeat";
 pub(super) fn unknown_key(report: &Report, rank: Rank, member: &Member, place: &Place, fields: &[&str]) -> Problem {
     let inside = if place.ours.is_empty() { "at the top level".to_owned() } else { format!("in {}", place.ours) };
     let Some(_) = report.literal(member.key_span) else {
-        let message = format!("unknown key {inside}, made by the template");
+        let message = format!("unknown key {inside}, {}", report.unseen(member.key_span));
         return Problem::error(rank, &place.ours, member.key_span, message);
     };
     let path = place.key(&member.key).ours;

@@ -2,25 +2,12 @@
 //!
 //! Nothing is created or changed, and nothing here blocks: only directories and regular files are opened.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::fcntl::OFlag;
-
 use crate::errno::go_words_of;
-
-/// Opens a regular file without ever waiting, for a FIFO or a device. `Ok(None)` is anything but a regular file.
-pub(super) fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    // Looked at first, because merely opening some devices does something.
-    if !fs::metadata(path)?.is_file() {
-        return Ok(None);
-    }
-    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
-    // And again, because it may have been exchanged meanwhile.
-    Ok(if file.metadata()?.is_file() { Some(file) } else { None })
-}
+use crate::regular;
 
 /// The longest certificate file that is looked into, in bytes.
 const LONGEST_PEM: u64 = 1 << 20;
@@ -28,9 +15,11 @@ const LONGEST_PEM: u64 = 1 << 20;
 /// Why a PEM file can't be used, if it can't. `kind` is what its block must be called (`CERTIFICATE`).
 pub(super) fn pem_problem(path: &str, kind: &str) -> Option<PemProblem> {
     let unreadable = |error: &io::Error| Some(PemProblem::Unreadable(format!("open {path}: {}", go_words_of(error))));
-    let file = match open_regular(Path::new(path)) {
+    let file = match regular::open(Path::new(path)) {
         Ok(Some(file)) => file,
-        Ok(None) => return Some(PemProblem::Unreadable(format!("read {path}: is a directory"))),
+        Ok(None) => {
+            return Some(PemProblem::Unreadable(format!("read {path}: {}", regular::what_else(Path::new(path)))));
+        }
         Err(error) => return unreadable(&error),
     };
     let mut bytes = Vec::new();
@@ -57,7 +46,7 @@ const LONGEST_TOKEN: u64 = 1 << 16;
 /// Why a token file can't be used now, if it can't. White space around the token does not count.
 pub(super) fn token_problem(path: &Path) -> Option<TokenProblem> {
     let unreadable = |error: &io::Error| Some(TokenProblem::Unreadable(go_words_of(error)));
-    let file = match open_regular(path) {
+    let file = match regular::open(path) {
         Ok(Some(file)) => file,
         Ok(None) => return Some(TokenProblem::Unreadable("not a regular file".to_owned())),
         Err(error) => return unreadable(&error),
@@ -140,5 +129,9 @@ mod tests {
         assert_eq!(pem_problem(&path, "CERTIFICATE"), Some(PemProblem::NoBlock));
         fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         assert_eq!(pem_problem(&path, "CERTIFICATE"), None);
+        for (path, what) in [("/dev/zero", "not a regular file"), ("/proc", "is a directory")] {
+            let told = PemProblem::Unreadable(format!("read {path}: {what}"));
+            assert_eq!(pem_problem(path, "CERTIFICATE"), Some(told));
+        }
     }
 }

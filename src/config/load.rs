@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::files::open_regular;
 use super::json5::decode_text;
 use crate::errno::go_words_of;
+use crate::regular;
 
 /// The longest configuration, in bytes (design §4 row 26). Rendered, it may be as long again.
 pub const LONGEST: usize = 1 << 20;
@@ -84,6 +84,16 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// What the system said, if it did.
+    pub fn cause(&self) -> Option<&io::Error> {
+        match self {
+            Self::Open { error, .. } | Self::Read { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
 /// Reads a configuration file. Never waits for a FIFO or a device, never reads more than 1 MiB and a byte.
 ///
 /// # Errors
@@ -91,7 +101,7 @@ pub enum LoadError {
 pub fn read(path: impl AsRef<Path>) -> Result<Source, LoadError> {
     let path = path.as_ref();
     let named = || path.to_string_lossy().into_owned();
-    let file = match open_regular(path) {
+    let file = match regular::open(path) {
         Ok(Some(file)) => file,
         Ok(None) if path.is_dir() => return Err(LoadError::Directory { path: named() }),
         Ok(None) => return Err(LoadError::NotAFile { path: named() }),

@@ -44,6 +44,6 @@ use diagnostic::Diagnostic;
 use template::TemplateError;
 
 /// What a template that can't be rendered is told as.
-pub fn template_problem(error: &TemplateError) -> Diagnostic {
-    compile::template_problem(error)
+pub fn template_problem(error: &TemplateError, source: &str) -> Diagnostic {
+    compile::template_problem(error, source)
 }

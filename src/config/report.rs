@@ -4,9 +4,12 @@
 //! the order of its own steps (v3 §3). So every problem carries a [`Rank`], and the report can tell both.
 //!
 //! The text that was parsed is the rendered one and may hold secrets from the environment. This is the one place that
-//! decides what may be repeated in a message: only what stands in the file just so ([`Report::literal`]).
+//! decides what may be repeated in a message: only what stands in the file just so, and not where a secret may stand
+//! ([`Report::literal`]).
 
-use super::diagnostic::{Diagnostic, Severity, Span, without_passwords};
+use std::cell::OnceCell;
+
+use super::diagnostic::{Diagnostic, Secrets, Severity, Span, without_passwords};
 use super::json5::{Member, Node, Value};
 use super::template::SourceMap;
 
@@ -157,6 +160,8 @@ pub(super) struct Report<'a> {
     rendered: &'a str,
     map: &'a SourceMap,
     strict: bool,
+    /// Where secrets may stand in the source; most files are never asked.
+    secrets: OnceCell<Secrets>,
     /// Those to be told, in the places of the source, and others until they are twice as many.
     kept: Vec<Diagnostic>,
     /// How many were noted in all, and how many of them errors.
@@ -176,6 +181,7 @@ impl<'a> Report<'a> {
             rendered,
             map,
             strict: false,
+            secrets: OnceCell::new(),
             kept: Vec::new(),
             problems: 0,
             errors: 0,
@@ -251,11 +257,27 @@ impl<'a> Report<'a> {
         self.errors > 0
     }
 
-    /// A piece of the rendered text, if the file holds it just so. What an action made is never given.
+    /// A piece of the rendered text, if the file holds it just so. What an action made is never given, nor what stands
+    /// where excerpts have stars.
     pub(super) fn literal(&self, span: Span) -> Option<&'a str> {
         let rendered = self.rendered.get(span.start..span.end)?;
         let place = self.map.source_span(span.start..span.end);
-        (self.source.get(place.start..place.end)? == rendered).then_some(rendered)
+        let literal = self.source.get(place.start..place.end)? == rendered;
+        (literal && !self.may_be_secret(place)).then_some(rendered)
+    }
+
+    /// Whether a place of the source is shown as stars.
+    fn may_be_secret(&self, place: Span) -> bool {
+        self.secrets.get_or_init(|| Secrets::of(self.source)).touch(place)
+    }
+
+    /// Why [`literal`](Self::literal) gives nothing, behind a noun.
+    pub(super) fn unseen(&self, span: Span) -> &'static str {
+        if self.may_be_secret(self.map.source_span(span.start..span.end)) {
+            "that is not shown, since a secret may stand there"
+        } else {
+            "made by the template"
+        }
     }
 
     /// The place of a value below a key that may be any: one that a template made is left out.
@@ -275,8 +297,8 @@ impl<'a> Report<'a> {
         match (&node.value, self.literal(node.span)) {
             (Value::Object(_), _) => "an object".to_owned(),
             // That there is nothing is no secret, and mostly the reason.
-            (Value::String(text), None) if text.is_empty() => "an empty text made by the template".to_owned(),
-            (_, None) => "a value made by the template".to_owned(),
+            (Value::String(text), None) if text.is_empty() => format!("an empty text {}", self.unseen(node.span)),
+            (_, None) => format!("a value {}", self.unseen(node.span)),
             (Value::Array(_), Some(text)) if text.contains('\n') => "an array".to_owned(),
             (_, Some(text)) => shortened(text),
         }
@@ -284,7 +306,7 @@ impl<'a> Report<'a> {
 
     /// As [`found`](Self::found), for a scalar of which only the place is at hand.
     pub(super) fn found_at(&self, span: Span) -> String {
-        self.literal(span).map_or_else(|| "a value made by the template".to_owned(), shortened)
+        self.literal(span).map_or_else(|| format!("a value {}", self.unseen(span)), shortened)
     }
 
     /// A name between backquotes, or words for it where it may not be repeated.
@@ -292,7 +314,7 @@ impl<'a> Report<'a> {
         match (&node.value, self.literal(node.span)) {
             (Value::String(name), Some(_)) => format!("`{name}`"),
             (_, Some(text)) => format!("`{text}`"),
-            (_, None) => "a name made by the template".to_owned(),
+            (_, None) => format!("a name {}", self.unseen(node.span)),
         }
     }
 

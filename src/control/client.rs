@@ -63,10 +63,12 @@ impl Question {
         }
     }
 
-    /// What stands before an error, in v3's words; two of them are its slips.
+    /// What stands before an error: v3's words, but that it took two of these flags for `-reload`.
     pub fn failure(&self) -> &'static str {
         match self {
-            Self::Reload | Self::Environ(_) | Self::Metric(_) => "-reload: failed to run subcommand",
+            Self::Reload => "-reload: failed to run subcommand",
+            Self::Environ(_) => "-putenv: failed to run subcommand",
+            Self::Metric(_) => "-putmetric: failed to run subcommand",
             Self::Maintenance(_) => "-maintenance: failed to run subcommand",
             Self::Ping => "-ping: failed",
         }

@@ -109,6 +109,11 @@ impl Discovery {
         self.client.needs_threads()
     }
 
+    /// What is wrong with the proxy between us and the agent, as the environment names it; every request fails of it.
+    pub fn proxy_problem(&self) -> Option<String> {
+        self.client.proxy_problem()
+    }
+
     /// Whether the agent's last answer was a good one, and what was wrong if not; nothing before the first.
     pub fn agent(&self) -> Option<Result<(), String>> {
         self.client.standing()

@@ -13,7 +13,7 @@ use tracing::warn;
 
 use super::Handler;
 use super::connection::Shared;
-use super::serve::Limits;
+use super::serve::{Limits, by_now};
 use super::stream::Socket;
 
 /// So many strangers are answered at once; more are hung up on, since the places are for others.
@@ -76,8 +76,8 @@ impl Doorkeeper {
         };
         let only =
             if own == 0 { "only root is served".to_owned() } else { format!("only root and uid {own} are served") };
-        let (name, times) = (self.shared.name, self.refused);
-        warn!(times, "{name}: refused {who}: {only}");
+        let (name, times, by_now) = (self.shared.name, self.refused, by_now(self.refused));
+        warn!(times, "{name}: refused {who}: {only}{by_now}");
     }
 }
 

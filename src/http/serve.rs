@@ -133,7 +133,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if has_room => match accepted {
                 Ok(socket) => {
-                    failures = Failures::default();
+                    failures.in_a_row = 0;
                     let verdict = doorkeeper.as_mut().map_or(Verdict::Served, |doorkeeper| doorkeeper.look(&socket));
                     let (shared, place) = match verdict {
                         Verdict::Served => (Arc::clone(&shared), None),
@@ -159,18 +159,45 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
     while connections.join_next().await.is_some() {}
 }
 
-/// How often accepting has failed in a row.
+/// How often accepting has failed. A connection now and then in between begins the pauses anew, but not the telling: with
+/// one descriptor left, every other try succeeds.
 #[derive(Default)]
-struct Failures(u32);
+struct Failures {
+    all: u32,
+    in_a_row: u32,
+}
 
 impl Failures {
     /// Tells the first, and every 2ⁿ-th; gives the pause until the next try.
     fn another(&mut self, name: &str, error: &io::Error) -> Duration {
-        self.0 = self.0.saturating_add(1);
-        if self.0.is_power_of_two() {
-            let (words, times) = (errno::go_words_of(error), self.0);
-            warn!(times, "{name}: failed to accept a connection: {words}");
+        self.all = self.all.saturating_add(1);
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.all.is_power_of_two() {
+            let (words, times, by_now) = (errno::go_words_of(error), self.all, by_now(self.all));
+            warn!(times, "{name}: failed to accept a connection: {words}{by_now}");
         }
-        PAUSE.saturating_mul(1 << self.0.saturating_sub(1).min(8)).min(LONGEST_PAUSE)
+        PAUSE.saturating_mul(1 << self.in_a_row.saturating_sub(1).min(8)).min(LONGEST_PAUSE)
+    }
+}
+
+/// How often that was, behind a line that is only told the 1st, 2nd, 4th time.
+pub(super) fn by_now(times: u32) -> String {
+    if times > 1 { format!(" ({times} times by now)") } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_begin_anew_with_a_connection_and_the_telling_does_not() {
+        let mut failures = Failures::default();
+        let error = io::Error::from_raw_os_error(24);
+        let pauses: Vec<_> = (0..5).map(|_| failures.another("control", &error).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1000]);
+        failures.in_a_row = 0;
+        assert_eq!(failures.another("control", &error), PAUSE);
+        assert_eq!(failures.all, 6);
+        assert_eq!((by_now(1), by_now(64)), (String::new(), " (64 times by now)".to_owned()));
     }
 }

@@ -16,7 +16,7 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 use super::frame::Frame;
-use super::record::{Record, Value};
+use super::record::{Origin, Record, Value};
 use super::time::{Stamper, Zone};
 use crate::plan::{Level, LogFormat};
 
@@ -64,6 +64,7 @@ impl Formatter {
         }
         out.extend_from_slice(&self.frame.before);
         match self.format {
+            LogFormat::Default if record.origin == Origin::Own => visible(record.message, out),
             LogFormat::Default => out.extend_from_slice(record.message),
             LogFormat::Json => json_string(record.message, out),
             LogFormat::Text => message(record, out),
@@ -78,7 +79,7 @@ impl Formatter {
                 stamper.nanos(record.time, before);
                 before.push(b' ');
                 if let Some(("job", name)) = record.origin.field() {
-                    before.extend_from_slice(name.as_bytes());
+                    visible(name.as_bytes(), before);
                     before.push(b' ');
                 }
                 if let Some(pid) = record.pid {
@@ -147,6 +148,18 @@ impl Formatter {
             }
         }
         out.push(b'}');
+    }
+}
+
+/// What we say ourselves, and the name of a job, which may have an escape in it: the original takes any. It is told as what it
+/// is, so that no name colours the terminal. A line break stays one, as in the original.
+fn visible(text: &[u8], out: &mut Vec<u8>) {
+    for &byte in text {
+        if byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n') {
+            out.extend(byte.escape_ascii());
+        } else {
+            out.push(byte);
+        }
     }
 }
 

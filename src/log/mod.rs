@@ -18,6 +18,7 @@
 //! Not here: how a job's output is cut into lines (`process`), which messages there are.
 
 mod batch;
+mod error;
 mod format;
 mod frame;
 mod layer;
@@ -27,9 +28,10 @@ mod record;
 mod time;
 mod writer;
 
+pub use error::LogError;
 pub use format::Formatter;
 pub use layer::LogLayer;
 pub use lines::Lines;
 pub use record::{Origin, Record, Value};
 pub use time::Zone;
-pub use writer::{Full, Log, LogError, LogGuard};
+pub use writer::{Full, Log, LogGuard};

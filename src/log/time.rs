@@ -4,18 +4,33 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tz::timezone::TimeZoneSettings;
 use tz::{DateTime, LocalTimeType, TimeZone};
+
+use crate::regular;
 
 /// A time zone, with all its changes of offset.
 #[derive(Debug, Clone)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    zone: TimeZone,
+    doubt: Option<String>,
+}
+
+/// No zone file is longer, in bytes; the longest that there are have some kilobytes.
+const LONGEST: u64 = 1 << 20;
+/// Where zones are looked up by name.
+const DIRECTORIES: &[&str] = TimeZoneSettings::DEFAULT_DIRECTORIES;
+/// As the library, but for nothing that must be waited for, and of no length: PID 1 reads this before it can be ended.
+const SETTINGS: TimeZoneSettings<'static> =
+    TimeZoneSettings::new(DIRECTORIES, |path| Ok(regular::read(Path::new(path), LONGEST)?));
 
 impl Zone {
     /// UTC.
     pub fn utc() -> Self {
-        Self(TimeZone::utc())
+        Self { zone: TimeZone::utc(), doubt: None }
     }
 
     /// The zone of this process.
@@ -28,11 +43,19 @@ impl Zone {
     /// the original: a missing zone is no reason not to start.
     pub fn named(tz: Option<&OsStr>) -> Self {
         let zone = match tz.map(OsStr::to_str) {
-            None => TimeZone::local().ok(),
+            None => SETTINGS.parse_local().ok(),
             Some(None | Some("")) => None,
-            Some(Some(name)) => TimeZone::from_posix_tz(name).ok(),
+            Some(Some(name)) => SETTINGS.parse_posix_tz(name).ok(),
         };
-        zone.map_or_else(Self::utc, Self)
+        match zone {
+            Some(zone) => Self { zone, doubt: None },
+            None => Self { doubt: doubt(tz), ..Self::utc() },
+        }
+    }
+
+    /// What to tell of a zone that is UTC because something else than a zone file stands in its place.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// What has to be added to UTC at a moment, in seconds.
@@ -42,13 +65,35 @@ impl Zone {
 
     /// What the clocks on the wall show at a moment.
     fn local_type(&self, unix_seconds: i64) -> LocalTimeType {
-        let zone = self.0.as_ref();
+        let zone = self.zone.as_ref();
         // A zone file without a rule for the time after its last transition (version 1) goes on with its last offset.
         let after_the_last =
             || zone.transitions().last().and_then(|last| zone.local_time_types().get(last.local_time_type_index()));
         let found = zone.find_local_time_type(unix_seconds).ok().or_else(after_the_last);
         found.copied().unwrap_or_else(LocalTimeType::utc)
     }
+}
+
+/// What stands where a zone file is looked for, if that is no file or too long a one.
+fn doubt(tz: Option<&OsStr>) -> Option<String> {
+    let (named, paths) = match tz {
+        None => ("", vec!["/etc/localtime".to_owned()]),
+        Some(name) => match name.to_str()?.trim_start_matches(':') {
+            "" => return None,
+            path if path.starts_with('/') => ("TZ: ", vec![path.to_owned()]),
+            name => ("TZ: ", DIRECTORIES.iter().map(|directory| format!("{directory}/{name}")).collect()),
+        },
+    };
+    paths.into_iter().find_map(|path| {
+        let found = std::fs::metadata(&path).ok()?;
+        let what = match found.is_file() {
+            true if found.len() > LONGEST => "is longer than a zone file can be",
+            true => return None,
+            false if found.is_dir() => "is a directory",
+            false => "is no regular file",
+        };
+        Some(format!("{named}{path:?} {what}: times are in UTC"))
+    })
 }
 
 /// Writes timestamps; remembers the last second, because most records share it with the one before.
@@ -182,6 +227,26 @@ mod tests {
         assert_eq!(nanos("Asia/Kathmandu", at(WINTER, 0)), "2026-11-22T12:37:00+05:45");
         // 2090, beyond the transitions that any file lists.
         assert_eq!(nanos("Europe/Berlin", at(3_800_000_000, 0)), "2090-06-01T13:33:20+02:00");
+    }
+
+    #[test]
+    fn what_is_no_zone_file_is_not_waited_for_and_makes_utc_with_a_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let huge = dir.path().join("huge");
+        std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+        let doubt = |tz: &str| Zone::named(Some(OsStr::new(tz))).doubt().map(str::to_owned);
+        let (fifo, huge) = (fifo.to_str().unwrap(), huge.to_str().unwrap());
+        let no_file = |path: &str| Some(format!("TZ: \"{path}\" is no regular file: times are in UTC"));
+        assert_eq!(doubt(fifo), no_file(fifo));
+        assert_eq!(doubt(&format!(":{fifo}")), no_file(fifo));
+        assert_eq!(doubt("/dev/zero"), no_file("/dev/zero"));
+        assert_eq!(doubt(huge), Some(format!("TZ: \"{huge}\" is longer than a zone file can be: times are in UTC")));
+        for silent in ["", "Europe/Berlin", "CET-1", "No/Such_Zone", "/no/such/file", ":"] {
+            assert_eq!(doubt(silent), None, "{silent}");
+        }
+        assert_eq!(nanos(fifo, at(WINTER, 0)), "2026-11-22T06:52:00Z");
     }
 
     #[test]

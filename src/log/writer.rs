@@ -13,14 +13,15 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::batch::Batch;
+use super::error::{LogError, open};
 use super::format::Formatter;
 use super::lines::Lines;
 use super::output::{Notice, Output};
 use super::record::{Origin, Record};
 use super::time::Zone;
-use crate::errno::{go_words, go_words_of};
+use crate::errno::go_words;
 use crate::kept::{Kept, Line};
-use crate::plan::{Level, LogOutput, Logging};
+use crate::plan::{Level, Logging};
 
 /// Jobs' lines are refused when so many bytes wait. One line may go beyond it: 64 KiB, up to six times that in JSON.
 const JOBS_LIMIT: usize = 512 * 1024;
@@ -32,22 +33,6 @@ const IDLE_MEMORY: usize = 16 * 1024;
 const STACK: usize = 128 * 1024;
 /// How long the last lines may take to leave when the program ends.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
-
-/// Why there is no log.
-#[derive(Debug, Error)]
-pub enum LogError {
-    /// The file can't be opened; in the original's words.
-    #[error("Error initializing log file '{path}': open {path}: {why}")]
-    File {
-        /// The configured path.
-        path: String,
-        /// The reason, as Go spells it: `no such file or directory`.
-        why: String,
-    },
-    /// No thread can be had (a limit on the number of processes, mostly).
-    #[error("failed to start the log's writer thread: {0}")]
-    Thread(#[source] std::io::Error),
-}
 
 /// The queue is full: the line was not taken. Try again after [`Log::room`]; until then leave the pipe alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -121,7 +106,9 @@ impl Log {
     pub fn start(logging: &Logging, kept: Kept) -> Result<(Self, LogGuard), LogError> {
         let start = SystemTime::now();
         let output = open(&logging.output)?;
-        let formatter = Formatter::new(logging.format, output.colours_since(start), Zone::of_this_process());
+        let zone = Zone::of_this_process();
+        let doubt = zone.doubt().map(str::to_owned);
+        let formatter = Formatter::new(logging.format, output.colours_since(start), zone);
         let log = Self(Arc::new(Shared {
             state: Mutex::new(State {
                 formatter,
@@ -153,6 +140,9 @@ impl Log {
             .spawn(move || shared.write_all(output))
             .map_err(LogError::Thread)?;
         let guard = LogGuard(log.clone());
+        if let Some(doubt) = doubt {
+            log.own(&Record::own(SystemTime::now(), Level::Warn, &doubt));
+        }
         Ok((log, guard))
     }
 
@@ -433,18 +423,6 @@ fn lines_were_lost(lines: u64, why: &str) -> String {
 #[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn open(output: &LogOutput) -> Result<Output, LogError> {
-    Output::open(output).map_err(|error| {
-        let path = match output {
-            LogOutput::Stdout => "/dev/stdout".into(),
-            LogOutput::Stderr => "/dev/stderr".into(),
-            LogOutput::File(path) => path.to_string_lossy().into_owned(),
-        };
-        let why = go_words_of(&error);
-        LogError::File { path, why }
-    })
 }
 
 #[cfg(test)]

@@ -61,9 +61,9 @@ fn nobody_at_the_socket_is_exit_1_in_go_words() {
         (vec!["-reload"], missing(&format!("-reload: {run}"), "Post", "reload")),
         (vec!["-maintenance", "enable"], missing(&format!("-maintenance: {run}"), "Post", "maintenance/enable")),
         (vec!["-maintenance", "disable"], missing(&format!("-maintenance: {run}"), "Post", "maintenance/disable")),
-        // Their prefix is the original's slip.
-        (vec!["-putenv", "A=x"], missing(&format!("-reload: {run}"), "Post", "environ")),
-        (vec!["-putmetric", "m=1"], missing(&format!("-reload: {run}"), "Post", "metric")),
+        // The original calls both `-reload`.
+        (vec!["-putenv", "A=x"], missing(&format!("-putenv: {run}"), "Post", "environ")),
+        (vec!["-putmetric", "m=1"], missing(&format!("-putmetric: {run}"), "Post", "metric")),
         (vec!["-ping"], missing("-ping: failed", "Get", "ping")),
     ] {
         assert_eq!(told(&flag(&pilot, &args)), expected, "{args:?}");
@@ -113,5 +113,5 @@ fn the_server_s_refusal_is_the_flag_s_failure() {
     let pilot = start(KEEP);
     let long = format!("A={}", "x".repeat(100_000));
     let (code, _, stderr) = told(&flag(&pilot, &["-putenv", &long]));
-    assert_eq!((code, stderr.as_str()), (1, "-reload: failed to run subcommand: Request Entity Too Large\n"));
+    assert_eq!((code, stderr.as_str()), (1, "-putenv: failed to run subcommand: Request Entity Too Large\n"));
 }

@@ -19,5 +19,6 @@ mod signals_reaping;
 mod signals_stop;
 mod signals_terminal;
 mod spawning;
+mod starts;
 mod strace;
 mod told;

@@ -1,8 +1,8 @@
 //! One problem of a configuration, told so that it can be mended without the manual.
 //!
 //! Excerpts come from the source as written and never from the rendered text, which may hold secrets out of the
-//! environment: who makes a [`Diagnostic`] maps its span back first. Of what the file itself says, the values of tokens and
-//! the passwords of addresses are shown as stars.
+//! environment: who makes a [`Diagnostic`] maps its span back first. Of what the file itself says, what stands behind
+//! the word `token` and the passwords of addresses are shown as stars, and messages don't repeat it.
 
 mod passwords;
 mod render;
@@ -10,6 +10,7 @@ mod secrets;
 
 pub(in crate::config) use passwords::without_passwords;
 pub use render::{line_col, one_line, render, to_json};
+pub(in crate::config) use secrets::Secrets;
 
 use serde::Serialize;
 

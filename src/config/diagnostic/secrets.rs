@@ -1,97 +1,303 @@
-//! Secrets in excerpts: the value of a key `token`, or of one that is nearly spelt so, is shown as stars (reliability
-//! rows 64 and 69).
+//! Secrets in excerpts: what stands behind the word `token`, or one that is nearly spelt so, is shown as stars
+//! (reliability rows 64 and 69).
 //!
 //! It reads the text of the file, before the template and before it is known whether the file can be read at all, and
-//! changes the place of no character. Where it can't be sure it hides too much rather than too little.
+//! changes the place of no character. Where a key with its value, or a string, is beyond doubt, only the value, or the rest
+//! of the string, is hidden. Everywhere else (the file may be broken just there, and comments keep old lines) it is all
+//! that follows on the line: rather too much than too little.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use super::Span;
 use super::passwords::without_passwords;
 use crate::nearest::nearest;
 
 /// The key whose value nobody shall read in a log.
 const KEY: &str = "token";
 
-/// The text with the values of such keys made stars, and so the passwords of addresses.
-pub(super) fn hidden(source: &str) -> Cow<'_, str> {
-    match of_tokens(source) {
-        Cow::Borrowed(source) => without_passwords(source),
-        Cow::Owned(source) => Cow::Owned(without_passwords(&source).into_owned()),
+/// Which bytes of a source are hidden. Made once for a source and asked of its places.
+#[derive(Debug)]
+pub(in crate::config) struct Secrets {
+    /// For each byte.
+    hidden: Vec<bool>,
+}
+
+impl Secrets {
+    /// Those of a file as it is written.
+    pub(in crate::config) fn of(source: &str) -> Self {
+        let mut scanner = Scanner { source, at: 0, hidden: vec![false; source.len()], known: Vec::new() };
+        scanner.structure();
+        scanner.lines();
+        Self { hidden: scanner.hidden }
+    }
+
+    /// Whether anything hidden stands in this place, so that it can't be repeated in a message.
+    pub(in crate::config) fn touch(&self, span: Span) -> bool {
+        let end = span.end.min(self.hidden.len());
+        self.hidden.get(span.start..end).is_some_and(|place| place.contains(&true))
+    }
+
+    /// Whether a text repeats a word out of what is hidden in this source.
+    pub(in crate::config) fn are_told_by(&self, text: &str, source: &str) -> bool {
+        /// Shorter ones are in any sentence.
+        const SHORTEST: usize = 4;
+        let tells = |word: &str| {
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+            word.len() >= SHORTEST && text.contains(word)
+        };
+        let mut from = 0;
+        for (at, c) in source.char_indices() {
+            let shown = !self.hidden.get(at).is_some_and(|hidden| *hidden);
+            if shown || c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '|') {
+                if source.get(from..at).is_some_and(tells) {
+                    return true;
+                }
+                from = at + c.len_utf8();
+            }
+        }
+        source.get(from..).is_some_and(tells)
+    }
+
+    /// The source with stars for them, and for the passwords of addresses.
+    pub(super) fn hide<'s>(&self, source: &'s str) -> Cow<'s, str> {
+        if !self.hidden.contains(&true) {
+            return without_passwords(source);
+        }
+        let is_hidden = |at: usize| self.hidden.get(at).is_some_and(|hidden| *hidden);
+        let shown: String = source.char_indices().map(|(at, c)| if is_hidden(at) { star(c) } else { c }).collect();
+        Cow::Owned(without_passwords(&shown).into_owned())
     }
 }
 
-fn of_tokens(source: &str) -> Cow<'_, str> {
-    let mut scanner = Scanner { rest: source, shown: String::with_capacity(source.len()), found: false };
-    scanner.run();
-    if scanner.found { Cow::Owned(scanner.shown) } else { Cow::Borrowed(source) }
+/// The text with everything behind such words made stars, and so the passwords of addresses.
+pub(super) fn hidden(source: &str) -> Cow<'_, str> {
+    Secrets::of(source).hide(source)
 }
 
 struct Scanner<'s> {
-    rest: &'s str,
-    shown: String,
-    found: bool,
+    source: &'s str,
+    at: usize,
+    hidden: Vec<bool>,
+    /// Where such a word needs no second look, in order.
+    known: Vec<Range<usize>>,
 }
 
-impl Scanner<'_> {
-    fn run(&mut self) {
-        while let Some(first) = self.rest.chars().next() {
-            let blank = blank(self.rest);
+impl<'s> Scanner<'s> {
+    fn rest(&self) -> &'s str {
+        self.source.get(self.at..).unwrap_or("")
+    }
+
+    /// Follows the structure as long as there is one: hides the values of keys, and notes what is beyond doubt.
+    fn structure(&mut self) {
+        // A string begins where one may begin: at the start, or behind one of these.
+        let mut expected = true;
+        while let Some(first) = self.rest().chars().next() {
+            let blank = blank(self.rest());
             if blank > 0 {
-                self.show(blank);
-            } else if self.rest.starts_with("{{") {
-                self.show(action(self.rest));
-            } else if matches!(first, '"' | '\'') {
-                self.word(string(self.rest));
-            } else if is_of_a_word(first) {
-                let length = self.rest.find(|c| !is_of_a_word(c)).unwrap_or(self.rest.len());
-                self.word(length);
-            } else {
-                self.show(first.len_utf8());
+                self.at += blank;
+                continue;
             }
+            let quoted = matches!(first, '"' | '\'');
+            if self.rest().starts_with("{{") {
+                self.at += action(self.rest());
+            } else if quoted || is_of_a_word(first) {
+                let rest = self.rest();
+                let length = if quoted { string(rest) } else { rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len()) };
+                self.word(length, quoted && expected);
+            } else {
+                self.at += first.len_utf8();
+            }
+            expected = matches!(first, '{' | '[' | ',' | ':');
         }
     }
 
     /// A word or a string; if it is such a key, its value follows.
-    fn word(&mut self, length: usize) {
-        let Some((word, behind)) = self.rest.split_at_checked(length) else { return self.show(self.rest.len()) };
-        let secret = is_secret(word.trim_matches(['"', '\'']));
+    fn word(&mut self, length: usize, expected_string: bool) {
+        let Some((word, behind)) = self.rest().split_at_checked(length) else {
+            self.at = self.source.len();
+            return;
+        };
+        let place = self.at..self.at + length;
+        self.at = place.end;
         let gap = blank(behind);
         let is_key = behind.get(gap..).is_some_and(|behind| behind.starts_with(':'));
-        self.show(length);
-        if is_key && secret {
-            self.show(gap + 1);
-            self.show(blank(self.rest));
-            self.value();
+        let inner = word.trim_matches(['"', '\'']);
+        if is_key && (is_secret(inner) || inner.contains('\\')) {
+            self.at += gap + 1;
+            self.at += blank(self.rest());
+            if self.value() {
+                self.known.push(place);
+            }
+        } else if expected_string && ends_well(behind, &[',', '}', ']', ':']) && is_one_string(word) {
+            self.string(place);
         }
     }
 
-    fn value(&mut self) {
-        self.found = true;
-        match self.rest.chars().next() {
-            Some('"' | '\'') => self.hide(string(self.rest)),
-            Some('{') if self.rest.starts_with("{{") => self.hide(action(self.rest)),
-            Some('[' | '{') => self.hide(nested(self.rest)),
-            _ => self.hide(self.rest.find([',', '}', ']', '\n']).unwrap_or(self.rest.len())),
+    /// Hides a value. Whether it is beyond doubt where it ends.
+    fn value(&mut self) -> bool {
+        let rest = self.rest();
+        let (length, sure) = match rest.chars().next() {
+            Some('"' | '\'') => {
+                let length = string(rest);
+                (length, length > 2 && rest.get(..length).is_some_and(is_one_string))
+            }
+            // What is between `if` and `end` is behind it, and half an action looks like an object.
+            Some('{') if rest.starts_with("{{") => (action(rest), false),
+            Some('[' | '{') => (nested(rest), false),
+            _ => (rest.find([',', '}', ']', '\n']).unwrap_or(rest.len()), false),
+        };
+        self.hide(self.at..self.at + length);
+        self.at += length;
+        sure && ends_well(self.rest(), &[',', '}', ']'])
+    }
+
+    /// A string in its place: of a text in which such a word stands only the rest is hidden.
+    fn string(&mut self, place: Range<usize>) {
+        let text = self.source.get(place.clone()).unwrap_or("");
+        let Some(at) = text.to_ascii_lowercase().find(KEY) else {
+            return self.known.push(place);
+        };
+        let behind = at + KEY.len();
+        // Where it ends the string the value may stand behind that.
+        if text.get(behind..).is_some_and(|behind| behind.contains(char::is_alphanumeric)) {
+            let from = place.start + behind;
+            let lead = self.source.get(from..place.end).map_or(0, lead);
+            self.hide(from + lead..place.end);
+            self.known.push(place);
         }
     }
 
-    fn show(&mut self, length: usize) {
-        let (shown, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
-        self.shown.push_str(shown);
-        self.rest = rest;
+    /// Looks at all words that are not known, wherever they stand, and hides what follows on the line.
+    fn lines(&mut self) {
+        let known = std::mem::take(&mut self.known);
+        let mut known = known.into_iter().peekable();
+        self.at = 0;
+        while let Some(begin) = self.rest().find(is_of_a_word) {
+            let from = self.at + begin;
+            let text = self.source.get(from..).unwrap_or("");
+            let length = text.find(|c| !is_of_a_word(c)).unwrap_or(text.len());
+            self.at = from + length;
+            while known.next_if(|known| known.end <= from).is_some() {}
+            let is_known = known.peek().is_some_and(|known| known.start <= from);
+            if !is_known && text.get(..length).is_some_and(is_secret) {
+                self.line();
+            }
+        }
     }
 
-    /// Stars, but for what holds the value together: its lines and brackets, and the quotes around it.
-    fn hide(&mut self, length: usize) {
-        let (hidden, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
-        let last = hidden.char_indices().next_back().map_or(0, |(at, _)| at);
-        for (at, c) in hidden.char_indices() {
+    /// Hides what follows on this line: on the next one, if there is nothing, and on further ones within quotes, within
+    /// an action, and between `if` and `end`.
+    fn line(&mut self) {
+        let lead = lead(self.rest());
+        let start = self.at + lead;
+        let mut open =
+            self.source.get(self.at..start).and_then(|lead| lead.chars().next_back()).filter(|c| is_quote(*c));
+        let (mut before, mut crossed, mut end) = (' ', false, self.source.len());
+        // `lead` takes the brackets of an action.
+        let mut blocks = Blocks::default();
+        let mut lines = self.source.get(self.at..).and_then(|rest| rest.find('\n')).map_or(end, |at| self.at + at);
+        if self.source.get(self.at..start).is_some_and(|lead| lead.contains("{{")) {
+            blocks.enter(self.source.get(start..).unwrap_or(""));
+        }
+        for (at, c) in self.source.get(start..).unwrap_or("").char_indices() {
+            let here = start + at;
+            let behind = self.source.get(here + c.len_utf8()..).unwrap_or("");
+            match (before, c) {
+                ('{', '{') => blocks.enter(behind),
+                ('}', '}') => blocks.inside = false,
+                _ => {}
+            }
+            if c == '\n' && blocks.are_open() {
+                lines = here;
+            } else if c == '\n' && before != '\\' {
+                crossed = true;
+                if !open.is_some_and(|quote| behind.contains(quote)) {
+                    end = here;
+                    break;
+                }
+            } else if open == Some(c) && before != '\\' {
+                open = None;
+                if crossed {
+                    end = here;
+                    break;
+                }
+            } else if open.is_none() && is_quote(c) {
+                // As in `it's`.
+                let apostrophe = before.is_alphanumeric() && behind.starts_with(char::is_alphanumeric);
+                open = Some(c).filter(|_| !apostrophe);
+            }
+            before = c;
+        }
+        let text = self.source.get(start..end).unwrap_or("");
+        let shown = |c: char| c.is_whitespace() || is_quote(c) || matches!(c, ',' | ';' | '}' | ']' | ')');
+        self.hide(start..start + text.trim_end_matches(shown).len());
+        // Further lines may have a word of their own.
+        self.at = if end == self.source.len() && blocks.are_open() { end } else { lines.max(self.at) };
+    }
+
+    /// Hides all but what holds a value together: its lines and brackets, and the quotes around it.
+    fn hide(&mut self, place: Range<usize>) {
+        let text = self.source.get(place.clone()).unwrap_or("");
+        let last = text.char_indices().next_back().map_or(0, |(at, _)| at);
+        for (at, c) in text.char_indices() {
             let quote = matches!(c, '"' | '\'') && (at == 0 || at == last);
-            let stays = quote || matches!(c, '\n' | '\r' | '[' | ']' | '{' | '}');
-            self.shown.push(if stays { c } else { star(c) });
+            let from = place.start + at;
+            if !quote
+                && !matches!(c, '\n' | '\r' | '[' | ']' | '{' | '}')
+                && let Some(hidden) = self.hidden.get_mut(from..from + c.len_utf8())
+            {
+                hidden.fill(true);
+            }
         }
-        self.rest = rest;
     }
+}
+
+/// What of a template is open.
+#[derive(Default)]
+struct Blocks {
+    inside: bool,
+    depth: usize,
+}
+
+impl Blocks {
+    /// An action begins before this text.
+    fn enter(&mut self, action: &str) {
+        self.inside = true;
+        let action = action.trim_start_matches(|c: char| c == '-' || c.is_whitespace());
+        if ["if", "with", "range"].iter().any(|word| action.starts_with(word)) {
+            self.depth += 1;
+        } else if action.starts_with("end") {
+            self.depth = self.depth.saturating_sub(1);
+        }
+    }
+
+    fn are_open(&self) -> bool {
+        self.inside || self.depth > 0
+    }
+}
+
+/// How much stands before a value, whatever was meant by it.
+fn lead(text: &str) -> usize {
+    let leads = |c: char| {
+        c.is_whitespace() || is_quote(c) || matches!(c, ':' | '=' | '>' | ';' | ',' | '{' | '[' | '(' | '|' | '/' | '*')
+    };
+    text.find(|c| !leads(c)).unwrap_or(text.len())
+}
+
+fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`')
+}
+
+/// Whether what follows is what can stand behind a value or a key.
+fn ends_well(behind: &str, ends: &[char]) -> bool {
+    behind.get(blank(behind)..).is_none_or(|behind| behind.is_empty() || behind.starts_with(ends))
+}
+
+/// Whether a string ends, and has no line break in it but behind a backslash.
+fn is_one_string(text: &str) -> bool {
+    let broken = text.match_indices('\n').any(|(at, _)| !text.get(..at).is_some_and(|before| before.ends_with('\\')));
+    !broken && text.len() > 1 && text.chars().next() == text.chars().next_back()
 }
 
 /// One that is as long, so that places in bytes and in characters stay what they are.
@@ -108,10 +314,34 @@ fn is_of_a_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '$' | '\\')
 }
 
-/// A key that is written with escapes may be any.
+/// Whether a word is such a key, or has it in itself; letters that are written as escapes count as what they mean.
 fn is_secret(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    word == KEY || word.contains('\\') || nearest(&word, [KEY]).is_some()
+    // Two edits leave three of its letters, and most words don't have them.
+    let shared = KEY.bytes().filter(|letter| word.bytes().any(|byte| byte.eq_ignore_ascii_case(letter))).count();
+    if shared + 2 < KEY.len() && !word.contains('\\') {
+        return false;
+    }
+    let word = if word.contains('\\') { unescaped(word) } else { word.to_owned() }.to_ascii_lowercase();
+    word.contains(KEY) || nearest(&word, [KEY]).is_some()
+}
+
+/// `\u0074` and `\x74` as what they mean.
+fn unescaped(word: &str) -> String {
+    let mut parts = word.split('\\');
+    let mut text = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let digits = match part.chars().next() {
+            Some('u') => part.get(1..5),
+            Some('x') => part.get(1..3),
+            _ => None,
+        };
+        let meant = digits.and_then(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?));
+        text.extend(meant);
+        text.push_str(
+            digits.filter(|_| meant.is_some()).and_then(|digits| part.get(digits.len() + 1..)).unwrap_or(part),
+        );
+    }
+    text
 }
 
 /// How much white space and comments the text begins with.
@@ -178,47 +408,4 @@ fn nested(text: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn values_of_tokens_are_stars_and_everything_stays_in_its_place() {
-        for (given, want) in [
-            (r#"{consul: {token: "s3cr3t", adress: 1}}"#, r#"{consul: {token: "******", adress: 1}}"#),
-            (r#"{"token" : 'a\'b', x: "y"}"#, r#"{"token" : '****', x: "y"}"#),
-            ("{Token: \"s\", TOKEN: \"t\"}", "{Token: \"*\", TOKEN: \"*\"}"),
-            ("{tokn: \"s\", tokens: \"t\"}", "{tokn: \"*\", tokens: \"*\"}"),
-            (r#"{token /* c: "x" */ : // d: "y"#, r#"{token /* c: "x" */ : // d: "y"#),
-            ("{token // a\n: \"s\"}", "{token // a\n: \"*\"}"),
-            (r#"{"\u0074oken": "s"}"#, r#"{"\u0074oken": "*"}"#),
-            (r#"{token: ["s", 't'], x: "y"}"#, r#"{token: [********], x: "y"}"#),
-            (r#"{token: {a: "s}"}, x: "y"}"#, r#"{token: {*****}*}, x: "y"}"#),
-            (r#"{token: "{{ .T | default "s" }}", x: "y"}"#, r#"{token: "{{******************}}", x: "y"}"#),
-            ("{token: {{ .T }}, x: 1}", "{token: {{****}}, x: 1}"),
-            ("{token: 12}", "{token: **}"),
-            ("{token: \"a\\\nb\"}", "{token: \"**\n*\"}"),
-            ("token: \"no end", "token: \"******"),
-            ("{token: \"aüﬓ😀\"}", "{token: \"*\u{66d}\u{2217}\u{1f7b6}\"}"),
-            // Not a key, or another one.
-            ("{name: \"token\", \"x\": \"token: 's'\"}", "{name: \"token\", \"x\": \"token: 's'\"}"),
-            ("// token: \"s\"\n{tag: \"a\"}", "// token: \"s\"\n{tag: \"a\"}"),
-            ("nothing", "nothing"),
-            ("token", "token"),
-            ("", ""),
-        ] {
-            assert_eq!(hidden(given), want);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_character_moves(text in "(token|Tokn|\"|'|:|,|\\{|\\}|\\[|\\]|//|/\\*|\\*/|\\\\| |\n|a|ü|ﬓ|😀){0,40}") {
-            let shown = hidden(&text);
-            let places = |text: &str| text.char_indices().map(|(at, _)| at).collect::<Vec<_>>();
-            prop_assert_eq!(places(&shown), places(&text));
-            prop_assert_eq!(shown.matches('\n').count(), text.matches('\n').count());
-        }
-    }
-}
+mod tests;

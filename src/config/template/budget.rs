@@ -19,7 +19,7 @@ pub(super) const MAX_VARIABLES: usize = 1000;
 pub(super) const MAX_DEPTH: usize = 256;
 
 /// Bytes that cost as much as one step.
-const BYTES_PER_STEP: usize = 16;
+pub(super) const BYTES_PER_STEP: usize = 16;
 
 /// What a function says when it can't do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,13 +30,16 @@ pub(super) fn len(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, Fai
 }
 
 /// `index VALUE INDEX…`: an element, an element of that, and so on.
-pub(super) fn index(arguments: &[Value], _: &mut Context<'_>) -> Result<Value, Failure> {
+pub(super) fn index(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failure> {
     let Some((item, indexes)) = arguments.split_first() else { return Ok(Value::Nil) };
     if *item == Value::Nil {
         return Err(failed("index of untyped nil"));
     }
     let mut item = item.clone();
     for (place, index) in indexes.iter().enumerate() {
+        if let Value::String(name) = index {
+            context.budget.spend_text(name.len())?;
+        }
         item = element(&item, index, place + 1)?;
     }
     Ok(item)

@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::budget::Failure;
+use super::budget::{BYTES_PER_STEP, Budget, Failure};
 use super::error::Class;
 use super::funcs::Context;
 use super::printf;
@@ -31,21 +31,21 @@ pub(super) fn ne(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<
     eq(arguments, context).map(|equal| Value::Bool(!equal.is_true()))
 }
 
-pub(super) fn lt(arguments: Arguments<'_>, _: &mut Context<'_>) -> Result<Value, Failure> {
-    less(arguments).map(Value::Bool)
+pub(super) fn lt(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<Value, Failure> {
+    less(arguments, context).map(Value::Bool)
 }
 
 /// Less or equal, which for a float that is no number is not the inverse of greater.
 pub(super) fn le(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<Value, Failure> {
-    if less(arguments)? { Ok(Value::Bool(true)) } else { eq(arguments, context) }
+    if less(arguments, context)? { Ok(Value::Bool(true)) } else { eq(arguments, context) }
 }
 
 pub(super) fn gt(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<Value, Failure> {
     le(arguments, context).map(|result| Value::Bool(!result.is_true()))
 }
 
-pub(super) fn ge(arguments: Arguments<'_>, _: &mut Context<'_>) -> Result<Value, Failure> {
-    less(arguments).map(|less| Value::Bool(!less))
+pub(super) fn ge(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<Value, Failure> {
+    less(arguments, context).map(|less| Value::Bool(!less))
 }
 
 /// Lists and the environment have no equality.
@@ -70,14 +70,14 @@ fn equal(left: &Value, right: &Value, context: &mut Context<'_>) -> Result<bool,
             comparable(right, context).map(|()| false)
         }
         (Value::Nil, _) | (_, Value::Nil) | (Value::Complex(..), Value::Complex(..)) => Ok(left == right),
-        _ => match order(left, right) {
+        _ => match order(left, right, context.budget)? {
             Some(ordering) => Ok(ordering == Some(Ordering::Equal)),
             None => Err(failed("incompatible types for comparison")),
         },
     }
 }
 
-fn less(arguments: Arguments<'_>) -> Result<bool, Failure> {
+fn less(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<bool, Failure> {
     let [left, right] = arguments else { return Err(failed("missing argument for comparison")) };
     let basic =
         |value: &Value| !matches!(value, Value::Nil | Value::Ints(_) | Value::Strings(_) | Value::Environment(_));
@@ -88,26 +88,29 @@ fn less(arguments: Arguments<'_>) -> Result<bool, Failure> {
         (Value::Bool(_), Value::Bool(_)) | (Value::Complex(..), Value::Complex(..)) => {
             Err(failed("invalid type for comparison"))
         }
-        _ => match order(left, right) {
+        _ => match order(left, right, context.budget)? {
             Some(ordering) => Ok(ordering == Some(Ordering::Less)),
             None => Err(failed("incompatible types for comparison")),
         },
     }
 }
 
-/// How two values of one kind are ordered. `None` if they are of different kinds, `Some(None)` if one is no number.
+/// How two values of one kind are ordered; texts cost what is compared of them. `None` if they are of different kinds, `Some(None)` if one is no number.
 #[expect(clippy::option_option, reason = "two different ways to have no order")]
-fn order(left: &Value, right: &Value) -> Option<Option<Ordering>> {
-    match (left, right) {
+fn order(left: &Value, right: &Value, budget: &mut Budget) -> Result<Option<Option<Ordering>>, Failure> {
+    Ok(match (left, right) {
         (Value::Bool(left), Value::Bool(right)) => Some(Some(left.cmp(right))),
         (Value::Int(left), Value::Int(right)) => Some(Some(left.cmp(right))),
         (Value::Byte(left), Value::Byte(right)) => Some(Some(left.cmp(right))),
         (Value::Int(left), Value::Byte(right)) => Some(Some(left.cmp(&i64::from(*right)))),
         (Value::Byte(left), Value::Int(right)) => Some(Some(i64::from(*left).cmp(right))),
         (Value::Float(left), Value::Float(right)) => Some(left.partial_cmp(right)),
-        (Value::String(left), Value::String(right)) => Some(Some(left.cmp(right))),
+        (Value::String(left), Value::String(right)) => {
+            budget.spend(left.len().min(right.len()) / BYTES_PER_STEP)?;
+            Some(Some(left.cmp(right)))
+        }
         _ => None,
-    }
+    })
 }
 
 fn failed(message: &str) -> Failure {

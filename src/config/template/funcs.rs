@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::budget::{Budget, Failure, MAX_TEXT, too_long};
+use super::budget::{BYTES_PER_STEP, Budget, Failure, MAX_TEXT, too_long};
 use super::error::Class;
 use super::printf;
 use super::quote::{Show, quote};
@@ -127,9 +127,9 @@ fn default(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Fail
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of all functions")]
 fn env(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failure> {
     let name = text(arguments, 0);
+    context.budget.spend_text(name.len())?;
     let value = match context.environment {
         Value::Environment(variables) => variables.get(&name).cloned(),
         _ => None,
@@ -148,7 +148,7 @@ fn split(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failur
             parts.push(bytes.into());
         }
     } else if !rest.is_empty() {
-        while let Some(found) = find_bytes(rest, &separator) {
+        while let Some(found) = find_bytes(rest, &separator, context.budget)? {
             context.budget.spend(1)?;
             parts.push(rest.get(..found).unwrap_or_default().into());
             rest = rest.get(found + separator.len()..).unwrap_or_default();
@@ -173,18 +173,24 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Where `pattern`, which is not empty, begins in `text`.
-fn find_bytes(text: &[u8], pattern: &[u8]) -> Option<usize> {
-    let (&first, _) = pattern.split_first()?;
+/// Where `pattern`, which is not empty, begins in `text`. Who asks has paid for the text; what is compared beyond that, where
+/// the pattern nearly stands again and again, is paid here.
+fn find_bytes(text: &[u8], pattern: &[u8], budget: &mut Budget) -> Result<Option<usize>, Failure> {
+    let mut compared = 0;
     let mut from = 0;
-    loop {
-        let rest = text.get(from..)?;
-        let found = from + rest.iter().position(|&byte| byte == first)?;
-        if text.get(found..).is_some_and(|rest| rest.starts_with(pattern)) {
-            return Some(found);
+    while let Some(rest) = text.get(from..) {
+        let Some(found) = rest.iter().position(|byte| pattern.first() == Some(byte)).map(|at| from + at) else { break };
+        let tail = text.get(found..).unwrap_or_default();
+        let same = tail.iter().zip(pattern).take_while(|(byte, wanted)| byte == wanted).count();
+        compared += same;
+        budget.spend(compared / BYTES_PER_STEP)?;
+        compared %= BYTES_PER_STEP;
+        if same == pattern.len() {
+            return Ok(Some(found));
         }
         from = found + 1;
     }
+    Ok(None)
 }
 
 fn join(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, Failure> {
@@ -211,7 +217,7 @@ fn replace_all(arguments: &[Value], context: &mut Context<'_>) -> Result<Value, 
         }
     } else {
         let mut rest = &whole[..];
-        while let Some(found) = find_bytes(rest, &from) {
+        while let Some(found) = find_bytes(rest, &from, context.budget)? {
             out.extend_from_slice(rest.get(..found).unwrap_or_default());
             push_bounded(&mut out, &to)?;
             rest = rest.get(found + from.len()..).unwrap_or_default();

@@ -135,6 +135,13 @@ fn work_and_size_are_limited() {
         "{{ $x := printf `%500000d` 1 }}{{ range loop 1000 }}{{ $y := split `` $x }}{{ end }}",
         "{{ $x := printf `%500000d` 1 }}{{ regexReplaceAll ` *x| ` `` $x }}",
         "{{ $x := printf `%500000d` 1 }}{{ range loop 100 }}{{ $x }}{{ end }}",
+        // Comparing costs what is compared.
+        "{{ $x := printf `%900000d` 1 }}{{ range loop 1000 }}{{ $y := eq $x $x }}{{ end }}",
+        "{{ $x := printf `%900000d` 1 }}{{ $z := printf `%900000d` 2 }}{{ range loop 100 }}{{ $y := eq $x $z $z $z $z }}{{ end }}",
+        "{{ $x := printf `%900000d` 1 }}{{ range loop 1000 }}{{ $y := le $x $x }}{{ end }}",
+        "{{ $x := `a` }}{{ range loop 18 }}{{ $x = print $x $x }}{{ end }}{{ len (split (print $x `b`) (print $x $x)) }}",
+        "{{ $x := `a` }}{{ range loop 18 }}{{ $x = print $x $x }}{{ end }}{{ len (replaceAll (print $x `b`) `` (print $x $x)) }}",
+        "{{ $x := printf `%900000d` 1 }}{{ range loop 1000 }}{{ $y := env $x }}{{ end }}",
         "{{ regexReplaceAll `(((((a{10}){10}){10}b){0,2}){0,9}){0,9}` `` `aaa` }}{{ loop 0 9999999 }}",
     ] {
         let class = bounded(source);

@@ -9,7 +9,7 @@ use super::sources::{self, Named};
 use crate::config::diagnostic::Span;
 use crate::config::raw::{Job, Watch};
 use crate::config::report::{Problem, Rank, Report};
-use crate::plan::JobSpec;
+use crate::plan::{JobSpec, TELEMETRY_JOB};
 
 /// Everything that was decided, beside what the file said.
 pub(super) struct Whole<'w, 'n> {
@@ -37,6 +37,7 @@ pub(super) fn check(whole: &Whole, report: &mut Report) {
         report.add(Problem::warning("jobs", whole.top, message).nowhere());
     }
     repeated_names(whole, report);
+    odd_names(whole, report);
     without_consul(whole, report);
     sources::check(whole, &named, report);
     for (path, node, job) in whole.signals.jobs.iter().filter(|(_, _, job)| !named.is_job(job)) {
@@ -75,6 +76,25 @@ fn repeated_names(whole: &Whole, report: &mut Report) {
     }
 }
 
+/// The name of the job that telemetry adds, which the original lets a job have, too; and names that a terminal would obey.
+fn odd_names(whole: &Whole, report: &mut Report) {
+    for (index, raw, job) in whole.pairs() {
+        let Some(node) = raw.name_node else { continue };
+        let path = format!("jobs[{index}].name");
+        if whole.telemetry && job.name == TELEMETRY_JOB {
+            let message = format!(
+                "{path}: `telemetry` adds a job called `{TELEMETRY_JOB}`: their events can't be told apart, and the console \
+                 and the metrics know only one of them"
+            );
+            report.add(Problem::warning(&path, node.span, message).label("another name?"));
+        }
+        if job.name.contains(char::is_control) {
+            let message = format!("{path}: there is a control character in it, which makes the log hard to read");
+            report.add(Problem::warning(&path, node.span, message));
+        }
+    }
+}
+
 /// Without Consul a port is only a word, and a watch has nothing to look at (design §4 row 17).
 fn without_consul(whole: &Whole, report: &mut Report) {
     let said = match whole.consul {
@@ -110,6 +130,22 @@ mod tests {
 
     fn said_of(text: &str) -> Vec<String> {
         said(&outcome(text))
+    }
+
+    #[test]
+    fn a_job_called_as_telemetrys_own_is_told() {
+        let text =
+            r#"{ telemetry: { interfaces: ["static:127.0.0.1"] }, jobs: [ { name: "containerpilot", exec: "x" } ] }"#;
+        let told = said(&outcome(text));
+        assert!(told.iter().any(|line| line.starts_with("W jobs[0].name: `telemetry` adds a job called")), "{told:?}");
+        let alone = said(&outcome(r#"{ jobs: [ { name: "containerpilot", exec: "x" } ] }"#));
+        assert!(!alone.iter().any(|line| line.contains("telemetry")), "{alone:?}");
+    }
+
+    #[test]
+    fn a_name_with_a_control_character_is_told() {
+        let told = said(&outcome(r#"{ jobs: [ { name: "a\u001bb", exec: "x" } ] }"#));
+        assert!(told.iter().any(|line| line.starts_with("W jobs[0].name: there is a control character")), "{told:?}");
     }
 
     #[test]

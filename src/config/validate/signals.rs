@@ -84,7 +84,7 @@ fn mappable(member: &Member, report: &mut Report) -> Option<Signal> {
         let named = if report.literal(member.key_span).is_some() {
             format!("`{}`", member.key)
         } else {
-            "a name made by the template".to_owned()
+            format!("a name {}", report.unseen(member.key_span))
         };
         let message = format!("signals: {named} is no signal");
         let problem = Problem::error(Rank::OURS, "signals", member.key_span, message);

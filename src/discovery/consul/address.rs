@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use hyper::Uri;
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::{NoProxy, Proxy, Url};
 
 use super::error::CallError;
@@ -63,23 +65,46 @@ impl Endpoint {
     /// As Go does it: `HTTP_PROXY` or `HTTPS_PROXY`, but for those whom `NO_PROXY` names, and never for `localhost` and
     /// loopback addresses. `ALL_PROXY` is not honoured, and neither is `HTTP_PROXY` in a CGI script.
     pub(super) fn proxy(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Proxy>, CallError> {
+        let Some((name, proxy)) = self.proxy_variable(&variable) else { return Ok(None) };
+        // Its value stays unsaid: proxies have passwords.
+        let unusable = || CallError::Unusable(format!("the proxy of {name} is not a usable address"));
+        let scheme = proxy.split_once("://").map_or("http", |(scheme, _)| scheme).to_ascii_lowercase();
+        if !["http", "https"].contains(&scheme.as_str()) {
+            return Err(unusable());
+        }
+        let proxy = Proxy::all(proxy).map_err(|_| unusable())?;
+        Ok(Some(proxy.no_proxy(exempt(&variable).and_then(|list| NoProxy::from_string(&list)))))
+    }
+
+    /// The proxy that requests really go through, for messages: its variable and its address, without user and password.
+    pub(super) fn proxy_in_use(&self, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let (name, proxy) = self.proxy_variable(&variable)?;
+        let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+        let url = Url::parse(&proxy).ok()?;
+        let matcher = Matcher::builder().all("http://proxy").no(exempt(&variable).unwrap_or_default()).build();
+        matcher.intercept(&self.base.as_str().parse::<Uri>().ok()?)?;
+        let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("the proxy of {name}, {}{port}", url.host_str()?))
+    }
+
+    /// The variable that names a proxy for this agent, and its value.
+    fn proxy_variable(&self, variable: impl Fn(&str) -> Option<String>) -> Option<(&'static str, String)> {
         let loopback = self.host().parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         if self.socket.is_some() || loopback || is_localhost(self.host()) {
-            return Ok(None);
+            return None;
         }
         let names =
             if self.base.scheme() == "https" { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
         if names.contains(&"HTTP_PROXY") && variable("REQUEST_METHOD").is_some() {
-            return Ok(None);
+            return None;
         }
-        let found = names.into_iter().find_map(|name| variable(name).filter(|v| !v.is_empty()).map(|v| (name, v)));
-        let Some((name, proxy)) = found else { return Ok(None) };
-        // Its value stays unsaid: proxies have passwords.
-        let unusable = || CallError::Unusable(format!("the proxy of {name} is not a usable address"));
-        let proxy = Proxy::all(proxy).map_err(|_| unusable())?;
-        let exempt = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| variable(name).filter(|v| !v.is_empty()));
-        Ok(Some(proxy.no_proxy(exempt.and_then(|list| NoProxy::from_string(&list)))))
+        names.into_iter().find_map(|name| variable(name).filter(|v| !v.is_empty()).map(|v| (name, v)))
     }
+}
+
+/// Whom no proxy is asked for.
+fn exempt(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| variable(name).filter(|value| !value.is_empty()))
 }
 
 /// The name that needs no lookup.
@@ -164,6 +189,36 @@ mod tests {
         assert!(http("10.0.0.1:8500").unwrap().is_looked_up(proxy));
         assert!(!http("localhost:8500").unwrap().is_looked_up(proxy));
         assert!(!Endpoint::of(&consul(ConsulScheme::Unix, "/sock")).unwrap().is_looked_up(proxy));
+    }
+
+    #[test]
+    fn a_proxy_is_named_where_it_is_asked() {
+        let with = |no_proxy: &'static str| {
+            move |name: &str| match name {
+                "HTTP_PROXY" => Some("http://me:hush@proxy:3128/".to_owned()),
+                "NO_PROXY" => Some(no_proxy.to_owned()),
+                _ => None,
+            }
+        };
+        let told = |address: &str, no_proxy| http(address).unwrap().proxy_in_use(with(no_proxy));
+        let named = Some("the proxy of HTTP_PROXY, proxy:3128".to_owned());
+        assert_eq!(told("10.0.0.1:8500", ""), named);
+        assert_eq!(told("consul:8500", "other,10.0.0.0/8"), named);
+        for (address, no_proxy) in
+            [("10.0.0.1:8500", "10.0.0.0/8"), ("consul.dc:8500", "dc"), ("consul:8500", "*"), ("localhost:8500", "")]
+        {
+            assert_eq!(told(address, no_proxy), None, "{address}");
+        }
+        let bare = |name: &str| (name == "http_proxy").then(|| "10.9.9.9".to_owned());
+        let bare = http("consul:8500").unwrap().proxy_in_use(bare);
+        assert_eq!(bare, Some("the proxy of http_proxy, 10.9.9.9:80".to_owned()));
+    }
+
+    #[test]
+    fn a_proxy_of_another_kind_is_refused() {
+        let variable = |name: &str| (name == "HTTP_PROXY").then(|| "socks5://proxy:1080".to_owned());
+        let error = http("consul:8500").unwrap().proxy(variable).unwrap_err();
+        assert_eq!(error.to_string(), "the proxy of HTTP_PROXY is not a usable address");
     }
 
     #[test]

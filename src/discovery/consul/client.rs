@@ -116,6 +116,11 @@ impl Client {
         matches!(self.token, Token::File(_)) || self.endpoint.as_ref().is_ok_and(|it| it.is_looked_up(variable))
     }
 
+    /// What is wrong with the proxy that the environment names, if there is one in between.
+    pub(crate) fn proxy_problem(&self) -> Option<String> {
+        self.endpoint.as_ref().ok()?.proxy(variable).err().map(|error| error.to_string())
+    }
+
     /// Whether there was a call yet.
     #[cfg(test)]
     pub(crate) fn is_made(&self) -> bool {
@@ -295,11 +300,14 @@ impl Client {
         CallError::TimedOut { from: self.agent(), within: limit.0 }
     }
 
-    /// Where the agent is, for messages.
+    /// Where the agent is, for messages, and who is asked instead: the fault may be his.
     fn agent(&self) -> String {
         match &self.endpoint {
             Ok(Endpoint { socket: Some(socket), .. }) => socket.display().to_string(),
-            Ok(endpoint) => endpoint.authority(),
+            Ok(endpoint) => match endpoint.proxy_in_use(variable) {
+                Some(proxy) => format!("{} (through {proxy})", endpoint.authority()),
+                None => endpoint.authority(),
+            },
             Err(_) => "Consul".to_owned(),
         }
     }

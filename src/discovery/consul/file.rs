@@ -4,13 +4,15 @@
 //! most one read of a file is under way, shared by all who want it: nothing piles up behind one that does not come back.
 
 use std::fmt;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch::{self, Receiver};
 use tokio::time::timeout;
+
+use crate::regular;
 
 /// What a read gave.
 pub(super) type Content = Result<Arc<Vec<u8>>, Arc<io::Error>>;
@@ -93,15 +95,7 @@ impl SmallFile {
 
 /// A regular file's content: a pipe would never end, and nothing that we read is large.
 pub(super) fn read_small(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("not a file"));
-    }
-    let mut content = Vec::new();
-    std::fs::File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut content)?;
-    if content.len() as u64 > most {
-        return Err(io::Error::other(format!("longer than {most} bytes")));
-    }
-    Ok(content)
+    regular::read(path, most)
 }
 
 /// Takes the one thread that a runtime has for files, as a file system that hangs would. It is free again when what is

@@ -195,3 +195,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn neither_a_name_nor_what_we_say_of_it_is_obeyed_by_a_terminal() {
+    let odd = "a\u{1b}[31mb";
+    let r = Record { origin: Origin::Job(odd), ..record(b"\x1b[1mhis own", &[]) };
+    assert_eq!(
+        text(LogFormat::Default, false, &r),
+        "1970-01-01T00:00:03.5Z a\\x1b[31mb 7 \u{1b}[1mhis own\n",
+        "what a job writes stays as it is"
+    );
+    let said = format!("{odd} exited");
+    let r = Record { origin: Origin::Own, pid: None, ..record(said.as_bytes(), &[]) };
+    assert_eq!(text(LogFormat::Default, false, &r), "1970-01-01T00:00:03.5Z a\\x1b[31mb exited\n");
+}

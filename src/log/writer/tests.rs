@@ -9,7 +9,7 @@ use nix::unistd::pipe;
 use super::*;
 use crate::kept::{Begin, Lines, LogStream, Reader};
 use crate::log::Origin;
-use crate::plan::LogFormat;
+use crate::plan::{LogFormat, LogOutput};
 
 const LINE: &str = "a line of an ordinary length, as a web server writes one for each request that it answers";
 

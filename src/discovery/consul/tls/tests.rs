@@ -222,7 +222,7 @@ fn bad_files_are_told_before_anything_starts() {
     assert!(new(ConsulTls { ca_file: Some(key.clone()), ..ConsulTls::default() }).ends_with("no certificate in it"));
     assert_eq!(
         new(ConsulTls { ca_file: Some("/dev/zero".into()), ..ConsulTls::default() }),
-        "read /dev/zero: not a file"
+        "read /dev/zero: not a regular file"
     );
     let pair = |cert: &str, key: &Path| ConsulTls {
         ca_file: Some(ca.clone()),
