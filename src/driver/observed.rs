@@ -86,6 +86,7 @@ impl Driver {
     pub(super) fn answer_scrapes(&mut self) {
         self.a_turn_of(ANSWERS, |driver| {
             let Some(scrape) = driver.telemetry.as_mut().and_then(Telemetry::take) else { return false };
+            driver.hear_of_failed_starts();
             driver.count_requests();
             let snapshot = if scrape.is_about_readiness() { driver.readiness() } else { driver.snapshot() };
             let now = driver.now();

@@ -17,6 +17,8 @@ use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError,
 const SLOW_START: Duration = Duration::from_millis(100);
 /// A job that ends well so soon and leaves processes behind has probably put itself into the background (row 5).
 const DAEMONISED: Duration = Duration::from_secs(1);
+/// So many starts that have failed are told before an answer.
+const FAILED_STARTS: usize = 64;
 /// Appended to each piece of a line that goes on in the next one (design §4 row 13).
 const CUT: &[u8] = b" [cut]";
 
@@ -154,7 +156,7 @@ impl Driver {
     pub(super) fn spawn(&mut self, child: ChildId, slot: Slot) {
         let Some(command) = self.world.command(slot).cloned() else {
             // No world says so; but it must not wait for ever for the end of what never began.
-            let failure = SpawnFailure { reason: "no command".to_owned(), exit_code: 126, temporary: false };
+            let failure = SpawnFailure { reason: "no command".to_owned(), exit_code: 126, lacks: None };
             return self.inbox.push_back(Input::SpawnFailed { child, failure });
         };
         let began = self.now();
@@ -191,8 +193,18 @@ impl Driver {
             Err(error) => self.inbox.push_back(Input::SpawnFailed { child, failure: failure_of(&error) }),
         }
     }
+
+    /// Who is told how things stand shall not hear that a job runs whose start has failed already. That is no more news
+    /// than a few: one that fails and starts at once again for ever is not waited for.
+    pub(super) fn hear_of_failed_starts(&mut self) {
+        for _ in 0..FAILED_STARTS {
+            let failed = self.inbox.iter().position(|input| matches!(input, Input::SpawnFailed { .. }));
+            let Some(input) = failed.and_then(|index| self.inbox.remove(index)) else { return };
+            self.step(&input);
+        }
+    }
 }
 
 fn failure_of(error: &SpawnError) -> SpawnFailure {
-    SpawnFailure { reason: error.to_string(), exit_code: error.exit_code(), temporary: error.is_temporary() }
+    SpawnFailure { reason: error.to_string(), exit_code: error.exit_code(), lacks: error.lacks() }
 }

@@ -107,6 +107,7 @@ impl Driver {
                 why: next.why,
             }),
             waits_for: look.waits_for,
+            start_failure: job.failing_start().unwrap_or_default().to_owned(),
             when: job.when_in_words(),
             restarts_policy: job.restarts_in_words(),
             command: command(spec.exec.as_deref()),

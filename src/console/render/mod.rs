@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use self::events::{Events, Logs, lost};
-pub(super) use self::job::{block, head, last_lines};
+pub(super) use self::job::{block, head, last_lines, never_began};
 pub(super) use self::lists::{environment, maintenance, watches};
 pub(super) use self::overview::{overview, reason};
 pub(super) use self::reload::{not_reloaded, reloaded};
