@@ -134,12 +134,14 @@ impl Driver {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
+        let standing = self.log.standing();
         Snapshot {
             jobs: self.world.jobs().map(|job| self.view(job)).collect(),
             watches: self.world.watch_names().map(str::to_owned).collect(),
             stopping: self.world.is_stopping(),
             maintenance: self.world.in_maintenance(),
-            lost_log_lines: self.log.lost(),
+            lost_log_lines: standing.lost,
+            log_blocked: standing.blocked.unwrap_or_default(),
         }
     }
 

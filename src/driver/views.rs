@@ -7,6 +7,7 @@ use super::observed::VERSION;
 use crate::api::{self, stamp};
 use crate::core::elapsed;
 use crate::core::{Explanation, Instance, Job, JobId, Look, Moment, Reason, State, Status, Summary, WatchId};
+use crate::log::Standing;
 use crate::process;
 use crate::telemetry;
 
@@ -54,8 +55,28 @@ impl Driver {
             maintenance: self.world.in_maintenance(),
             ready: api::Readiness { ready, count, of, reason },
             consul: self.consul_view(),
+            log: self.log_view(),
             jobs: self.world.ids().filter_map(|id| self.job_view(id, &clocks)).collect(),
         }
+    }
+
+    /// Nothing while all is well.
+    fn log_view(&self) -> Option<api::Log> {
+        let Standing { blocked, jobs_wait, problem, lost } = self.log.standing();
+        let is_well = blocked.is_none() && problem.is_empty();
+        (!is_well).then(|| api::Log { blocked_ms: blocked.map(millis), jobs_wait, problem, lost })
+    }
+
+    /// A job that seems to do nothing may wait for the log.
+    fn log_fact(&self, id: JobId) -> Option<api::Fact> {
+        let job = self.world.job(id).filter(|job| job.is_running())?;
+        job.spec().exec.as_ref().filter(|exec| !exec.raw)?;
+        let Standing { blocked: Some(blocked), jobs_wait: true, .. } = self.log.standing() else { return None };
+        let says = format!(
+            "the log's output has taken nothing for {}: a job that writes more waits in its own `write`",
+            elapsed(blocked)
+        );
+        Some(api::Fact { says, about: "log".to_owned(), because: Vec::new() })
     }
 
     fn consul_view(&self) -> Option<api::Consul> {
@@ -155,6 +176,7 @@ impl Driver {
         let Explanation { summary, facts } = self.world.why(id, self.now())?;
         let mut facts: Vec<api::Fact> = facts.into_iter().map(fact).collect();
         facts.extend(self.registration_facts(id));
+        facts.extend(self.log_fact(id));
         Some(api::Why { job: name.to_owned(), summary, facts })
     }
 

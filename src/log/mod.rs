@@ -32,4 +32,4 @@ pub use layer::LogLayer;
 pub use lines::Lines;
 pub use record::{Origin, Record, Value};
 pub use time::Zone;
-pub use writer::{Full, Log, LogError, LogGuard};
+pub use writer::{Full, Log, LogError, LogGuard, Standing};

@@ -3,8 +3,43 @@
 use serde_json::{Value, json};
 
 use crate::support::ports::Ports;
-use crate::support::{DEADLINE, Signal, http, wait_until};
+use crate::support::{DEADLINE, Launch, Signal, http, wait_until};
 use crate::{ask, get, job, post, refused, serving, start, wait_job, wait_state, with_socket};
+
+#[test]
+fn f78_a_log_that_nobody_reads_is_told() {
+    let flood = r#"{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d\n' 1; done"] },
+        { name: "quiet", exec: ["sleep", "1000"] }, { name: "raw", exec: ["sleep", "1001"], logging: { raw: true } }"#;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let pilot = Launch::config(&with_socket(flood)).stdout(writer).start();
+    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    let log = || get(&pilot, "/v4/jobs")["log"].clone();
+    wait_until(DEADLINE, || log()["jobsWait"] == true, "it is told");
+    assert!(log()["blockedMs"].as_u64().unwrap() >= 2000, "{}", log());
+    let told = |job: &str| {
+        let why = get(&pilot, &format!("/v4/jobs/{job}/why"));
+        let facts = why["facts"].as_array().unwrap().clone();
+        facts.iter().any(|fact| fact["about"] == "log" && fact["says"].as_str().unwrap().contains("has taken nothing"))
+    };
+    assert_eq!((told("flood"), told("raw")), (true, false));
+    let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    wait_until(DEADLINE, || log().is_null(), "it goes on");
+    assert!(!told("flood"));
+    pilot.finish();
+    reading.join().unwrap().unwrap();
+}
+
+#[test]
+fn f79_a_log_that_cannot_be_written_is_told() {
+    let config = r#"{ control: { socket: "{{ .DIR }}/s" }, consul: false, logging: { output: "/dev/full" },
+        jobs: [{ name: "web", exec: ["sleep", "1000"] }] }"#;
+    let pilot = Launch::config(config).start();
+    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    let log = || get(&pilot, "/v4/jobs")["log"].clone();
+    wait_until(DEADLINE, || log()["problem"] == "no space left on device", "it is told");
+    assert!(log()["lost"].as_u64().unwrap() > 0 && log().get("blockedMs").is_none(), "{}", log());
+    pilot.finish();
+}
 
 const LACK: &str = "pipe2: too many open files";
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{Env, EventRecord, LogLine, Lost, Maintenance, Overview, Reloaded, Watches, Why};
@@ -156,6 +156,23 @@ fn columns_with_nothing_in_them_are_left_out() {
     none["consul"] = json!({ "address": "c:8500", "ok": false, "problem": "connection refused" });
     let none: Overview = of(none);
     insta::assert_snapshot!("overview_none", everywhere(|look| overview(&none, look)));
+}
+
+#[test]
+fn a_log_in_trouble_is_told() {
+    let told = |log: Value| {
+        let mut all = everything();
+        all["log"] = log;
+        let all: Overview = of(all);
+        let shown = overview(&all, &look(None, false));
+        let log = shown.lines().last().unwrap().split(" · ").find(|part| part.starts_with("log ")).map(str::to_owned);
+        log.unwrap_or_default()
+    };
+    assert_eq!(told(Value::Null), "");
+    let blocked = json!({ "blockedMs": 3900, "jobsWait": true, "lost": 0 });
+    assert_eq!(told(blocked), "log blocked for 3.9s, and jobs that write wait");
+    let failing = json!({ "jobsWait": false, "problem": "no space left on device", "lost": 312 });
+    assert_eq!(told(failing), "log fails: no space left on device, 312 lines lost so far");
 }
 
 /// The column in which a word begins, in each of the lines that have it.
