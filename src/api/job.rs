@@ -19,6 +19,9 @@ pub struct Job {
     /// Of the process that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
+    /// The signal that has stopped that process, until it is continued: it is there and does nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stopped_by: String,
     /// How many runs were begun.
     pub runs: u64,
     /// How often it was started again because its run had ended.

@@ -10,7 +10,7 @@ use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::kept::LogStream;
 use crate::log::{Lines, Origin, Record};
-use crate::plan::{CommandSpec, Plan};
+use crate::plan::{CommandSpec, Plan, Signal};
 use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
@@ -33,6 +33,8 @@ pub(super) struct Run {
     pub(super) since: Moment,
     /// A health check, not a job.
     pub(super) is_check: bool,
+    /// What has stopped it, until it is continued.
+    pub(super) stopped_by: Option<Signal>,
 }
 
 impl Run {
@@ -53,7 +55,7 @@ pub(super) struct Runs {
 impl Runs {
     /// Notes a start.
     pub(super) fn add(&mut self, child: ChildId, command: Arc<CommandSpec>, pid: i32, since: Moment, is_check: bool) {
-        self.live.insert(child, Run { command, pid, since, is_check });
+        self.live.insert(child, Run { command, pid, since, is_check, stopped_by: None });
     }
 
     /// One of them.
@@ -64,6 +66,13 @@ impl Runs {
     /// Its name, for messages.
     pub(super) fn name(&self, child: ChildId) -> &str {
         self.get(child).map_or("a process", Run::name)
+    }
+
+    /// It was stopped by this signal, or runs on.
+    pub(super) fn set_stopped(&mut self, child: ChildId, by: Option<Signal>) {
+        if let Some(run) = self.live.get_mut(&child) {
+            run.stopped_by = by;
+        }
     }
 
     /// Forgets it.

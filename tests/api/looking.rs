@@ -41,6 +41,29 @@ fn f79_a_log_that_cannot_be_written_is_told() {
     pilot.finish();
 }
 
+// Seen red with src/process/children.rs:
+//- Change::Continued => reaped.continued.push(id),
+//+ Change::Continued => {}
+#[test]
+fn f17_a_job_that_was_stopped_by_a_signal_is_shown_so_until_it_is_continued() {
+    let pilot = start(r#"{ name: "web", exec: ["sleep", "1000"] }"#);
+    wait_job(&pilot, "web", |job| job.get("pid").is_some());
+    let facts = || get(&pilot, "/v4/jobs/web/why")["facts"].as_array().unwrap().clone();
+    for _ in 0..2 {
+        post(&pilot, "/v4/jobs/web/signal", r#"{"signal": "STOP"}"#);
+        let web = wait_job(&pilot, "web", |job| job["stoppedBy"] == "SIGSTOP");
+        assert_eq!(web["state"], "running");
+        assert!(
+            facts()[0]["says"].as_str().unwrap().starts_with("its process was stopped by SIGSTOP and does nothing")
+        );
+        assert_eq!(get(&pilot, "/v4/jobs")["ready"]["ready"], true);
+        post(&pilot, "/v4/jobs/web/signal", r#"{"signal": "CONT"}"#);
+        wait_job(&pilot, "web", |job| job.get("stoppedBy").is_none());
+        assert!(facts().is_empty());
+    }
+    pilot.finish();
+}
+
 const LACK: &str = "pipe2: too many open files";
 
 // Seen red with src/core/look.rs:

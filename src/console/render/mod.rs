@@ -65,7 +65,8 @@ impl Colour {
 /// The colour of a job's state: over is good or bad by how it ended.
 fn state_colour(job: &Job) -> Option<Colour> {
     match &job.state {
-        JobState::Running => Some(Colour::Green),
+        JobState::Running if job.stopped_by.is_empty() => Some(Colour::Green),
+        JobState::Running => Some(Colour::Yellow),
         JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
         JobState::Done => match job.last_exit.as_ref().map(|exit| exit.code) {
             Some(0) => Some(Colour::Green),
@@ -98,6 +99,9 @@ fn status_colour(status: &str) -> Option<Colour> {
 fn state(job: &Job) -> String {
     match (&job.last_exit, &job.state) {
         (Some(exit), JobState::Done) => format!("done ({})", exit.code),
+        (_, JobState::Running) if !job.stopped_by.is_empty() => {
+            format!("running (stopped by {})", visible(&job.stopped_by))
+        }
         (_, state) => visible(state.word()),
     }
 }
