@@ -122,6 +122,10 @@ impl World {
             format!("{name} does not run now (it has run {times})")
         };
         let mut facts = Vec::new();
+        if job.last.as_ref().is_some_and(|last| last.code != 0) {
+            facts.push(Reason::about("last", format!("its last run {}", ended(job, now))));
+            facts.extend(remedy(job));
+        }
         if job.due > 0 {
             facts.push(Reason::new("maintenance mode is on, and it pauses then (`pauseInMaintenance`)".to_owned()));
             return Explanation { summary: format!("{began}: it waits for the end of maintenance"), facts };

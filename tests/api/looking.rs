@@ -41,6 +41,24 @@ fn f79_a_log_that_cannot_be_written_is_told() {
     pilot.finish();
 }
 
+#[test]
+fn a_job_that_fails_each_time_says_so_while_it_waits() {
+    let pilot = start(
+        r#"
+        { name: "cron", exec: ["sh", "-c", "exit 4"], when: { interval: "1h" }, restarts: "unlimited" },
+        { name: "fine", exec: ["true"], when: { interval: "1h" }, restarts: "unlimited" }"#,
+    );
+    for name in ["cron", "fine"] {
+        wait_job(&pilot, name, |job| job["state"] == "waiting" && job.get("lastExit").is_some());
+    }
+    let facts = |name: &str| get(&pilot, &format!("/v4/jobs/{name}/why"))["facts"].as_array().unwrap().clone();
+    let last = &facts("cron")[0];
+    assert_eq!(last["about"], "last");
+    assert!(last["says"].as_str().unwrap().starts_with("its last run ended with exit status 4 after "), "{last}");
+    assert!(facts("fine").is_empty());
+    pilot.finish();
+}
+
 // Seen red with src/process/children.rs:
 //- Change::Continued => reaped.continued.push(id),
 //+ Change::Continued => {}

@@ -66,14 +66,15 @@ impl Colour {
 fn state_colour(job: &Job) -> Option<Colour> {
     match &job.state {
         JobState::Running if job.stopped_by.is_empty() => Some(Colour::Green),
-        JobState::Running => Some(Colour::Yellow),
-        JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
+        JobState::Running | JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
         JobState::Done => match job.last_exit.as_ref().map(|exit| exit.code) {
             Some(0) => Some(Colour::Green),
             Some(_) => Some(Colour::Red),
             None => None,
         },
-        JobState::Waiting | JobState::Other(_) => None,
+        // It has failed, and waits for its next time.
+        JobState::Waiting => job.last_exit.as_ref().filter(|exit| exit.code != 0).map(|_| Colour::Red),
+        JobState::Other(_) => None,
     }
 }
 
@@ -102,6 +103,8 @@ fn state(job: &Job) -> String {
         (_, JobState::Running) if !job.stopped_by.is_empty() => {
             format!("running (stopped by {})", visible(&job.stopped_by))
         }
+        (Some(exit), JobState::Waiting) if never_began(exit) => "waiting (last run: not started)".to_owned(),
+        (Some(exit), JobState::Waiting) if exit.code != 0 => format!("waiting (last run: {})", visible(&exit.text)),
         (_, state) => visible(state.word()),
     }
 }

@@ -159,6 +159,28 @@ fn columns_with_nothing_in_them_are_left_out() {
 }
 
 #[test]
+fn what_a_job_that_waits_did_last_is_told_if_it_failed() {
+    let state = |more: Value| {
+        let job: crate::api::Job = of(job(&more));
+        (super::state(&job), state_colour(&job))
+    };
+    let exit = |code: i32, text: &str, lasted: u64| {
+        let at = "2026-11-22T12:04:11Z";
+        json!({ "state": "waiting",
+            "lastExit": { "code": code, "text": text, "at": at, "agoMs": 5, "lastedMs": lasted } })
+    };
+    assert_eq!(state(json!({ "state": "waiting" })), ("waiting".to_owned(), None));
+    assert_eq!(state(exit(0, "exit status 0", 3)), ("waiting".to_owned(), None));
+    let failed = |text: &str| (text.to_owned(), Some(Colour::Red));
+    assert_eq!(state(exit(4, "exit status 4", 3)), failed("waiting (last run: exit status 4)"));
+    assert_eq!(state(exit(137, "signal: killed", 3)), failed("waiting (last run: signal: killed)"));
+    let missing = "exec: \"x\": executable file not found in $PATH";
+    assert_eq!(state(exit(127, missing, 0)), failed("waiting (last run: not started)"));
+    let stopped = ("running (stopped by SIGSTOP)".to_owned(), Some(Colour::Yellow));
+    assert_eq!(state(json!({ "stoppedBy": "SIGSTOP" })), stopped);
+}
+
+#[test]
 fn a_log_in_trouble_is_told() {
     let told = |log: Value| {
         let mut all = everything();
