@@ -327,6 +327,10 @@ impl Driver {
         for Stop { id, pid, signal } in &reaped.stops {
             let name = self.runs.name(*id);
             warn!("{name} (pid {pid}) was stopped by {} and does not run on by itself", signal.name());
+            self.runs.set_stopped(*id, Some(*signal));
+        }
+        for id in &reaped.continued {
+            self.runs.set_stopped(*id, None);
         }
         if !reaped.orphans.is_empty() {
             self.observe(|telemetry| telemetry.orphans_reaped(reaped.orphans.len()));

@@ -19,6 +19,9 @@ pub struct Job {
     /// Of the process that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
+    /// The signal that has stopped that process, until it is continued: it is there and does nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stopped_by: String,
     /// How many runs were begun.
     pub runs: u64,
     /// How often it was started again because its run had ended.
@@ -38,6 +41,9 @@ pub struct Job {
     /// What it waits for, as half a sentence: `for app to be healthy`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub waits_for: String,
+    /// Why it could not be started, while that is tried again in a moment: there was no process, memory or descriptor for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub start_failure: String,
     /// When it starts, in the words of the configuration: `once app is healthy`, `every 5s`.
     pub when: String,
     /// How it is started again: `never`, `3 times`, `unlimited, backoff 100ms → 10s, reset after 10s`.
@@ -61,7 +67,7 @@ pub enum JobState {
     Waiting,
     /// Its command runs; without one, it is there.
     Running,
-    /// It pauses before a restart.
+    /// It pauses before a restart, or before a start is tried again.
     Backoff,
     /// It stops.
     Stopping,

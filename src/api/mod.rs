@@ -42,8 +42,29 @@ pub struct Overview {
     /// Where Consul is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consul: Option<Consul>,
+    /// What is wrong with the log's output, while something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
     /// In file order.
     pub jobs: Vec<Job>,
+}
+
+/// What is wrong with the log's output.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Log {
+    /// For so long it has taken nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_ms: Option<u64>,
+    /// … and jobs that write wait for it.
+    #[serde(default)]
+    pub jobs_wait: bool,
+    /// Why it could not be written, or opened again, when that was tried last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub problem: String,
+    /// How many lines were lost so far.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// Whether the container does what it is for.

@@ -30,7 +30,7 @@ impl Job {
         } else {
             let killed = run.phase == Phase::Killed && self.stage == Stage::Terminating;
             let lasted = turn.now.since(run.started);
-            self.last = Some(LastRun { code: status.shell_code(), text, killed, at: turn.now, lasted });
+            self.last = Some(LastRun { code: status.shell_code(), text, killed, lacked: None, at: turn.now, lasted });
             self.note_pause(lasted, status.is_success(), turn);
         }
     }
@@ -40,7 +40,7 @@ impl Job {
         let Some((run, command)) = self.take_run(slot) else { return };
         run.ended(turn);
         turn.log(Level::Error, format!("unable to start {command}: {}", failure.reason));
-        if matches!(slot, Slot::Check(_)) && failure.temporary {
+        if matches!(slot, Slot::Check(_)) && failure.lacks.is_some() {
             // A check that could not run says nothing about the job (reliability row 24).
             self.held_check = None;
             return;
@@ -50,9 +50,14 @@ impl Job {
         if matches!(slot, Slot::Check(_)) {
             self.check_failure.clone_from(&failure.reason);
         } else {
-            let text = failure.reason.clone();
-            let (at, lasted) = (turn.now, Duration::ZERO);
-            self.last = Some(LastRun { code: failure.exit_code, text, killed: false, at, lasted });
+            self.last = Some(LastRun {
+                code: failure.exit_code,
+                text: failure.reason.clone(),
+                killed: false,
+                lacked: failure.lacks,
+                at: turn.now,
+                lasted: Duration::ZERO,
+            });
             self.note_pause(Duration::ZERO, false, turn);
         }
     }

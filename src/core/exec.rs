@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::say::elapsed;
 use super::turn::Turn;
-use super::{ChildId, Effect, Moment, Slot, SpawnFailure, Timer};
+use super::{ChildId, Effect, Lack, Moment, Slot, SpawnFailure, Timer};
 use crate::duration::GoDuration;
 use crate::plan::{CommandSpec, Level, Signal};
 
@@ -49,7 +49,21 @@ pub(super) struct Run {
     pub until: Option<Moment>,
     /// When it will be killed because it was asked to end.
     pub killed_at: Option<Moment>,
+    /// How its start failed last, if it did; rare, so elsewhere.
+    failed: Option<Box<FailedStart>>,
     tries: u8,
+}
+
+/// A start that could not be for want of something, and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FailedStart {
+    /// In the original's words.
+    pub reason: String,
+    pub lacks: Lack,
+    /// When it failed for the first time.
+    pub since: Moment,
+    /// When it is tried again.
+    pub next: Moment,
 }
 
 /// How far a run is.
@@ -69,7 +83,15 @@ impl Run {
     /// Starts it. Its time limit counts from `since`, which is now or, for a start that was held, a moment ago.
     pub fn start(slot: Slot, command: &CommandSpec, since: Moment, turn: &mut Turn<'_>) -> Self {
         let child = turn.new_child(slot);
-        let mut run = Self { child, started: turn.now, phase: Phase::Running, until: None, killed_at: None, tries: 0 };
+        let mut run = Self {
+            child,
+            started: turn.now,
+            phase: Phase::Running,
+            until: None,
+            killed_at: None,
+            failed: None,
+            tries: 0,
+        };
         run.spawn(slot, command, since, turn);
         run
     }
@@ -87,21 +109,41 @@ impl Run {
 
     /// Whether a failed spawn will be tried again.
     pub fn retry_later(&mut self, failure: &SpawnFailure, turn: &mut Turn<'_>) -> bool {
-        if !failure.temporary || self.tries >= RETRIES || self.phase != Phase::Running {
+        let Some(lacks) = failure.lacks.filter(|_| self.tries < RETRIES && self.phase == Phase::Running) else {
             return false;
-        }
+        };
         self.tries += 1;
         self.phase = Phase::Retrying;
         self.until = None;
+        let next = turn.now.after(RETRY_PAUSE);
+        let since = self.failed.take().map_or(turn.now, |before| before.since);
+        self.failed = Some(Box::new(FailedStart { reason: failure.reason.clone(), lacks, since, next }));
         turn.disarm(Timer::Timeout(self.child));
-        turn.arm(Timer::Retry(self.child), turn.now.after(RETRY_PAUSE));
+        turn.arm(Timer::Retry(self.child), next);
         true
+    }
+
+    /// Why there is no process, while the start is tried again.
+    pub fn failed_start(&self) -> Option<&FailedStart> {
+        self.failed.as_deref().filter(|_| self.phase == Phase::Retrying)
+    }
+
+    /// Whether there is a process, for all we know.
+    pub fn has_process(&self) -> bool {
+        self.phase != Phase::Retrying
     }
 
     pub fn retry(&mut self, slot: Slot, command: &CommandSpec, turn: &mut Turn<'_>) {
         if self.phase == Phase::Retrying {
             self.spawn(slot, command, turn.now, turn);
         }
+    }
+
+    /// Somebody wants it at once: that is a start like the first one.
+    pub fn retry_now(&mut self, slot: Slot, command: &CommandSpec, turn: &mut Turn<'_>) {
+        turn.disarm(Timer::Retry(self.child));
+        self.tries = 0;
+        self.retry(slot, command, turn);
     }
 
     /// Whether it is being killed for its time, or will be in a moment: then the tick of a period or of a check is

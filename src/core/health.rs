@@ -39,7 +39,7 @@ impl Job {
         }
         let Some(command) = &health.exec else {
             // There is nothing to ask: that it is there is enough, and it isn't between a crash and the next start.
-            if !self.pausing {
+            if !self.is_between_starts() {
                 self.tell_passing(turn);
             }
             return;

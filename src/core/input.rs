@@ -69,8 +69,39 @@ pub struct SpawnFailure {
     pub reason: String,
     /// The exit status that stands for it: 127 missing, 126 not to be run.
     pub exit_code: i32,
-    /// Whether it may well succeed a moment later (no process slot, no memory).
-    pub temporary: bool,
+    /// What was not to be had, if it was for want of something: then it may well succeed a moment later.
+    pub lacks: Option<Lack>,
+}
+
+/// What a start may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lack {
+    /// No more processes may be made.
+    Processes,
+    /// There is no memory.
+    Memory,
+    /// No descriptor is free.
+    Descriptors,
+}
+
+impl Lack {
+    /// What helps, as a sentence without a full stop.
+    pub(super) fn remedy(self) -> &'static str {
+        match self {
+            Self::Processes => {
+                "the limit on processes is reached: raise that of the container (`--pids-limit`, `pids.max` of its cgroup) \
+                 or of its user (`ulimit -u`), or let less run"
+            }
+            Self::Memory => {
+                "there is no memory left: raise the container's limit (`--memory`, `memory.max` of its cgroup, \
+                 `ulimit -v`), or let less run"
+            }
+            Self::Descriptors => {
+                "the limit on open files is reached: raise that of the container (`--ulimit nofile=`, `ulimit -n`; each \
+                 running job and check takes two), or that of the machine (`fs.file-max`)"
+            }
+        }
+    }
 }
 
 /// What a timer is for. A timer of a run carries its [`ChildId`], so one that outlived its run is recognised.

@@ -30,7 +30,7 @@ use super::exec::Run;
 use super::say::elapsed;
 use super::service::Registration;
 use super::turn::{Queued, Turn};
-use super::{ChildId, Event, GLOBAL, JobId, Moment, Slot, Timer};
+use super::{ChildId, Event, GLOBAL, JobId, Lack, Moment, Slot, Timer};
 use crate::plan::{Consul, EventCode, JobSpec, Level, Restarts, When};
 
 /// How far a job's life is.
@@ -82,6 +82,8 @@ pub(super) struct LastRun {
     pub text: String,
     /// Whether we had to kill it when it was stopped.
     pub killed: bool,
+    /// What it could not be started for want of.
+    pub lacked: Option<Lack>,
     /// When it ended.
     pub at: Moment,
     /// How long it lasted.
@@ -269,9 +271,9 @@ impl Job {
         self.pausing
     }
 
-    /// Whether its command runs, or is about to.
+    /// Whether its command runs: not while its start is tried again.
     pub fn is_running(&self) -> bool {
-        self.run.is_some()
+        self.run.as_ref().is_some_and(Run::has_process)
     }
 
     /// The process that its command runs in, or is about to.

@@ -15,7 +15,7 @@ pub enum State {
     Waiting,
     /// Its command runs; without one, it is there.
     Running,
-    /// It pauses before a restart.
+    /// It pauses before a restart, or before a start is tried again.
     Backoff,
     /// It stops.
     Stopping,
@@ -96,7 +96,7 @@ impl Job {
             Stage::Complete => State::Done,
             Stage::Leaving | Stage::Withdrawing | Stage::Terminating => State::Stopping,
             Stage::Live if self.is_there() => State::Running,
-            Stage::Live if self.pausing => State::Backoff,
+            Stage::Live if self.is_between_starts() => State::Backoff,
             Stage::Live => State::Waiting,
         }
     }
@@ -106,12 +106,18 @@ impl Job {
         match self.state() {
             State::Waiting => None,
             State::Running => self.run.as_ref().map(|run| run.started),
-            State::Backoff => self.last.as_ref().map(|last| last.at),
+            State::Backoff => match self.failed_start() {
+                Some(failed) => Some(failed.since),
+                None => self.last.as_ref().map(|last| last.at),
+            },
             State::Stopping | State::Stopped | State::Done => Some(self.since),
         }
     }
 
     pub(super) fn next_start(&self) -> Option<NextStart> {
+        if let Some(failed) = self.failed_start().filter(|_| self.stage == Stage::Live) {
+            return Some(NextStart { at: failed.next, why: failed.reason.clone() });
+        }
         if self.state() == State::Backoff {
             let how = self.last.as_ref().map_or_else(|| "ended".to_owned(), |last| format!("exit {}", last.code));
             let times = ordinal(self.streak.length());

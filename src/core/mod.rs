@@ -59,7 +59,7 @@ mod tests;
 
 pub use effect::Effect;
 pub use event::{Event, GLOBAL};
-pub use input::{Input, SpawnFailure, Timer};
+pub use input::{Input, Lack, SpawnFailure, Timer};
 pub use job::{Job, Stage, Status};
 pub use look::{LastExit, Look, NextStart, State};
 pub use order::Order;

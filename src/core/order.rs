@@ -7,7 +7,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exec;
 use super::job::{Job, Stage, Status};
 use super::turn::Turn;
 use super::world::World;
@@ -17,7 +16,8 @@ use crate::plan::Signal;
 /// What is ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
-    /// Run, whatever its `when` says; one that waits for a restart does not wait any longer.
+    /// Run, whatever its `when` says; one that waits for a restart, or for the next try of a start, does not wait any
+    /// longer.
     Start,
     /// Stop as at the end of the program, and stay so.
     Stop,
@@ -60,7 +60,7 @@ impl World {
                 Order::Restart => self.restart_by_hand(id, now, effects),
                 Order::Signal(signal) => {
                     let run = self.job(id).and_then(|job| job.run.as_ref());
-                    let run = run.filter(|run| run.phase != exec::Phase::Retrying);
+                    let run = run.filter(|run| run.has_process());
                     effects.extend(run.map(|run| Effect::Signal { child: run.child, signal }));
                 }
             }
@@ -161,7 +161,7 @@ impl Job {
 
     /// Whether it does its work: its command runs, or it has none and was started.
     pub(super) fn is_there(&self) -> bool {
-        self.run.is_some() || (self.spec.exec.is_none() && self.started)
+        self.is_running() || (self.spec.exec.is_none() && self.started)
     }
 
     /// A new job of the same definition, in its place.

@@ -107,7 +107,7 @@ impl Job {
 
     /// Consul has to be told anew what it should know: other data, or another agent.
     pub(super) fn tell_again(&mut self, turn: &mut Turn<'_>) {
-        let is_there = self.spec.check().is_none() && self.started && !self.pausing;
+        let is_there = self.spec.check().is_none() && self.started && !self.is_between_starts();
         if self.status == Status::Healthy || is_there {
             self.tell_passing(turn);
         } else if self.status == Status::Unhealthy {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::exec::{Run, counts_from};
+use super::exec::{FailedStart, Run, counts_from};
 use super::job::{Cause, Job, Stage, Status, Verdict};
 use super::say::elapsed;
 use super::turn::Turn;
@@ -41,13 +41,14 @@ impl Job {
             self.due = 1;
             self.held_tick = Some(turn.now);
         } else {
+            let what = match run.failed_start() {
+                Some(failed) => format!("can't be started yet ({})", failed.reason),
+                None => "still runs".to_owned(),
+            };
             self.skipped_ticks += 1;
             if self.skipped_ticks.is_power_of_two() {
                 let (name, skipped) = (self.name(), self.skipped_ticks);
-                turn.log(
-                    Level::Warn,
-                    format!("{name} still runs when its next period begins: {skipped} skipped so far"),
-                );
+                turn.log(Level::Warn, format!("{name} {what} when its next period begins: {skipped} skipped so far"));
             }
         }
         Verdict::GoOn
@@ -130,14 +131,32 @@ impl Job {
         if self.is_there() {
             return;
         }
+        self.cause = Cause::ByHand;
+        if let (Some(run), Some(command)) = (&mut self.run, &self.spec.exec) {
+            // It is being started, and has failed so far.
+            return run.retry_now(Slot::Exec(self.id), command, turn);
+        }
         self.wait_no_longer(turn);
         if self.due == 0 {
             // This is the start that it waited for.
             self.armed &= self.starts_left;
             self.due = 1;
         }
-        self.cause = Cause::ByHand;
         self.start_what_is_due(turn);
+    }
+
+    /// Why its command could not be started, while that is tried again.
+    pub fn failing_start(&self) -> Option<&str> {
+        self.failed_start().map(|failed| failed.reason.as_str())
+    }
+
+    pub(super) fn failed_start(&self) -> Option<&FailedStart> {
+        self.run.as_ref().and_then(Run::failed_start)
+    }
+
+    /// Whether it is to run and does not yet: it pauses before a restart, or its start is tried again.
+    pub(super) fn is_between_starts(&self) -> bool {
+        self.pausing || self.failed_start().is_some()
     }
 
     fn start(&mut self, turn: &mut Turn<'_>) {

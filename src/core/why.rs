@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::exec;
 use super::job::{Job, Stage, Status};
 use super::look::{State, happens, ordinal, to_happen};
 use super::say::{count, elapsed};
@@ -60,8 +59,6 @@ impl World {
                 facts.extend(health(job, now));
                 if job.spec.exec.is_none() {
                     format!("{name} is there: it has no command, and was started")
-                } else if job.run.as_ref().is_some_and(|run| run.phase == exec::Phase::Retrying) {
-                    format!("{name} could not be started for lack of something, and is tried again in a moment")
                 } else {
                     let health = match job.status {
                         Status::Healthy => ", and is healthy",
@@ -74,9 +71,15 @@ impl World {
                 }
             }
             State::Backoff => {
-                facts.push(Reason::about("restarts", job.restarts_in_words()));
-                let next = elapsed(job.not_before.since(now));
-                format!("{name} is started again in {next}: its last run {}", ended(job, now))
+                facts.extend(remedy(job));
+                if let Some(failed) = job.failed_start() {
+                    let next = elapsed(failed.next.since(now));
+                    format!("{name} does not run: its start failed ({}) and is tried again in {next}", failed.reason)
+                } else {
+                    facts.push(Reason::about("restarts", job.restarts_in_words()));
+                    let next = elapsed(job.not_before.since(now));
+                    format!("{name} is started again in {next}: its last run {}", ended(job, now))
+                }
             }
             State::Stopping => {
                 let asked = if job.halted { " by hand" } else { "" };
@@ -103,6 +106,7 @@ impl World {
                     Restarts::Times(n) if job.restarts_left == 0 => format!("its {n} restarts are used up"),
                     Restarts::Times(_) | Restarts::Unlimited => "it was stopped".to_owned(),
                 };
+                facts.extend(remedy(job));
                 format!("{name} is over: its last run {}, and {restarts}", ended(job, now))
             }
         };
@@ -118,6 +122,10 @@ impl World {
             format!("{name} does not run now (it has run {times})")
         };
         let mut facts = Vec::new();
+        if job.last.as_ref().is_some_and(|last| last.code != 0) {
+            facts.push(Reason::about("last", format!("its last run {}", ended(job, now))));
+            facts.extend(remedy(job));
+        }
         if job.due > 0 {
             facts.push(Reason::new("maintenance mode is on, and it pauses then (`pauseInMaintenance`)".to_owned()));
             return Explanation { summary: format!("{began}: it waits for the end of maintenance"), facts };
@@ -193,6 +201,15 @@ fn ended(job: &Job, now: Moment) -> String {
         return format!("could not be started: {}, {ago} ago{again}", last.text);
     }
     format!("ended with {} after {}, {ago} ago{again}", last.text, elapsed(last.lasted))
+}
+
+/// What helps a job that could not be started for want of something.
+fn remedy(job: &Job) -> Option<Reason> {
+    let lacks = match job.failed_start() {
+        Some(failed) => Some(failed.lacks),
+        None => job.last.as_ref().and_then(|last| last.lacked),
+    };
+    lacks.map(|lacks| Reason::new(lacks.remedy().to_owned()))
 }
 
 /// How its health stands, if that is checked.

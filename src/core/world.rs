@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::cycle::in_cycle;
-use super::exec;
 use super::job::{Job, Stage, Verdict};
 use super::reload::Reloading;
 use super::shutdown::Phase;
@@ -251,7 +250,7 @@ impl World {
             SignalAction::Event => self.turn(now, effects).publish(Event::new(EventCode::Signal, signal.name()), None),
             SignalAction::Pass { job, signal } => {
                 let runs = self.jobs().filter(|other| other.name() == job).filter_map(|job| job.run.as_ref());
-                let running = runs.filter(|run| run.phase != exec::Phase::Retrying);
+                let running = runs.filter(|run| run.has_process());
                 effects.extend(running.map(|run| Effect::Signal { child: run.child, signal }));
             }
             SignalAction::Ignore => {}
@@ -289,7 +288,7 @@ impl World {
             Slot::Exec(_) => job.run.as_ref(),
             Slot::Check(_) => job.check.as_ref(),
         };
-        run.filter(|run| run.phase != exec::Phase::Retrying).map(|_| slot)
+        run.filter(|run| run.has_process()).map(|_| slot)
     }
 
     fn on_exited(&mut self, child: ChildId, status: ExitStatus, now: Moment, effects: &mut Vec<Effect>) {

@@ -9,12 +9,13 @@ use super::reload::{self, Refused, Until};
 use super::views;
 use crate::api;
 use crate::control::{Asked, Query, Reply, no_such_job};
-use crate::core::{Input, Order, State};
+use crate::core::{Input, Job, Order, State};
 use crate::plan::Signal;
 
 impl Driver {
     /// Answers a question or an order of `/v4`.
     pub(super) fn on_query(&mut self, asked: Asked, query: &Query) {
+        self.hear_of_failed_starts();
         let reply = match query {
             Query::Overview => json(&self.overview()),
             Query::Job(name) => self.of_job(name, |driver| json(&api::Jobs { jobs: driver.jobs_named(name) })),
@@ -75,9 +76,21 @@ impl Driver {
         };
         info!("{name}: {what} was asked for on the control socket");
         self.step(&Input::Order { job: name.to_owned(), order });
-        let jobs = self.jobs_named(name);
         let now: Vec<State> = self.states_of(name).into_iter().map(|(state, _)| state).collect();
-        json(&api::Done { said: what_was_done(name, order, &before, &now), jobs })
+        self.hear_of_failed_starts();
+        let said = match order {
+            Order::Start | Order::Restart => self.why_not_started(name),
+            Order::Stop | Order::Signal(_) => None,
+        };
+        let said = said.unwrap_or_else(|| what_was_done(name, order, &before, &now));
+        json(&api::Done { said, jobs: self.jobs_named(name) })
+    }
+
+    /// That a job of this name was to start and could not for want of something, if so.
+    fn why_not_started(&self, name: &str) -> Option<String> {
+        let mut named = self.world.jobs().filter(|job| job.spec().name == name);
+        let why = named.find_map(Job::failing_start)?;
+        Some(format!("{name} could not be started and is tried again: {why}"))
     }
 
     /// Each job's state, and whether it has a process.

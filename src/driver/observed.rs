@@ -86,6 +86,7 @@ impl Driver {
     pub(super) fn answer_scrapes(&mut self) {
         self.a_turn_of(ANSWERS, |driver| {
             let Some(scrape) = driver.telemetry.as_mut().and_then(Telemetry::take) else { return false };
+            driver.hear_of_failed_starts();
             driver.count_requests();
             let snapshot = if scrape.is_about_readiness() { driver.readiness() } else { driver.snapshot() };
             let now = driver.now();
@@ -133,12 +134,14 @@ impl Driver {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
+        let standing = self.log.standing();
         Snapshot {
             jobs: self.world.jobs().map(|job| self.view(job)).collect(),
             watches: self.world.watch_names().map(str::to_owned).collect(),
             stopping: self.world.is_stopping(),
             maintenance: self.world.in_maintenance(),
-            lost_log_lines: self.log.lost(),
+            lost_log_lines: standing.lost,
+            log_blocked: standing.blocked.unwrap_or_default(),
         }
     }
 

@@ -10,13 +10,15 @@ use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::kept::LogStream;
 use crate::log::{Lines, Origin, Record};
-use crate::plan::{CommandSpec, Plan};
+use crate::plan::{CommandSpec, Plan, Signal};
 use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
 const SLOW_START: Duration = Duration::from_millis(100);
 /// A job that ends well so soon and leaves processes behind has probably put itself into the background (row 5).
 const DAEMONISED: Duration = Duration::from_secs(1);
+/// So many starts that have failed are told before an answer.
+const FAILED_STARTS: usize = 64;
 /// Appended to each piece of a line that goes on in the next one (design §4 row 13).
 const CUT: &[u8] = b" [cut]";
 
@@ -31,6 +33,8 @@ pub(super) struct Run {
     pub(super) since: Moment,
     /// A health check, not a job.
     pub(super) is_check: bool,
+    /// What has stopped it, until it is continued.
+    pub(super) stopped_by: Option<Signal>,
 }
 
 impl Run {
@@ -51,7 +55,7 @@ pub(super) struct Runs {
 impl Runs {
     /// Notes a start.
     pub(super) fn add(&mut self, child: ChildId, command: Arc<CommandSpec>, pid: i32, since: Moment, is_check: bool) {
-        self.live.insert(child, Run { command, pid, since, is_check });
+        self.live.insert(child, Run { command, pid, since, is_check, stopped_by: None });
     }
 
     /// One of them.
@@ -62,6 +66,13 @@ impl Runs {
     /// Its name, for messages.
     pub(super) fn name(&self, child: ChildId) -> &str {
         self.get(child).map_or("a process", Run::name)
+    }
+
+    /// It was stopped by this signal, or runs on.
+    pub(super) fn set_stopped(&mut self, child: ChildId, by: Option<Signal>) {
+        if let Some(run) = self.live.get_mut(&child) {
+            run.stopped_by = by;
+        }
     }
 
     /// Forgets it.
@@ -154,7 +165,7 @@ impl Driver {
     pub(super) fn spawn(&mut self, child: ChildId, slot: Slot) {
         let Some(command) = self.world.command(slot).cloned() else {
             // No world says so; but it must not wait for ever for the end of what never began.
-            let failure = SpawnFailure { reason: "no command".to_owned(), exit_code: 126, temporary: false };
+            let failure = SpawnFailure { reason: "no command".to_owned(), exit_code: 126, lacks: None };
             return self.inbox.push_back(Input::SpawnFailed { child, failure });
         };
         let began = self.now();
@@ -191,8 +202,18 @@ impl Driver {
             Err(error) => self.inbox.push_back(Input::SpawnFailed { child, failure: failure_of(&error) }),
         }
     }
+
+    /// Who is told how things stand shall not hear that a job runs whose start has failed already. That is no more news
+    /// than a few: one that fails and starts at once again for ever is not waited for.
+    pub(super) fn hear_of_failed_starts(&mut self) {
+        for _ in 0..FAILED_STARTS {
+            let failed = self.inbox.iter().position(|input| matches!(input, Input::SpawnFailed { .. }));
+            let Some(input) = failed.and_then(|index| self.inbox.remove(index)) else { return };
+            self.step(&input);
+        }
+    }
 }
 
 fn failure_of(error: &SpawnError) -> SpawnFailure {
-    SpawnFailure { reason: error.to_string(), exit_code: error.exit_code(), temporary: error.is_temporary() }
+    SpawnFailure { reason: error.to_string(), exit_code: error.exit_code(), lacks: error.lacks() }
 }

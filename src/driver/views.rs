@@ -7,6 +7,8 @@ use super::observed::VERSION;
 use crate::api::{self, stamp};
 use crate::core::elapsed;
 use crate::core::{Explanation, Instance, Job, JobId, Look, Moment, Reason, State, Status, Summary, WatchId};
+use crate::log::Standing;
+use crate::plan::Signal;
 use crate::process;
 use crate::telemetry;
 
@@ -54,8 +56,40 @@ impl Driver {
             maintenance: self.world.in_maintenance(),
             ready: api::Readiness { ready, count, of, reason },
             consul: self.consul_view(),
+            log: self.log_view(),
             jobs: self.world.ids().filter_map(|id| self.job_view(id, &clocks)).collect(),
         }
+    }
+
+    /// Nothing while all is well.
+    fn log_view(&self) -> Option<api::Log> {
+        let Standing { blocked, jobs_wait, problem, lost } = self.log.standing();
+        let is_well = blocked.is_none() && problem.is_empty();
+        (!is_well).then(|| api::Log { blocked_ms: blocked.map(millis), jobs_wait, problem, lost })
+    }
+
+    /// A job that runs and does nothing may have been stopped.
+    fn stop_fact(&self, id: JobId) -> Option<api::Fact> {
+        let job = self.world.job(id)?;
+        let signal = self.runs.get(job.child()?)?.stopped_by?.name();
+        let name = &job.spec().name;
+        let says = format!(
+            "its process was stopped by {signal} and does nothing until it is continued (containerpilot signal {name} \
+             CONT)"
+        );
+        Some(api::Fact { says, about: String::new(), because: Vec::new() })
+    }
+
+    /// A job that seems to do nothing may wait for the log.
+    fn log_fact(&self, id: JobId) -> Option<api::Fact> {
+        let job = self.world.job(id).filter(|job| job.is_running())?;
+        job.spec().exec.as_ref().filter(|exec| !exec.raw)?;
+        let Standing { blocked: Some(blocked), jobs_wait: true, .. } = self.log.standing() else { return None };
+        let says = format!(
+            "the log's output has taken nothing for {}: a job that writes more waits in its own `write`",
+            elapsed(blocked)
+        );
+        Some(api::Fact { says, about: "log".to_owned(), because: Vec::new() })
     }
 
     fn consul_view(&self) -> Option<api::Consul> {
@@ -82,12 +116,14 @@ impl Driver {
         let command = |exec: Option<&crate::plan::CommandSpec>| -> Vec<String> {
             exec.map(|exec| std::iter::once(&exec.program).chain(&exec.args).cloned().collect()).unwrap_or_default()
         };
+        let run = look.child.and_then(|child| self.runs.get(child));
         Some(api::Job {
             name: spec.name.clone(),
             state: state(look.state),
             since: look.since.map(|since| clocks.stamp(since)),
             since_ms: look.since.map(|since| clocks.ago(since)),
-            pid: look.child.and_then(|child| self.runs.get(child)).map(|run| run.pid),
+            pid: run.map(|run| run.pid),
+            stopped_by: run.and_then(|run| run.stopped_by).map(Signal::name).unwrap_or_default(),
             runs: job.runs(),
             restarts: job.restarts(),
             last_exit: last_exit(&look, clocks),
@@ -107,6 +143,7 @@ impl Driver {
                 why: next.why,
             }),
             waits_for: look.waits_for,
+            start_failure: job.failing_start().unwrap_or_default().to_owned(),
             when: job.when_in_words(),
             restarts_policy: job.restarts_in_words(),
             command: command(spec.exec.as_deref()),
@@ -154,6 +191,10 @@ impl Driver {
         let Explanation { summary, facts } = self.world.why(id, self.now())?;
         let mut facts: Vec<api::Fact> = facts.into_iter().map(fact).collect();
         facts.extend(self.registration_facts(id));
+        facts.extend(self.log_fact(id));
+        if let Some(fact) = self.stop_fact(id) {
+            facts.insert(0, fact);
+        }
         Some(api::Why { job: name.to_owned(), summary, facts })
     }
 

@@ -34,4 +34,4 @@ pub use layer::LogLayer;
 pub use lines::Lines;
 pub use record::{Origin, Record, Value};
 pub use time::Zone;
-pub use writer::{Full, Log, LogGuard};
+pub use writer::{Full, Log, LogGuard, Standing};

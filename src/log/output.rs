@@ -89,6 +89,15 @@ impl Output {
         (self.is_terminal() && !refused).then_some(start)
     }
 
+    /// What is wrong with it, as far as it was tried.
+    pub(super) fn trouble(&self) -> Option<Errno> {
+        let path = match &self.target {
+            Target::File(followed) => Some(followed.why).filter(|why| *why != Errno::UnknownErrno),
+            Target::Stdout(_) | Target::Stderr(_) => None,
+        };
+        self.failing.as_ref().map(|failing| failing.why).or(path)
+    }
+
     /// Closes a file and opens its path again, whatever is there now.
     pub(super) fn reopen(&mut self, now: Instant) {
         if let Target::File(followed) = &mut self.target {

@@ -9,9 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+mod standing;
+
 use thiserror::Error;
 use tokio::sync::Notify;
 
+pub use self::standing::Standing;
+use self::standing::{Progress, lines_were_lost};
 use super::batch::Batch;
 use super::error::{LogError, open};
 use super::format::Formatter;
@@ -91,6 +95,8 @@ struct State {
     done: u64,
     /// Threads inside `flush`.
     flushing: usize,
+    /// For who asks how the log stands.
+    progress: Progress,
 }
 
 /// One thing for the writer to do, in order.
@@ -123,6 +129,7 @@ impl Log {
                 queued: 0,
                 done: 0,
                 flushing: 0,
+                progress: Progress::default(),
             }),
             work: Condvar::new(),
             progress: Condvar::new(),
@@ -253,11 +260,6 @@ impl Log {
         self.0.others.store(true, Ordering::Relaxed);
     }
 
-    /// How many lines were lost so far, for whatever reason.
-    pub fn lost(&self) -> u64 {
-        self.0.lost.load(Ordering::Relaxed)
-    }
-
     /// Waits until all lines that were accepted have been written, or lost by an error, at most so long. Blocks the
     /// calling thread: this is for the end of the program. Tells whether it is done.
     pub fn flush(&self, at_most: Duration) -> bool {
@@ -355,6 +357,7 @@ impl Shared {
                 }
                 let mut state = self.lock();
                 state.done += 1;
+                state.progress.did(&output);
                 if let Some(spare) = spare {
                     state.spare = spare;
                 }
@@ -375,6 +378,7 @@ impl Shared {
             }
             state.spare.clear(IDLE_MEMORY);
             state.idle = true;
+            state.progress.rest();
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.idle = false;
@@ -388,6 +392,7 @@ impl Shared {
         }
         state.bytes = 0;
         state.reopens = false;
+        state.progress.begin();
         let queue = std::mem::take(&mut state.queue);
         if std::mem::take(&mut state.refused) {
             drop(state);
@@ -413,11 +418,6 @@ impl Shared {
         self.lock().formatter.write(&record, &mut line);
         line
     }
-}
-
-fn lines_were_lost(lines: u64, why: &str) -> String {
-    let were = if lines == 1 { "line was" } else { "lines were" };
-    format!("{lines} log {were} lost: {why}")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]

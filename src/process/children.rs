@@ -88,6 +88,8 @@ pub struct Reaped {
     pub deaths: Vec<Death>,
     /// Children that were stopped, each told once a stop.
     pub stops: Vec<Stop>,
+    /// Children that were stopped, perhaps just now, and run on.
+    pub continued: Vec<ChildId>,
     /// The pids that orphans had, processes of others that we adopted.
     pub orphans: Vec<i32>,
     /// Whether there may be more: call again, no signal will ask for it.
@@ -181,12 +183,18 @@ impl Children {
             }
         }
         for _ in 0..MOST {
-            let Ok(Some((pid, Change::Stopped(signal)))) = sys::any_stopped() else { break };
-            if let Some(&id) = self.by_pid.get(&pid) {
-                reaped.stops.push(Stop { id, pid, signal });
+            let Ok(Some((pid, change))) = sys::any_stopped() else { break };
+            let Some(&id) = self.by_pid.get(&pid) else { continue };
+            match change {
+                Change::Stopped(signal) => {
+                    reaped.continued.retain(|other| *other != id);
+                    reaped.stops.push(Stop { id, pid, signal });
+                }
+                Change::Continued => reaped.continued.push(id),
+                Change::Dead(_) => {}
             }
         }
-        let most = (reaped.deaths.len() + reaped.orphans.len()).max(reaped.stops.len());
+        let most = (reaped.deaths.len() + reaped.orphans.len()).max(reaped.stops.len() + reaped.continued.len());
         reaped.more = most >= MOST;
         reaped
     }

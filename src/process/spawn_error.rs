@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::{interpreter, look_up};
+use crate::core::Lack;
 use crate::errno::go_words;
 
 /// A command that could not be started.
@@ -99,10 +100,19 @@ impl SpawnError {
         Self { kind, tried: what.to_owned(), words: go_words(errno), hint: None }
     }
 
-    /// Whether trying again soon may help: no process, memory or descriptor is free right now (rows 24 and 28).
+    /// What is not free right now, if it is for want of that: trying again soon may help (rows 24 and 28).
+    pub fn lacks(&self) -> Option<Lack> {
+        match self.kind {
+            SpawnErrorKind::OutOfProcesses => Some(Lack::Processes),
+            SpawnErrorKind::OutOfMemory => Some(Lack::Memory),
+            SpawnErrorKind::OutOfDescriptors => Some(Lack::Descriptors),
+            _ => None,
+        }
+    }
+
+    /// Whether trying again soon may help.
     pub fn is_temporary(&self) -> bool {
-        use SpawnErrorKind::{OutOfDescriptors, OutOfMemory, OutOfProcesses};
-        matches!(self.kind, OutOfProcesses | OutOfMemory | OutOfDescriptors)
+        self.lacks().is_some()
     }
 
     /// The status a shell would report: 127 for a program that isn't there, else 126 (design §5).

@@ -82,6 +82,8 @@ pub(super) enum Change {
     Dead(ExitStatus),
     /// It is stopped by this signal.
     Stopped(Signal),
+    /// It was stopped, and runs on.
+    Continued,
 }
 
 /// A dead child, left unreaped. `ECHILD` when there is no child at all.
@@ -95,9 +97,9 @@ pub(super) fn is_dead(pid: i32) -> bool {
     !matches!(wait(libc::P_PID, id, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT), Ok(None))
 }
 
-/// A child that was stopped; each stop is told once.
+/// A child that was stopped or continued; each is told once, and of several only the last.
 pub(super) fn any_stopped() -> nix::Result<Option<(i32, Change)>> {
-    wait(libc::P_ALL, 0, libc::WSTOPPED | libc::WNOHANG)
+    wait(libc::P_ALL, 0, libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG)
 }
 
 /// Removes this zombie. Its number is free from here on.
@@ -128,6 +130,7 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, options: libc::c_int) -> nix::Resu
         }
         let change = match (code, Signal::from_number(status)) {
             (libc::CLD_STOPPED, Some(signal)) => Change::Stopped(signal),
+            (libc::CLD_CONTINUED, _) => Change::Continued,
             (libc::CLD_KILLED | libc::CLD_DUMPED, Some(signal)) => Change::Dead(ExitStatus::Signal(signal)),
             _ => Change::Dead(ExitStatus::Code(status)),
         };

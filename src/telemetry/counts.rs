@@ -140,12 +140,15 @@ impl Counts {
         let orphans = Family::new("containerpilot_orphans_reaped_total", help, Kind::Counter);
         let help = "Lines of the log that were lost because its output was blocked or failed.";
         let lost = Family::new("containerpilot_log_lines_dropped_total", help, Kind::Counter);
+        let help = "How long the log's output has taken nothing, in seconds; 0 while it takes lines.";
+        let blocked = Family::new("containerpilot_log_blocked_seconds", help, Kind::Gauge);
         let help = "How late timers of the event loop were carried out, in seconds.";
         let mut lag = Family::new("containerpilot_loop_lag_seconds", help, Kind::Histogram);
         self.lag.show(&mut lag);
 
         let mut all = vec![build, events, requests, watches, lag];
         all.push(orphans.single(number::of(self.orphans)));
+        all.push(blocked.single(snapshot.log_blocked.as_secs_f64()));
         all.push(lost.single(number::of(snapshot.lost_log_lines)));
         all.extend(self.show_jobs(snapshot, now));
         all

@@ -1,6 +1,7 @@
 //! What a scrape shows of the jobs and watches, as the loop gives it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// What a job does.
 pub use crate::core::State as JobState;
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub maintenance: bool,
     /// Lines of the log that were lost since the start.
     pub lost_log_lines: u64,
+    /// How long the log's output has taken nothing, where that is long.
+    pub log_blocked: Duration,
 }
 
 /// One job.

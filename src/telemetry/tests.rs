@@ -78,6 +78,7 @@ fn without_jobs_and_metrics_the_page_is_short() {
         families,
         [
             "containerpilot_build_info gauge",
+            "containerpilot_log_blocked_seconds gauge",
             "containerpilot_log_lines_dropped_total counter",
             "containerpilot_loop_lag_seconds histogram",
             "containerpilot_orphans_reaped_total counter",

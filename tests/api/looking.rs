@@ -3,8 +3,148 @@
 use serde_json::{Value, json};
 
 use crate::support::ports::Ports;
-use crate::support::{DEADLINE, Signal, http, wait_until};
+use crate::support::{DEADLINE, Launch, Signal, http, wait_until};
 use crate::{ask, get, job, post, refused, serving, start, wait_job, wait_state, with_socket};
+
+#[test]
+fn f78_a_log_that_nobody_reads_is_told() {
+    let flood = r#"{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d\n' 1; done"] },
+        { name: "quiet", exec: ["sleep", "1000"] }, { name: "raw", exec: ["sleep", "1001"], logging: { raw: true } }"#;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let pilot = Launch::config(&with_socket(flood)).stdout(writer).start();
+    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    let log = || get(&pilot, "/v4/jobs")["log"].clone();
+    wait_until(DEADLINE, || log()["jobsWait"] == true, "it is told");
+    assert!(log()["blockedMs"].as_u64().unwrap() >= 2000, "{}", log());
+    let told = |job: &str| {
+        let why = get(&pilot, &format!("/v4/jobs/{job}/why"));
+        let facts = why["facts"].as_array().unwrap().clone();
+        facts.iter().any(|fact| fact["about"] == "log" && fact["says"].as_str().unwrap().contains("has taken nothing"))
+    };
+    assert_eq!((told("flood"), told("raw")), (true, false));
+    let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    wait_until(DEADLINE, || log().is_null(), "it goes on");
+    assert!(!told("flood"));
+    pilot.finish();
+    reading.join().unwrap().unwrap();
+}
+
+#[test]
+fn f79_a_log_that_cannot_be_written_is_told() {
+    let config = r#"{ control: { socket: "{{ .DIR }}/s" }, consul: false, logging: { output: "/dev/full" },
+        jobs: [{ name: "web", exec: ["sleep", "1000"] }] }"#;
+    let pilot = Launch::config(config).start();
+    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    let log = || get(&pilot, "/v4/jobs")["log"].clone();
+    wait_until(DEADLINE, || log()["problem"] == "no space left on device", "it is told");
+    assert!(log()["lost"].as_u64().unwrap() > 0 && log().get("blockedMs").is_none(), "{}", log());
+    pilot.finish();
+}
+
+#[test]
+fn a_job_that_fails_each_time_says_so_while_it_waits() {
+    let pilot = start(
+        r#"
+        { name: "cron", exec: ["sh", "-c", "exit 4"], when: { interval: "1h" }, restarts: "unlimited" },
+        { name: "fine", exec: ["true"], when: { interval: "1h" }, restarts: "unlimited" }"#,
+    );
+    for name in ["cron", "fine"] {
+        wait_job(&pilot, name, |job| job["state"] == "waiting" && job.get("lastExit").is_some());
+    }
+    let facts = |name: &str| get(&pilot, &format!("/v4/jobs/{name}/why"))["facts"].as_array().unwrap().clone();
+    let last = &facts("cron")[0];
+    assert_eq!(last["about"], "last");
+    assert!(last["says"].as_str().unwrap().starts_with("its last run ended with exit status 4 after "), "{last}");
+    assert!(facts("fine").is_empty());
+    pilot.finish();
+}
+
+// Seen red with src/process/children.rs:
+//- Change::Continued => reaped.continued.push(id),
+//+ Change::Continued => {}
+#[test]
+fn f17_a_job_that_was_stopped_by_a_signal_is_shown_so_until_it_is_continued() {
+    let pilot = start(r#"{ name: "web", exec: ["sleep", "1000"] }"#);
+    wait_job(&pilot, "web", |job| job.get("pid").is_some());
+    let facts = || get(&pilot, "/v4/jobs/web/why")["facts"].as_array().unwrap().clone();
+    for _ in 0..2 {
+        post(&pilot, "/v4/jobs/web/signal", r#"{"signal": "STOP"}"#);
+        let web = wait_job(&pilot, "web", |job| job["stoppedBy"] == "SIGSTOP");
+        assert_eq!(web["state"], "running");
+        assert!(
+            facts()[0]["says"].as_str().unwrap().starts_with("its process was stopped by SIGSTOP and does nothing")
+        );
+        assert_eq!(get(&pilot, "/v4/jobs")["ready"]["ready"], true);
+        post(&pilot, "/v4/jobs/web/signal", r#"{"signal": "CONT"}"#);
+        wait_job(&pilot, "web", |job| job.get("stoppedBy").is_none());
+        assert!(facts().is_empty());
+    }
+    pilot.finish();
+}
+
+const LACK: &str = "pipe2: too many open files";
+
+// Seen red with src/core/look.rs:
+//- Stage::Live if self.is_between_starts() => State::Backoff,
+//+ Stage::Live if self.is_between_starts() => State::Running,
+#[test]
+fn f24_a_job_that_could_not_be_started_yet_does_not_run_and_says_why() {
+    let config = with_socket(
+        r#"
+        { name: "web", exec: ["sleep", "1000"], main: true, restarts: "unlimited", when: { source: "SIGHUP" } },
+        { name: "tick", exec: "true", when: { interval: "400ms" }, restarts: "unlimited" },
+        { name: "other", exec: "sleep 1001" }"#,
+    );
+    let pilot = serving(&config);
+    pilot.wait_process("sleep 1001");
+    // Once it answers, it has closed what the start took: four, so two are too few for another and enough to be asked.
+    wait_state(&pilot, "other", "running");
+    pilot.leave_descriptors(2);
+    pilot.signal(Signal::SIGHUP);
+    // While it is tried, and when it pauses after many tries: it runs at no time.
+    let tried = |job: &Value| job["startFailure"] == LACK;
+    let web = wait_job(&pilot, "web", tried);
+    assert_eq!((&web["state"], &web["next"]["why"]), (&json!("backoff"), &json!(LACK)));
+    assert_eq!((web.get("pid"), web["next"]["inMs"].as_u64() <= Some(200)), (None, true), "{web}");
+    let ready = |overview: &Value| overview["ready"].clone();
+    let reason = json!({ "ready": false, "count": 0, "of": 1, "reason": "not ready: web (backoff)" });
+    assert_eq!(ready(&get(&pilot, "/v4/jobs")), reason);
+    let (code, message) = refused(&pilot, "POST", "/v4/jobs/web/signal", r#"{"signal": "HUP"}"#, 409);
+    assert_eq!((code.as_str(), message.as_str()), ("conflict", "web does not run: nobody gets SIGHUP"));
+
+    let why = |of: &Value| (of["summary"].as_str().unwrap().to_owned(), of["facts"][0]["says"].clone());
+    wait_job(&pilot, "web", tried);
+    let (summary, remedy) = why(&get(&pilot, "/v4/jobs/web/why"));
+    assert!(summary.contains(LACK), "{summary}");
+    assert!(remedy.as_str().unwrap().starts_with("the limit on open files is reached: raise"), "{remedy}");
+    for verb in ["start", "restart"] {
+        wait_job(&pilot, "web", tried);
+        let done = post(&pilot, &format!("/v4/jobs/web/{verb}"), "");
+        assert_eq!(done["said"], format!("web could not be started and is tried again: {LACK}"));
+        assert_eq!((&done["jobs"][0]["state"], &done["jobs"][0]["startFailure"]), (&json!("backoff"), &json!(LACK)));
+    }
+    let told = format!("tick can't be started yet ({LACK}) when its next period begins: 1 skipped so far");
+    pilot.wait_stdout(&told);
+    assert!(!pilot.stdout().contains("still runs"), "{}", pilot.stdout());
+    let (mut looks, mut pauses) = (0, 0);
+    wait_until(
+        DEADLINE,
+        || {
+            let web = job(&pilot, "web");
+            assert_eq!((&web["state"], web.get("pid")), (&json!("backoff"), None));
+            assert_eq!(ready(&get(&pilot, "/v4/jobs")), reason);
+            (looks, pauses) = (looks + 1, pauses + u32::from(!tried(&web)));
+            looks > 100 && pauses > 0
+        },
+        "a pause after several runs that could not begin",
+    );
+
+    pilot.limit_descriptors(1000);
+    let web = wait_state(&pilot, "web", "running");
+    assert_eq!(web.get("startFailure"), None);
+    assert_eq!(ready(&get(&pilot, "/v4/jobs"))["ready"], true);
+    pilot.finish();
+}
 
 #[test]
 fn an_overview_shows_every_job_as_it_is() {

@@ -75,6 +75,41 @@ fn a_run_that_fails_at_once_is_no_success() {
 }
 
 #[test]
+fn a_start_that_is_tried_again_is_waited_for() {
+    let tried = |runs| {
+        let mut web = job("web", "backoff", runs);
+        let why = "fork/exec /bin/web: resource temporarily unavailable";
+        web["startFailure"] = json!(why);
+        web["next"] = json!({ "at": "2026-11-22T12:04:11Z", "inMs": 180, "why": why });
+        web
+    };
+    let failed = |runs| {
+        let mut web = tried(runs);
+        let text = web["startFailure"].clone();
+        web["lastExit"] = json!({ "code": 126, "text": text, "at": "2026-11-22T12:04:11Z", "agoMs": 5, "lastedMs": 0 });
+        web
+    };
+    for verb in ["start", "restart"] {
+        let stand_in = steps(vec![job("web", "stopped", 1), tried(2), tried(2), running(2, 0), running(2, 500)]);
+        assert_eq!(stand_in.printed(&format!("{verb} web")), "web: running for 500ms, pid 7\n");
+        // It was tried before: then it is that run, however the one before it has failed.
+        let stand_in = steps(vec![failed(2), failed(2), running(2, 500)]);
+        assert_eq!(stand_in.printed(&format!("{verb} web")), "web: running for 500ms, pid 7\n");
+        for steps_before in [vec![job("web", "stopped", 1), tried(2)], vec![failed(2), failed(2)]] {
+            let said = steps([steps_before, vec![failed(3)]].concat()).failure(&format!("{verb} web"));
+            let why = "fork/exec /bin/web: resource temporarily unavailable";
+            assert_eq!(
+                said,
+                format!(
+                    "containerpilot: web: backoff, next start in 180ms ({why})\n  the run that was asked for could not \
+                     be started: {why}\n"
+                )
+            );
+        }
+    }
+}
+
+#[test]
 fn restart_waits_for_another_run() {
     // Before, asked, still the old one, stopping, pausing, another.
     let stand_in =

@@ -137,10 +137,15 @@ fn a_start_that_comes_to_nothing_is_told_and_the_others_say_what_they_are_for() 
     }"#;
     let pilot = Launch::config(config).start();
     pilot.wait_stdout("crash ended quickly");
-    for (job, how) in [("crash", "exit status 3"), ("once", "exit status 4"), ("missing", "no such file")] {
+    for (job, end, how) in [
+        ("crash", "ended after", "exit status 3"),
+        ("once", "ended after", "exit status 4"),
+        ("missing", "could not be started", "no such file"),
+    ] {
         let (code, stdout, stderr) = verb(&pilot, &format!("restart {job}"));
         assert_eq!((code, stdout.as_str()), (1, ""), "{job}: {stderr}");
-        assert!(stderr.contains("the run that was asked for ended after") && stderr.contains(how), "{job}: {stderr}");
+        let end = format!("the run that was asked for {end}");
+        assert!(stderr.contains(&end) && stderr.contains(how), "{job}: {stderr}");
     }
     let (code, stdout, stderr) = verb(&pilot, "start late");
     assert!(code == 0 && stdout.starts_with("late: running for "), "{stdout}{stderr}");

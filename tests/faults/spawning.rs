@@ -106,7 +106,7 @@ fn limited(group: &Group) -> Pilot {
 }
 
 // Seen red with src/core/end.rs:
-//- if matches!(slot, Slot::Check(_)) && failure.temporary {
+//- if matches!(slot, Slot::Check(_)) && failure.lacks.is_some() {
 //+ if false {
 #[test]
 fn f24_no_process_slot_fails_only_what_needs_one_and_passes_by_itself() {

@@ -166,6 +166,22 @@ impl Pilot {
         process::descriptors(self.pid)
     }
 
+    /// Leaves so many descriptors, those that are free now: for a start, which takes four, or for who asks.
+    pub fn leave_descriptors(&self, free: usize) {
+        let open: BTreeSet<u64> = std::fs::read_dir(format!("/proc/{}/fd", self.pid))
+            .expect("its descriptors")
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect();
+        self.limit_descriptors((0..).filter(|number| !open.contains(number)).nth(free).expect("a number"));
+    }
+
+    /// It gets no descriptor of this number or above.
+    pub fn limit_descriptors(&self, most: u64) {
+        let (pid, limit) = (self.pid.to_string(), format!("--nofile={most}:"));
+        let status = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(status.is_ok_and(|status| status.success()), "prlimit is there (util-linux)");
+    }
+
     /// Waits until PID 1 has nothing open that it had not before.
     #[track_caller]
     pub fn wait_descriptors_back(&self, before: &BTreeSet<Descriptor>) {

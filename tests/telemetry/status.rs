@@ -53,6 +53,36 @@ fn status_is_what_version_3_said() {
 }
 
 #[test]
+fn f24_a_job_that_could_not_be_started_yet_is_neither_ready_nor_running() {
+    let told = start(
+        r#"{ consul: false, telemetry: { port: {{ .PORT }}, interfaces: ["static:127.0.0.1"] },
+        jobs: [{ name: "web", exec: ["sleep", "1000"], main: true, restarts: "unlimited", when: { source: "SIGHUP" } }] }"#,
+    );
+    let state = |word: &str| told.sample(&format!(r#"containerpilot_job_state{{name="web",state="{word}"}}"#));
+    assert_eq!(state("waiting").as_deref(), Some("1"));
+    told.pilot.leave_descriptors(2);
+    told.pilot.signal(Signal::SIGHUP);
+    wait_until(DEADLINE, || state("backoff").as_deref() == Some("1"), "its start is tried");
+    // Through several runs that never begin, whether they are tried or wait.
+    let mut looks = 0;
+    let is_told = || told.pilot.stdout().matches("unable to start web: pipe2: too many open files").count() > 2;
+    wait_until(
+        DEADLINE,
+        || {
+            let ready = told.get("/readyz");
+            assert_eq!((ready.status, ready.text().as_str()), (503, "not ready: web (backoff)\n"));
+            assert_eq!((state("running").as_deref(), state("backoff").as_deref()), (Some("0"), Some("1")));
+            looks += 1;
+            looks > 50 && is_told()
+        },
+        "it fails again and again",
+    );
+    told.pilot.limit_descriptors(1000);
+    wait_until(DEADLINE, || told.get("/readyz").status == 200, "it runs");
+    told.pilot.finish();
+}
+
+#[test]
 fn empty_lists_are_null() {
     let told = start(
         r#"{ consul: false, telemetry: { port: {{ .PORT }}, interfaces: ["static:127.0.0.1"] },

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::setup::{at, launch, start};
+use crate::setup::{at, launch, sample, start};
 use crate::support::http::ask;
 use crate::support::wait::holds_for;
 use crate::support::{DEADLINE, wait_until};
@@ -14,6 +14,30 @@ const WEB: &str = r#"{
     telemetry: { port: {{ .PORT }}, interfaces: ["static:127.0.0.1"] },
     jobs: [{ name: "web", exec: ["sh", "-c", "while :; do echo beat >> $LOG; sleep 0.1; done"] }],
 }"#;
+
+// Seen red with src/log/writer/standing.rs:
+//- let blocked = waited.filter(|waited| *waited >= PATIENCE);
+//+ let blocked = None::<Duration>;
+#[test]
+fn f78_a_log_that_nobody_reads_is_measured() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let config = r#"{
+        consul: false,
+        telemetry: { port: {{ .PORT }}, interfaces: ["static:127.0.0.1"] },
+        jobs: [{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d' 1; echo; done"] }],
+    }"#;
+    let (launch, ports) = launch(config);
+    let pilot = launch.stdout(writer).start();
+    let blocked = || {
+        let page = ask(at(&ports, 0), "GET", "/metrics", &[], b"").ok()?.text();
+        sample(&page, "containerpilot_log_blocked_seconds")?.parse::<f64>().ok()
+    };
+    wait_until(DEADLINE, || blocked().is_some_and(|seconds| seconds >= 2.0), "it is measured");
+    let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    wait_until(DEADLINE, || blocked() == Some(0.0), "it takes lines again");
+    pilot.finish();
+    reading.join().unwrap().unwrap();
+}
 
 // Seen red with src/core/turn.rs:
 //- self.effects.push(Effect::Published { event: event.clone(), of: command.into(), note: String::new() });

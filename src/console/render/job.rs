@@ -67,10 +67,20 @@ fn started(job: &Job) -> String {
         runs => format!("{runs} times"),
     };
     let which = if job.pid.is_some() { "the run before" } else { "the last run" };
-    let last = |Exit { text, ago_ms, lasted_ms, .. }: &Exit| {
-        format!("; {which} took {} and ended {} ago: {text}", time(*lasted_ms), time(*ago_ms))
+    let last = |exit: &Exit| {
+        let Exit { text, ago_ms, lasted_ms, .. } = exit;
+        let ago = time(*ago_ms);
+        if never_began(exit) {
+            return format!("; {which} could not be started {ago} ago: {text}");
+        }
+        format!("; {which} took {} and ended {ago} ago: {text}", time(*lasted_ms))
     };
     times + &job.last_exit.as_ref().map(last).unwrap_or_default()
+}
+
+/// Whether this is no end of a run, but of the attempt to start one.
+pub(in crate::console) fn never_began(exit: &Exit) -> bool {
+    exit.lasted_ms == 0 && matches!(exit.code, 126 | 127) && !exit.text.starts_with("exit status")
 }
 
 fn healthy(health: &Health, look: &Look<'_>) -> String {

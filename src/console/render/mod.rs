@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use self::events::{Events, Logs, lost};
-pub(super) use self::job::{block, head, last_lines};
+pub(super) use self::job::{block, head, last_lines, never_began};
 pub(super) use self::lists::{environment, maintenance, watches};
 pub(super) use self::overview::{overview, reason};
 pub(super) use self::reload::{not_reloaded, reloaded};
@@ -65,14 +65,16 @@ impl Colour {
 /// The colour of a job's state: over is good or bad by how it ended.
 fn state_colour(job: &Job) -> Option<Colour> {
     match &job.state {
-        JobState::Running => Some(Colour::Green),
-        JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
+        JobState::Running if job.stopped_by.is_empty() => Some(Colour::Green),
+        JobState::Running | JobState::Backoff | JobState::Stopping | JobState::Stopped => Some(Colour::Yellow),
         JobState::Done => match job.last_exit.as_ref().map(|exit| exit.code) {
             Some(0) => Some(Colour::Green),
             Some(_) => Some(Colour::Red),
             None => None,
         },
-        JobState::Waiting | JobState::Other(_) => None,
+        // It has failed, and waits for its next time.
+        JobState::Waiting => job.last_exit.as_ref().filter(|exit| exit.code != 0).map(|_| Colour::Red),
+        JobState::Other(_) => None,
     }
 }
 
@@ -98,6 +100,11 @@ fn status_colour(status: &str) -> Option<Colour> {
 fn state(job: &Job) -> String {
     match (&job.last_exit, &job.state) {
         (Some(exit), JobState::Done) => format!("done ({})", exit.code),
+        (_, JobState::Running) if !job.stopped_by.is_empty() => {
+            format!("running (stopped by {})", visible(&job.stopped_by))
+        }
+        (Some(exit), JobState::Waiting) if never_began(exit) => "waiting (last run: not started)".to_owned(),
+        (Some(exit), JobState::Waiting) if exit.code != 0 => format!("waiting (last run: {})", visible(&exit.text)),
         (_, state) => visible(state.word()),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::table::{Cell, Part, table, wrapped};
 use super::{Colour, Look, ago, health_colour, state, state_colour, status_colour, time};
-use crate::api::{Consul, Health, HealthState, Job, JobState, Next, Overview, Readiness, Service};
+use crate::api::{Consul, Health, HealthState, Job, JobState, Log, Next, Overview, Readiness, Service};
+use crate::number::count;
 
 const HEADER: [&str; 8] = ["JOB", "STATE", "PID", "UP", "RESTARTS", "HEALTH", "SERVICE", "NEXT"];
 
@@ -68,10 +69,23 @@ fn summary(overview: &Overview, look: &Look<'_>) -> String {
         Some(format!("up {}", time(overview.up_ms))),
         Some(format!("containerpilot {}", overview.version)),
     ];
+    let log = overview.log.as_ref().map(|log| Part::text(&format!("log {}", trouble(log))));
     let told = std::iter::once(overview.consul.as_ref().map(consul)).chain(rest).flatten();
     let parts: Vec<Part> =
-        stopping.into_iter().chain([maintenance]).chain(told.map(|text| Part::text(&text))).collect();
+        stopping.into_iter().chain(log).chain([maintenance]).chain(told.map(|text| Part::text(&text))).collect();
     wrapped(&parts, " · ", look)
+}
+
+/// What is wrong with the log.
+fn trouble(log: &Log) -> String {
+    let blocked = log.blocked_ms.map(|millis| {
+        let wait = if log.jobs_wait { ", and jobs that write wait" } else { "" };
+        format!("blocked for {}{wait}", time(millis))
+    });
+    let failing = (!log.problem.is_empty()).then(|| format!("fails: {}", log.problem));
+    let lines = usize::try_from(log.lost).unwrap_or(usize::MAX);
+    let lost = (lines > 0).then(|| format!("{} lost so far", count(lines, "line")));
+    blocked.into_iter().chain(failing).chain(lost).collect::<Vec<_>>().join(", ")
 }
 
 fn consul(consul: &Consul) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{Env, EventRecord, LogLine, Lost, Maintenance, Overview, Reloaded, Watches, Why};
@@ -156,6 +156,45 @@ fn columns_with_nothing_in_them_are_left_out() {
     none["consul"] = json!({ "address": "c:8500", "ok": false, "problem": "connection refused" });
     let none: Overview = of(none);
     insta::assert_snapshot!("overview_none", everywhere(|look| overview(&none, look)));
+}
+
+#[test]
+fn what_a_job_that_waits_did_last_is_told_if_it_failed() {
+    let state = |more: Value| {
+        let job: crate::api::Job = of(job(&more));
+        (super::state(&job), state_colour(&job))
+    };
+    let exit = |code: i32, text: &str, lasted: u64| {
+        let at = "2026-11-22T12:04:11Z";
+        json!({ "state": "waiting",
+            "lastExit": { "code": code, "text": text, "at": at, "agoMs": 5, "lastedMs": lasted } })
+    };
+    assert_eq!(state(json!({ "state": "waiting" })), ("waiting".to_owned(), None));
+    assert_eq!(state(exit(0, "exit status 0", 3)), ("waiting".to_owned(), None));
+    let failed = |text: &str| (text.to_owned(), Some(Colour::Red));
+    assert_eq!(state(exit(4, "exit status 4", 3)), failed("waiting (last run: exit status 4)"));
+    assert_eq!(state(exit(137, "signal: killed", 3)), failed("waiting (last run: signal: killed)"));
+    let missing = "exec: \"x\": executable file not found in $PATH";
+    assert_eq!(state(exit(127, missing, 0)), failed("waiting (last run: not started)"));
+    let stopped = ("running (stopped by SIGSTOP)".to_owned(), Some(Colour::Yellow));
+    assert_eq!(state(json!({ "stoppedBy": "SIGSTOP" })), stopped);
+}
+
+#[test]
+fn a_log_in_trouble_is_told() {
+    let told = |log: Value| {
+        let mut all = everything();
+        all["log"] = log;
+        let all: Overview = of(all);
+        let shown = overview(&all, &look(None, false));
+        let log = shown.lines().last().unwrap().split(" · ").find(|part| part.starts_with("log ")).map(str::to_owned);
+        log.unwrap_or_default()
+    };
+    assert_eq!(told(Value::Null), "");
+    let blocked = json!({ "blockedMs": 3900, "jobsWait": true, "lost": 0 });
+    assert_eq!(told(blocked), "log blocked for 3.9s, and jobs that write wait");
+    let failing = json!({ "jobsWait": false, "problem": "no space left on device", "lost": 312 });
+    assert_eq!(told(failing), "log fails: no space left on device, 312 lines lost so far");
 }
 
 /// The column in which a word begins, in each of the lines that have it.

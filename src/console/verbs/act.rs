@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::Failed;
 use super::super::client::Instance;
 use super::super::output::Output;
-use super::super::render;
+use super::super::render::{self, never_began};
 use super::look::path_of;
 use super::{ENDED, now, pause};
 use crate::api::{Done, Exit, Job, JobState, Jobs, SignalRequest};
@@ -79,7 +79,9 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
     if act == Act::Stop {
         return when(matches!(job.state, JobState::Stopped | JobState::Done));
     }
-    let runs_before = before.map_or(0, |job| job.runs);
+    let being_started = |job: &Job| !job.start_failure.is_empty();
+    // One whose start was being tried has not begun the run that was asked for: it may be that.
+    let runs_before = before.map_or(0, |job| job.runs.saturating_sub(u64::from(being_started(job))));
     let is_new = job.runs > runs_before;
     let ran_before = before.is_some_and(|job| job.state == JobState::Running);
     match &job.state {
@@ -91,6 +93,8 @@ fn progress(act: Act, job: &Job, before: Option<&Job>) -> Progress {
             let wanted = is_new || (act == Act::Start && ran_before);
             when(wanted && job.pid.is_some() && job.since_ms.is_some_and(|millis| millis >= SETTLED))
         }
+        // The start is being tried.
+        JobState::Backoff if being_started(job) && job.runs <= runs_before.saturating_add(1) => Progress::UnderWay,
         // It is over, pauses or waits for its next event: it has had its run.
         JobState::Done | JobState::Backoff | JobState::Waiting | JobState::Stopped if is_new => judged(job),
         JobState::Done
@@ -112,6 +116,9 @@ fn judged(job: &Job) -> Progress {
 
 /// How a run failed that was asked for.
 fn ended(exit: &Exit) -> String {
+    if never_began(exit) {
+        return format!("\n  the run that was asked for could not be started: {}", exit.text);
+    }
     let lasted = elapsed(Duration::from_millis(exit.lasted_ms));
     format!("\n  the run that was asked for ended after {lasted}: {}", exit.text)
 }

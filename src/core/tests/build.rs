@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::sim::Sim;
-use crate::core::{ExitStatus, JobId, Slot, SpawnFailure};
+use crate::core::{ExitStatus, JobId, Lack, Slot, SpawnFailure};
 use crate::plan::{
     Backoff, CheckStatus, CommandSpec, Consul, ConsulScheme, ConsulTls, Control, EventCode, ExitCodeRule, HealthSpec,
     JobSpec, Logging, Plan, Reload, Restarts, ServiceSpec, Signal, SignalAction, SignalMap, Trigger, WatchSpec, When,
@@ -100,12 +100,16 @@ fn trigger(source: &str, event: EventCode) -> Trigger {
 }
 
 pub fn no_process_slot() -> SpawnFailure {
-    SpawnFailure { reason: "fork: resource temporarily unavailable".to_owned(), exit_code: 126, temporary: true }
+    SpawnFailure {
+        reason: "fork: resource temporarily unavailable".to_owned(),
+        exit_code: 126,
+        lacks: Some(Lack::Processes),
+    }
 }
 
 pub fn missing() -> SpawnFailure {
     let reason = "exec: \"nope\": executable file not found in $PATH".to_owned();
-    SpawnFailure { reason, exit_code: 127, temporary: false }
+    SpawnFailure { reason, exit_code: 127, lacks: None }
 }
 
 impl JobBuilder {

@@ -4,7 +4,7 @@
 use super::build::{Script, daemon, hangs, job, jobs, missing, ms, no_process_slot, passes, secs};
 use super::sim::Happening;
 use crate::core::job::Stage;
-use crate::core::{ChildId, ExitStatus, Input, Timer};
+use crate::core::{ChildId, ExitStatus, Input, Order, State, Timer};
 use crate::plan::EventCode::{Error, ExitFailed, ExitSuccess, Stopped, Stopping};
 use crate::plan::{Level, Signal};
 
@@ -31,6 +31,63 @@ fn f24_a_stop_does_not_wait_for_the_next_try() {
     assert_eq!(sim.exit_ms(), 300);
     assert_eq!(sim.runs_of("web"), [0, 200]);
     assert!(!sim.course().iter().any(|line| line.starts_with("TERM")), "there is no process");
+}
+
+#[test]
+fn f24_a_job_whose_start_is_tried_again_does_not_run() {
+    let sim = jobs([daemon("web").fails_to_start(&no_process_slot(), 2)]).start().until_ms(50);
+    let look = sim.world.look(sim.job("web"));
+    assert_eq!((look.state, sim.job("web").is_running()), (State::Backoff, false));
+    let next = look.next.unwrap();
+    assert_eq!((next.at.0, next.why.as_str()), (ms(200), "fork: resource temporarily unavailable"));
+    let why = sim.world.why(sim.job("web").id, sim.now).unwrap();
+    assert_eq!(
+        why.summary,
+        "web does not run: its start failed (fork: resource temporarily unavailable) and is tried again in 150ms"
+    );
+    assert!(why.facts[0].says.starts_with("the limit on processes is reached"), "{why:?}");
+    let sim = sim.until_ms(450);
+    assert_eq!((sim.job("web").state(), sim.job("web").is_running()), (State::Running, true));
+    assert_eq!(sim.job("web").failing_start(), None);
+}
+
+#[test]
+fn f24_a_job_that_could_not_be_started_for_a_second_says_what_helps() {
+    let web = daemon("web").fails_to_start(&no_process_slot(), 99).unlimited();
+    let sim = jobs([web]).start().until_ms(6050);
+    let why = sim.world.why(sim.job("web").id, sim.now).unwrap();
+    assert!(why.summary.contains("could not be started: fork: resource temporarily unavailable"), "{why:?}");
+    assert!(why.facts[0].says.starts_with("the limit on processes is reached"), "{why:?}");
+}
+
+#[test]
+fn f24_a_start_by_hand_is_tried_at_once_and_five_times_more() {
+    for order in [Order::Start, Order::Restart] {
+        let web = daemon("web").fails_to_start(&no_process_slot(), 7);
+        let sim = jobs([web]).start().until_ms(250).order("web", order).until_ms(2000);
+        assert_eq!(sim.runs_of("web"), [0, 200, 250, 450, 650, 850, 1050, 1250]);
+        assert_eq!((sim.job("web").state(), sim.job("web").runs()), (State::Running, 1));
+    }
+}
+
+#[test]
+fn f24_a_period_says_that_the_start_is_still_tried() {
+    let tick = job("tick").every(ms(300)).restarts(9).fails_to_start(&no_process_slot(), 99);
+    let sim = jobs([tick]).start().until_ms(350);
+    assert_eq!(
+        sim.logged(Level::Warn),
+        [
+            "tick can't be started yet (fork: resource temporarily unavailable) when its next period begins: 1 skipped so far"
+        ]
+    );
+}
+
+#[test]
+fn f24_consul_is_not_told_of_one_that_could_not_be_started() {
+    let web = daemon("web").advertised().once("first", ExitSuccess).unlimited();
+    let first = job("first").lasts(ms(300));
+    let sim = jobs([first, web.fails_to_start(&no_process_slot(), 6)]).consul().start().until_ms(4500);
+    assert_eq!((sim.job("web").state(), sim.told()), (State::Backoff, Vec::new()));
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Witness {
             assert_eq!(exits, [""; 0]);
             return;
         };
-        let for_lack = matches!(input, Input::SpawnFailed { failure, .. } if failure.temporary);
+        let for_lack = matches!(input, Input::SpawnFailed { failure, .. } if failure.lacks.is_some());
         let tried_again = self.armed.contains(&Timer::Retry(child));
         if for_lack && (tried_again || matches!(slot, Slot::Check(_))) {
             assert_eq!(exits, [""; 0]);
