@@ -22,7 +22,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::control::Control;
 use crate::core;
-use crate::discovery::Discovery;
+use crate::discovery::{ASKER, Discovery, READERS};
 use crate::driver::{Driver, Reading, Reloader, Reread};
 use crate::env::Environment;
 use crate::exit::Exit;
@@ -30,10 +30,6 @@ use crate::kept::Kept;
 use crate::log::{Log, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
-
-/// These threads read the file of Consul's token, `/etc/hosts` and `/etc/resolv.conf`, where they are needed: the loop must
-/// not wait for a file system, nor one of them for another's.
-const READERS: usize = 3;
 
 /// So many descriptors are told as ready by one look at them; the others by the next.
 const EVENTS: usize = 128;
@@ -220,11 +216,9 @@ fn run_plan(
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     process::end_children_on_abort().map_err(|error| Failed::broken("catch its own abort", &error))?;
     let entered = runtime.enter();
-    if discovery.as_ref().is_some_and(Discovery::needs_threads) {
-        // While they can still be had: see above.
-        for _ in 0..READERS {
-            runtime.spawn_blocking(|| ());
-        }
+    if let Some(discovery) = &discovery {
+        let failed = |error| Failed(Exit::Unavailable, format!("containerpilot: failed to use Consul: {error}\n"));
+        discovery.find_threads().map_err(failed)?;
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     if let Some(control) = &mut control {
@@ -275,6 +269,10 @@ impl Future for TheLoop<'_> {
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
 fn stop_children_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
+        // Whoever waits for it says what it means.
+        if std::thread::current().name() == Some(ASKER) {
+            return;
+        }
         // The children first: nobody knows how long somebody at the other end of stderr takes.
         if IN_THE_LOOP.get() {
             process::terminate_all_now();

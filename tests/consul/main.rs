@@ -31,6 +31,7 @@ mod registration;
 mod secrets;
 mod setup;
 mod stopping;
+mod threads;
 mod tls;
 mod trouble;
 mod watches;

@@ -15,6 +15,7 @@ mod consul;
 mod file;
 mod reconcile;
 mod refused;
+mod threads;
 
 use std::fs;
 
