@@ -20,6 +20,7 @@ mod told;
 
 mod access;
 mod container;
+mod deaf;
 mod harness;
 mod heartbeats;
 mod lies;
