@@ -13,6 +13,7 @@ mod told;
 
 mod consul;
 mod file;
+mod log;
 mod reconcile;
 mod refused;
 mod threads;
