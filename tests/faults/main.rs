@@ -11,6 +11,7 @@ mod endings;
 mod events;
 mod output;
 mod privileges;
+mod rotation;
 mod signals;
 mod signals_panic;
 mod signals_reaping;
