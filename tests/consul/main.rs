@@ -28,6 +28,7 @@ mod lost;
 mod maintenance;
 mod many;
 mod networks;
+mod panics;
 mod registration;
 mod secrets;
 mod setup;
