@@ -419,6 +419,7 @@ impl Driver {
             Effect::Reconfigure(plan) => self.reconfigure(&plan),
             Effect::Reloaded(summary) => self.on_reloaded(&summary),
             Effect::Sweep { signal } => {
+                self.tell_left_over(signal);
                 self.sweeping = Some(signal);
                 self.sweep(signal, true);
             }

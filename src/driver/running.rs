@@ -10,7 +10,7 @@ use super::{Driver, watched};
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::kept::LogStream;
 use crate::log::{Lines, Origin, Record};
-use crate::plan::{CommandSpec, Plan};
+use crate::plan::{CommandSpec, Plan, Signal};
 use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
@@ -141,6 +141,17 @@ impl Driver {
             );
         } else {
             debug!("{name} left processes behind, which got SIGTERM");
+        }
+    }
+
+    /// No job lives any more: those whom none of them owns are about to be asked to end. Told once.
+    pub(super) fn tell_left_over(&self, signal: Signal) {
+        if self.sweeping.is_some() || !self.children.any_left() {
+            return;
+        }
+        if let Some(left) = Children::count_left().filter(|left| *left > 0) {
+            let (left, signal) = (core::count(left, "process"), signal.name());
+            warn!("left over by jobs, in groups or sessions of their own: {left}; {signal} to all that is left");
         }
     }
 

@@ -9,6 +9,7 @@ mod cgroup;
 mod config_files;
 mod endings;
 mod events;
+mod left_over;
 mod output;
 mod privileges;
 mod rotation;
