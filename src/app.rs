@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::task::{Context as Waking, Poll};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tracing::{debug, warn};
 
 use crate::cli::{self, Command, UsageError};
@@ -23,7 +22,7 @@ use crate::config::diagnostic::{Diagnostic, Severity};
 use crate::config::{self, Context, Outcome, Source, diagnostic, template};
 use crate::control::Control;
 use crate::core;
-use crate::discovery::Discovery;
+use crate::discovery::{ASKER, Discovery, READERS};
 use crate::driver::{Driver, Reading, Reloader, Reread};
 use crate::env::Environment;
 use crate::errno::{go_words_of, remedy};
@@ -32,10 +31,6 @@ use crate::kept::Kept;
 use crate::log::{Log, LogError, LogLayer};
 use crate::plan::Plan;
 use crate::process::{self, Signals};
-
-/// These threads read the file of Consul's token, `/etc/hosts` and `/etc/resolv.conf`, where they are needed: the loop must
-/// not wait for a file system, nor one of them for another's.
-const READERS: usize = 3;
 
 /// So many descriptors are told as ready by one look at them; the others by the next.
 const EVENTS: usize = 128;
@@ -230,9 +225,9 @@ fn run_plan(
     builder.max_io_events_per_tick(EVENTS);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;
     let entered = runtime.enter();
-    if discovery.as_ref().is_some_and(Discovery::needs_threads) {
-        // While they can still be had: see above.
-        start_readers(&runtime)?;
+    if let Some(discovery) = &discovery {
+        let failed = |error| Failed(Exit::Internal, format!("containerpilot: failed to use Consul: {error}\n"));
+        discovery.find_threads().map_err(failed)?;
     }
     let mut signals = Signals::listen().map_err(|error| Failed::broken("listen for signals", &error))?;
     if let Some(control) = &mut control {
@@ -260,21 +255,7 @@ fn run_plan(
     ))
 }
 
-/// Starts the threads that read files. For want of one the runtime can only panic.
-fn start_readers(runtime: &tokio::runtime::Runtime) -> Result<(), Failed> {
-    EXPECTED.set(true);
-    let started = catch_unwind(AssertUnwindSafe(|| {
-        for _ in 0..READERS {
-            runtime.spawn_blocking(|| ());
-        }
-    }));
-    EXPECTED.set(false);
-    started.map_err(|_| Failed::broken("start the threads that read files", &Errno::EAGAIN.into()))
-}
-
 thread_local! {
-    /// A panic would only say that there is no thread, and is told in other words.
-    static EXPECTED: Cell<bool> = const { Cell::new(false) };
     /// The loop is being polled by this thread.
     static IN_THE_LOOP: Cell<bool> = const { Cell::new(false) };
 }
@@ -297,7 +278,8 @@ impl Future for TheLoop<'_> {
 /// A panic of the loop is our end: it must not be the end of our children without a word (row 22).
 fn stop_children_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
-        if EXPECTED.get() {
+        // Whoever waits for it says what it means.
+        if std::thread::current().name() == Some(ASKER) {
             return;
         }
         // The children first: nobody knows how long somebody at the other end of stderr takes.

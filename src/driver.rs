@@ -108,6 +108,8 @@ impl Driver {
     ) -> io::Result<Self> {
         #[expect(clippy::disallowed_methods, reason = "the driver is the one place that looks at the clock")]
         let epoch = Instant::now();
+        // Whoever made it has found them.
+        let has_threads = discovery.as_ref().is_some_and(Discovery::needs_threads);
         let mut driver = Self {
             world: World::new(plan),
             children: Children::new()?,
@@ -121,7 +123,7 @@ impl Driver {
             runs: Runs::default(),
             control,
             discovery,
-            reloads: Reloads::new(plan, reloader),
+            reloads: Reloads::new(plan, reloader, has_threads),
             draining: Vec::new(),
             telemetry: plan.telemetry.as_ref().map(|plan| Telemetry::new(plan, observed::VERSION)),
             log_is_full: false,
@@ -421,6 +423,7 @@ impl Driver {
             Effect::Reconfigure(plan) => self.reconfigure(&plan),
             Effect::Reloaded(summary) => self.on_reloaded(&summary),
             Effect::Sweep { signal } => {
+                self.tell_left_over(signal);
                 self.sweeping = Some(signal);
                 self.sweep(signal, true);
             }

@@ -82,6 +82,12 @@ impl Environment {
         self.0.iter().map(|variable| (OsStr::from_bytes(variable.name()), variable.value()))
     }
 
+    /// What it takes of the room that the kernel has for arguments and variables: each with its end, and where it is.
+    pub fn size(&self) -> usize {
+        let one = |variable: &Variable| variable.text.as_bytes_with_nul().len().saturating_add(size_of::<usize>());
+        self.0.iter().map(one).fold(0, usize::saturating_add)
+    }
+
     /// All variables as a program gets them, `NAME=value`.
     pub fn texts(&self) -> impl Iterator<Item = &CStr> {
         self.0.iter().map(|variable| variable.text.as_c_str())
@@ -121,6 +127,7 @@ mod tests {
         assert_eq!(texts(&env), ["A=3", "A_=2", "B=4"]);
         assert!(env.set("A1", ""));
         assert_eq!(texts(&env), ["A=3", "A1=", "A_=2", "B=4"]);
+        assert_eq!(env.size(), "A=3 A1= A_=2 B=4 ".len() + 4 * 8);
         env.remove("A");
         env.remove("nobody");
         assert_eq!((env.get("A"), env.get("A1")), (None, Some(OsStr::new(""))));

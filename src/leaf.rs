@@ -38,6 +38,18 @@ pub async fn once<F: Future>(name: &str, task: F) -> Option<F::Output> {
     }
 }
 
+/// For the tests of row 22, where a task that breaks is needed. Not in a release.
+///
+/// # Panics
+/// Once, if the environment names this.
+#[cfg(debug_assertions)]
+pub fn panic_on_purpose(what: &str) {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let is_named = std::env::var_os("CONTAINERPILOT_PANIC_ON").is_some_and(|name| name == what);
+    assert!(!is_named || DONE.swap(true, Ordering::Relaxed), "told to panic in {what}");
+}
+
 /// What the panic says. The place where it happened is in the hook's message.
 fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();

@@ -252,7 +252,8 @@ pub struct Done {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Env {
-    /// Names and values in the order of the names. What is no UTF-8 is shown with replacement characters.
+    /// Names and values in the order of the names. What is no UTF-8 is shown with replacement characters; Consul's token, and
+    /// a password in its address, as `***`.
     pub env: Vec<(String, String)>,
 }
 

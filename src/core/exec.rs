@@ -47,11 +47,13 @@ pub(super) struct Run {
     pub phase: Phase,
     /// When it will be killed for taking too long.
     pub until: Option<Moment>,
-    /// When it will be killed because it was asked to end.
+    /// When it will be killed because it was asked to end, or will be as soon as Consul has been told.
     pub killed_at: Option<Moment>,
     /// How its start failed last, if it did; rare, so elsewhere.
     failed: Option<Box<FailedStart>>,
     tries: u8,
+    /// So many milliseconds it had from SIGTERM on.
+    grace: u32,
 }
 
 /// A start that could not be for want of something, and is tried again.
@@ -91,6 +93,7 @@ impl Run {
             killed_at: None,
             failed: None,
             tries: 0,
+            grace: 0,
         };
         run.spawn(slot, command, since, turn);
         run
@@ -177,6 +180,14 @@ impl Run {
         }
     }
 
+    /// Its grace begins now, whenever it is asked to end: what is waited for before that is a part of it (reliability
+    /// row 58).
+    pub fn begin_grace(&mut self, turn: &Turn<'_>) {
+        if matches!(self.phase, Phase::Running | Phase::Retrying) {
+            self.killed_at = Some(turn.now.after(turn.grace()));
+        }
+    }
+
     /// Asks the group to end, and sees to it that it does.
     pub fn terminate(&mut self, turn: &mut Turn<'_>) {
         match self.phase {
@@ -195,14 +206,19 @@ impl Run {
         turn.effects.push(Effect::Signal { child: self.child, signal: Signal::TERM });
         // A stopped process sees the TERM only once it is continued (reliability row 17).
         turn.effects.push(Effect::Signal { child: self.child, signal: Signal::CONT });
-        let at = turn.now.after(turn.grace());
+        let latest = turn.now.after(turn.grace());
+        let at = self.killed_at.map_or(latest, |at| at.clamp(turn.now, latest));
         self.killed_at = Some(at);
+        self.grace = u32::try_from(at.since(turn.now).as_millis()).unwrap_or(u32::MAX);
         turn.arm(Timer::Grace(self.child), at);
     }
 
     pub fn grace_over(&mut self, name: &str, turn: &mut Turn<'_>) {
         if self.phase == Phase::Terminating {
-            let grace = elapsed(turn.ledger.stop_timeout);
+            let grace = u64::from(self.grace);
+            // Consul mostly takes a few milliseconds of it.
+            let grace = if grace < 1000 { grace } else { grace.saturating_add(50) / 100 * 100 };
+            let grace = elapsed(Duration::from_millis(grace));
             turn.log(Level::Warn, format!("{name} did not end within {grace} of SIGTERM: killing its process group"));
             self.kill(turn);
         }

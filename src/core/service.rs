@@ -135,14 +135,15 @@ impl Job {
     }
 
     /// How long the withdrawal may take. It is within the job's `stopTimeout`, which bounds the time to the first signal
-    /// (design §4 row 3), and of a short one leaves the larger part to those who act on the stop.
-    fn withdrawal_time(&self) -> Duration {
-        WITHDRAWAL.min(self.spec.stop_timeout / 4)
+    /// (design §4 row 3), and of a short one leaves the larger part to those who act on the stop. It is a part of the `grace`
+    /// of the processes, too, and leaves them half of that.
+    fn withdrawal_time(&self, grace: Duration) -> Duration {
+        WITHDRAWAL.min(self.spec.stop_timeout / 4).min(grace / 2)
     }
 
     /// How long those who act on its stop may take.
-    pub(super) fn patience(&self) -> Duration {
-        let withdrawal = if self.is_announced() { self.withdrawal_time() } else { Duration::ZERO };
+    pub(super) fn patience(&self, grace: Duration) -> Duration {
+        let withdrawal = if self.is_announced() { self.withdrawal_time(grace) } else { Duration::ZERO };
         self.spec.stop_timeout.saturating_sub(withdrawal)
     }
 
@@ -154,13 +155,16 @@ impl Job {
             return;
         }
         self.withdraw(turn);
-        let time = self.withdrawal_time();
+        let time = self.withdrawal_time(turn.ledger.stop_timeout);
         if !self.is_announced() || turn.ledger.urgent || time.is_zero() {
             self.tell_unanswered("nobody waited for Consul's answer", turn);
             self.terminate(turn);
             return;
         }
         self.stage = Stage::Withdrawing;
+        for run in [&mut self.run, &mut self.check].into_iter().flatten() {
+            run.begin_grace(turn);
+        }
         turn.disarm(Timer::Stop(self.id));
         turn.arm(Timer::Withdraw(self.id), turn.now.after(time));
     }
@@ -176,7 +180,7 @@ impl Job {
     /// Consul takes too long.
     pub(super) fn on_withdrawal_over(&mut self, turn: &mut Turn<'_>) {
         if self.stage == Stage::Withdrawing {
-            let bound = elapsed(self.withdrawal_time());
+            let bound = elapsed(self.withdrawal_time(turn.ledger.stop_timeout));
             self.tell_unanswered(&format!("Consul did not answer in {bound}"), turn);
             self.terminate(turn);
         }

@@ -111,7 +111,7 @@ impl World {
             job.withdraw_and_terminate(&mut turn);
         } else {
             job.waiting_for = waiting_for;
-            turn.arm(Timer::Stop(id), now.after(job.patience()));
+            turn.arm(Timer::Stop(id), now.after(job.patience(turn.ledger.stop_timeout)));
             self.leaving.push(id);
         }
     }
@@ -162,7 +162,8 @@ impl World {
         let (name, bound) = (job.name().to_owned(), elapsed(job.spec.stop_timeout));
         match job.stage {
             Stage::Leaving => {
-                let part = if job.is_announced() { format!("{} of ", elapsed(job.patience())) } else { String::new() };
+                let patience = elapsed(job.patience(turn.ledger.stop_timeout));
+                let part = if job.is_announced() { format!("{patience} of ") } else { String::new() };
                 let wait = format!("{part}its stopTimeout of {bound}");
                 turn.log(Level::Warn, format!("{name} has waited {wait} for {names}: stopping all of them now"));
                 job.withdraw_and_terminate(&mut turn);

@@ -156,6 +156,10 @@ impl Task {
                 }
                 continue;
             };
+            #[cfg(debug_assertions)]
+            if service.standing().is_some() {
+                crate::leaf::panic_on_purpose("consul");
+            }
             self.take_new_data().await;
             let told = if letter.report == Report::Withdraw {
                 let told = self.withdraw(if repeated { now() } else { letter.came }).await;

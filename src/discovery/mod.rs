@@ -19,6 +19,7 @@ mod consul;
 mod mailbox;
 mod pace;
 mod suppress;
+mod threads;
 mod watch;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ use self::consul::Client;
 pub use self::consul::DiscoveryError;
 #[cfg(any(test, fuzzing))]
 pub use self::consul::fuzz;
+pub use self::threads::{ASKER, READERS};
 use crate::core::{Input, JobId, Report, WatchId};
 use crate::leaf;
 use crate::plan::{CheckStatus, Consul, ServiceSpec, WatchSpec};
@@ -103,8 +105,6 @@ impl Discovery {
 
     /// Whether requests will need a thread of tokio's blocking pool: to read the token's file, or those that tell where a
     /// host is.
-    ///
-    /// The pool panics when it can't have its first thread (reliability row 25), so warm one before the limits bite.
     pub fn needs_threads(&self) -> bool {
         self.client.needs_threads()
     }
@@ -112,6 +112,22 @@ impl Discovery {
     /// What is wrong with the proxy between us and the agent, as the environment names it; every request fails of it.
     pub fn proxy_problem(&self) -> Option<String> {
         self.client.proxy_problem()
+    }
+
+    /// Has these threads made, if it needs any: while they can be had, they are kept (reliability row 25). Within a runtime.
+    ///
+    /// # Errors
+    /// Not even one can be had: the cause and what helps, for people.
+    pub fn find_threads(&self) -> Result<(), String> {
+        if !self.needs_threads() {
+            return Ok(());
+        }
+        threads::find().map_err(|error| {
+            format!(
+                "no thread to read files on, which Consul's address or token needs: {error}; raise the limit on processes \
+                 and threads (pids.max, ulimit -u)"
+            )
+        })
     }
 
     /// Whether the agent's last answer was a good one, and what was wrong if not; nothing before the first.

@@ -1,5 +1,7 @@
 //! The loop and `/v4`: who asks how things stand is told, who orders something is obeyed, or told why not.
 
+use std::ffi::OsStr;
+
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tracing::info;
@@ -10,7 +12,7 @@ use super::views;
 use crate::api;
 use crate::control::{Asked, Query, Reply, no_such_job};
 use crate::core::{Input, Job, Order, State};
-use crate::plan::Signal;
+use crate::plan::{Signal, shown_variable};
 
 impl Driver {
     /// Answers a question or an order of `/v4`.
@@ -100,8 +102,12 @@ impl Driver {
     }
 
     fn env_view(&self) -> api::Env {
-        let text = |of: &std::ffi::OsStr| of.to_string_lossy().into_owned();
-        api::Env { env: self.env.iter().map(|(name, value)| (text(name), text(value))).collect() }
+        let shown = |(name, value): (&OsStr, &OsStr)| {
+            let name = name.to_string_lossy().into_owned();
+            let value = shown_variable(&name, &value.to_string_lossy()).into_owned();
+            (name, value)
+        };
+        api::Env { env: self.env.iter().map(shown).collect() }
     }
 
     fn maintenance_view(&self) -> api::Maintenance {

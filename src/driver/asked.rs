@@ -1,15 +1,20 @@
 //! The loop and the control socket: who asks is answered.
 
 use tokio::sync::oneshot;
+use tracing::warn;
 
 use super::Driver;
 use super::reload::{self, Refused, Until};
 use crate::control::{Asked, Control, Reply, Request};
-use crate::core::Input;
+use crate::core::{Input, count};
 use crate::telemetry;
 
 /// So many requests are answered before everything else gets its turn.
 const REQUESTS: usize = 16;
+
+/// So much may all variables take, as the kernel counts: half of what it has for them and the arguments, with the stack of
+/// 8 MiB that most have.
+const LARGEST_ENVIRONMENT: usize = 1024 * 1024;
 
 /// Waits for a request; for ever if there is none to come.
 pub(super) async fn news(control: Option<&mut Control>) {
@@ -32,8 +37,9 @@ impl Driver {
     fn on_request(&mut self, asked: Asked) {
         match &asked.request {
             Request::Environ(pairs) => {
-                for (name, value) in pairs {
-                    self.env.set(name.as_str(), value.as_str());
+                if let Err(reply) = self.set_variables(pairs) {
+                    asked.answer(reply);
+                    return;
                 }
             }
             Request::Metric(pairs) => {
@@ -75,6 +81,26 @@ impl Driver {
                 Err(_) => {}
             }
         });
+    }
+
+    /// All of them or none: nothing takes a variable away again, and without an end nothing could be started one day.
+    fn set_variables(&mut self, pairs: &[(String, String)]) -> Result<(), Reply> {
+        let mut env = self.env.clone();
+        for (name, value) in pairs {
+            env.set(name.as_str(), value.as_str());
+        }
+        // What we were started with may be more: that can be replaced.
+        if env.size() > LARGEST_ENVIRONMENT.max(self.env.size()) {
+            let message = format!(
+                "all variables together would take {} bytes, {LARGEST_ENVIRONMENT} are the most: none of {} is set",
+                env.size(),
+                count(pairs.len(), "variable")
+            );
+            warn!("control: {message}");
+            return Err(Reply::Refused { code: 422, message });
+        }
+        self.env = env;
+        Ok(())
     }
 
     /// All values or none: a bad one refuses the whole request. Where no metrics are configured there are none of the

@@ -133,12 +133,14 @@ pub(super) struct Reloads {
     logging: Logging,
     control: Control,
     pub(super) consul: Option<Consul>,
+    /// Those that some agents need were made, and are kept.
+    has_threads: bool,
     /// The variables that hold advertised addresses.
     pub(super) addresses: BTreeSet<String>,
 }
 
 impl Reloads {
-    pub(super) fn new(plan: &Plan, reloader: Reloader) -> Self {
+    pub(super) fn new(plan: &Plan, reloader: Reloader, has_threads: bool) -> Self {
         Self {
             reloader,
             reading: None,
@@ -153,6 +155,7 @@ impl Reloads {
             logging: plan.logging.clone(),
             control: plan.control.clone(),
             consul: plan.consul.clone(),
+            has_threads,
             addresses: BTreeSet::new(),
         }
     }
@@ -160,6 +163,15 @@ impl Reloads {
     /// The address of the Consul agent that the plan in force names.
     pub(super) fn consul_address(&self) -> Option<String> {
         self.consul.as_ref().map(Consul::shown_address)
+    }
+
+    /// Has the threads made that this needs, if it is the first that needs any.
+    pub(super) fn find_threads(&mut self, discovery: &Discovery) -> Result<(), String> {
+        if !self.has_threads {
+            discovery.find_threads()?;
+            self.has_threads = discovery.needs_threads();
+        }
+        Ok(())
     }
 
     /// Waits for the end of the reading, or for a change of the file; for ever if nothing can come. Cancel safe.
@@ -299,6 +311,13 @@ impl Driver {
 
     fn accept(&mut self, reread: Reread, follow: bool) {
         self.refuse_when_stopping();
+        let follow = follow && self.world.takes_reloads();
+        // Now, when it can be refused: after the quiet period jobs have stopped for it.
+        let new = reread.discovery.as_ref().filter(|_| follow);
+        if let Err(error) = new.map_or(Ok(()), |new| self.reloads.find_threads(new)) {
+            self.refuse(&[format!("failed to use Consul: {error}")]);
+            return;
+        }
         let summary = self.world.preview(&reread.plan);
         for request in std::mem::take(&mut self.reloads.asked) {
             match request.until {
@@ -306,7 +325,7 @@ impl Driver {
                 Until::Done => self.reloads.waiting.push(request),
             }
         }
-        if follow && self.world.takes_reloads() {
+        if follow {
             debug!("the configuration is read again and good: it is followed after the quiet period");
             self.reload(reread);
         }

@@ -155,6 +155,17 @@ impl Driver {
         }
     }
 
+    /// No job lives any more: those whom none of them owns are about to be asked to end. Told once.
+    pub(super) fn tell_left_over(&self, signal: Signal) {
+        if self.sweeping.is_some() || !self.children.any_left() {
+            return;
+        }
+        if let Some(left) = Children::count_left().filter(|left| *left > 0) {
+            let (left, signal) = (core::count(left, "process"), signal.name());
+            warn!("left over by jobs, in groups or sessions of their own: {left}; {signal} to all that is left");
+        }
+    }
+
     /// Some output can't be read any more.
     pub(super) fn tell_broken(&mut self) {
         for (child, why) in self.outputs.take_broken() {

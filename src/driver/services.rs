@@ -119,7 +119,9 @@ impl Driver {
             return;
         }
         let prepared = self.reloads.prepared.take().filter(|(of, _)| of == consul);
-        let new = match prepared.map_or_else(|| Discovery::new(consul), |(_, discovery)| Ok(discovery)) {
+        let new = prepared.map_or_else(|| Discovery::new(consul), |(_, discovery)| Ok(discovery));
+        let new = new.map_err(|error| error.to_string()).and_then(|new| self.reloads.find_threads(&new).map(|()| new));
+        let new = match new {
             Ok(new) => new,
             Err(error) => {
                 // A later reload has taken the place of what was prepared, and something has happened to the files since.
@@ -128,10 +130,6 @@ impl Driver {
                 return;
             }
         };
-        if new.needs_threads() {
-            // While it can be had: the file was read on one of its own just now (reliability row 25).
-            tokio::task::spawn_blocking(|| ());
-        }
         let same_agent = old.is_some_and(|old| old.address == consul.address && old.scheme == consul.scheme);
         if let Some(before) = self.discovery.replace(new).filter(|_| !same_agent) {
             before.retire();

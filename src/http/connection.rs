@@ -54,6 +54,8 @@ pub(super) async fn run(socket: Socket, shared: Arc<Shared>, mut stopped: watch:
             let (shared, progress) = (Arc::clone(&shared), Arc::clone(&progress));
             progress.asked.store(true, Ordering::Relaxed);
             async move {
+                #[cfg(debug_assertions)]
+                leaf::panic_on_purpose("connection");
                 let mut response = answer(request, &shared, answer_by).await;
                 progress.streams.store(response.body().is_stream(), Ordering::Relaxed);
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -102,7 +104,11 @@ async fn answer(request: hyper::Request<Incoming>, shared: &Shared, by: Instant)
         Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "Request Timeout"),
     };
     // Made within the guarded task: a handler may panic before its future is there.
-    let answering = async { (shared.handler)(hyper::Request::from_parts(head, body)).await };
+    let answering = async {
+        #[cfg(debug_assertions)]
+        leaf::panic_on_purpose(head.uri.path());
+        (shared.handler)(hyper::Request::from_parts(head, body)).await
+    };
     match timeout_at(by, leaf::once(shared.name, answering)).await {
         Ok(Some(response)) => admit(response, shared, shape),
         Ok(None) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),

@@ -23,6 +23,9 @@ pub enum LogError {
     /// Not the file, but we have no descriptor for it.
     #[error("failed to open the log: {}{}", go_words_of(.0), remedy(.0))]
     Lack(#[source] std::io::Error),
+    /// The output is blocked, and changes of it wait for that already.
+    #[error("its output is blocked, and too many changes wait for that")]
+    Stuck,
 }
 
 /// Opens what the configuration names.

@@ -219,6 +219,8 @@ struct Followed {
     stale: bool,
     /// When the path is looked at next, if there is a line to write then.
     next: Option<Instant>,
+    /// A descriptor that is given up for the file when no other is left (reliability row 28). Had from the first line on.
+    spare: Option<File>,
 }
 
 impl Followed {
@@ -228,7 +230,7 @@ impl Followed {
             Err(error) if waits_for_a_reader(path, &error) => (None, Errno::ENXIO),
             Err(error) => return Err(error),
         };
-        Ok(Self { path: path.to_owned(), file, why, stale: false, next: None })
+        Ok(Self { path: path.to_owned(), file, why, stale: false, next: None, spare: None })
     }
 
     /// Opens the file anew if its path means another file now. At most once a second, as long as that works; it costs
@@ -240,14 +242,34 @@ impl Followed {
         let same = self.file.as_ref().is_some_and(|file| is_at(file, &self.path));
         if same {
             self.next = Some(now + FOLLOW);
+            self.have_spare();
             return false;
         }
         self.reopen(now);
         true
     }
 
+    fn have_spare(&mut self) {
+        if self.spare.is_none() {
+            self.spare = File::open("/dev/null").ok();
+        }
+    }
+
+    /// Opens the path, whatever else is open.
+    fn open_again(&mut self) -> io::Result<File> {
+        let opened = open_file(&self.path);
+        let none_left = |error: &io::Error| {
+            let why = error.raw_os_error().map(Errno::from_raw);
+            matches!(why, Some(Errno::EMFILE | Errno::ENFILE))
+        };
+        if opened.as_ref().is_err_and(none_left) && self.spare.take().is_some() {
+            return open_file(&self.path);
+        }
+        opened
+    }
+
     fn reopen(&mut self, now: Instant) {
-        match open_file(&self.path) {
+        match self.open_again() {
             Ok(file) => {
                 self.file = Some(file);
                 self.why = Errno::UnknownErrno;
@@ -267,6 +289,8 @@ impl Followed {
                 }
             }
         }
+        // The file before is closed by now.
+        self.have_spare();
     }
 }
 

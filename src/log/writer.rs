@@ -4,16 +4,18 @@
 //! accepted as long as the queue is below a limit; jobs' lines have a lower one, so that there is room for our own
 //! words while a job floods us.
 
+mod queue;
+mod standing;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-mod standing;
-
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use self::queue::{State, TooMany, Work};
 pub use self::standing::Standing;
 use self::standing::{Progress, lines_were_lost};
 use super::batch::Batch;
@@ -71,40 +73,6 @@ struct Shared {
     others: AtomicBool,
     /// For who asks later.
     kept: Kept,
-}
-
-#[derive(Debug)]
-struct State {
-    formatter: Formatter,
-    queue: Vec<Work>,
-    /// Bytes of lines in the queue.
-    bytes: usize,
-    /// An empty batch with memory in it.
-    spare: Batch,
-    /// Our own lines dropped since the queue was taken last.
-    dropped: u64,
-    /// A job's line was refused since the queue was taken last.
-    refused: bool,
-    /// The queue's last output is going to be opened again.
-    reopens: bool,
-    /// The writer sleeps: it must be woken.
-    idle: bool,
-    closed: bool,
-    /// Pieces of work ever queued, and ever done.
-    queued: u64,
-    done: u64,
-    /// Threads inside `flush`.
-    flushing: usize,
-    /// For who asks how the log stands.
-    progress: Progress,
-}
-
-/// One thing for the writer to do, in order.
-#[derive(Debug)]
-enum Work {
-    Write(Batch),
-    Switch(Output),
-    Reopen,
 }
 
 impl Log {
@@ -239,16 +207,16 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// If the file can't be opened; then nothing changes.
+    /// If the file can't be opened, or the output before is stuck; then nothing changes.
     pub fn reconfigure(&self, logging: &Logging) -> Result<(), LogError> {
         let output = open(&logging.output)?;
         let terminal = output.colours_since(self.0.start);
         let mut state = self.0.lock();
-        state.add(Work::Switch(output));
-        state.reopens = false;
+        let replaced = state.switch(output).map_err(|TooMany| LogError::Stuck)?;
         state.formatter.change(logging.format, terminal);
         self.0.level.store(logging.level as u8, Ordering::Relaxed);
         self.0.wake(state);
+        drop(replaced);
         // What callsites know of the level is remembered by tracing.
         tracing::callsite::rebuild_interest_cache();
         Ok(())
@@ -282,25 +250,6 @@ impl Drop for LogGuard {
         shared.wake(state);
         shared.room.notify_waiters();
         // The thread is not waited for: it may be inside a `write` that never ends.
-    }
-}
-
-impl State {
-    fn push(&mut self, record: &Record<'_>) {
-        if !matches!(self.queue.last(), Some(Work::Write(_))) {
-            let spare = std::mem::take(&mut self.spare);
-            self.add(Work::Write(spare));
-        }
-        if let Some(Work::Write(batch)) = self.queue.last_mut() {
-            let before = batch.len();
-            batch.push(&mut self.formatter, record);
-            self.bytes += batch.len() - before;
-        }
-    }
-
-    fn add(&mut self, work: Work) {
-        self.queue.push(work);
-        self.queued += 1;
     }
 }
 

@@ -21,7 +21,7 @@ pub use logging::{Level, LogFormat, LogOutput, Logging};
 pub use reload::{Reload, ReloadMode};
 pub use services::{
     CheckStatus, Consul, ConsulScheme, ConsulTls, Control, MetricKind, MetricSpec, Secret, ServiceSpec, TaggedAddress,
-    Telemetry, WatchSpec, Weights,
+    Telemetry, WatchSpec, Weights, shown_variable,
 };
 pub use signal::{Signal, SignalAction, SignalMap};
 

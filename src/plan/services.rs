@@ -1,5 +1,6 @@
 //! What others see of us: Consul, watches, telemetry and the control socket.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -52,6 +53,21 @@ impl Consul {
             Some((_, host)) if self.scheme != ConsulScheme::Unix => format!("{STARS}@{host}"),
             _ => self.address.clone(),
         }
+    }
+}
+
+/// The value of an environment variable for people: those of Consul that are a secret or hold one are not for them. What is
+/// none of these, or has nothing to hide, is itself.
+pub fn shown_variable<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
+    match name {
+        // The second is not ours: jobs that run Consul's own programs give it to them.
+        "CONSUL_HTTP_TOKEN" | "CONSUL_HTTP_AUTH" if !value.is_empty() => Cow::Borrowed(STARS),
+        "CONSUL_HTTP_ADDR" if !value.starts_with("unix://") => {
+            let Some((user, host)) = value.rsplit_once('@') else { return Cow::Borrowed(value) };
+            let scheme = user.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+            Cow::Owned(format!("{scheme}{STARS}@{host}"))
+        }
+        _ => Cow::Borrowed(value),
     }
 }
 
@@ -309,6 +325,23 @@ mod tests {
             (ConsulScheme::Unix, "/run/consul@1.sock", "/run/consul@1.sock"),
         ] {
             assert_eq!(Consul { scheme, address: address.to_owned(), ..consul() }.shown_address(), shown);
+        }
+    }
+
+    #[test]
+    fn f30_f64_consuls_secrets_are_not_shown_as_variables() {
+        for (name, value, shown) in [
+            ("CONSUL_HTTP_TOKEN", "s3cr3t", "***"),
+            ("CONSUL_HTTP_TOKEN", "", ""),
+            ("CONSUL_HTTP_TOKEN_FILE", "/run/token", "/run/token"),
+            ("CONSUL_HTTP_AUTH", "u:p", "***"),
+            ("CONSUL_HTTP_ADDR", "http://u:p@ss@c:8500", "http://***@c:8500"),
+            ("CONSUL_HTTP_ADDR", "u:p@c:8500", "***@c:8500"),
+            ("CONSUL_HTTP_ADDR", "https://c:8500", "https://c:8500"),
+            ("CONSUL_HTTP_ADDR", "unix:///run/consul@1.sock", "unix:///run/consul@1.sock"),
+            ("MAIL", "me@here", "me@here"),
+        ] {
+            assert_eq!(shown_variable(name, value), shown, "{name}={value}");
         }
     }
 }

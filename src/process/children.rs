@@ -219,6 +219,17 @@ impl Children {
         self.asked = asked;
     }
 
+    /// How many of the living are left for [`Self::sweep`], where /proc is mounted: as PID 1 all but who came in from outside,
+    /// else the orphans that came to us. Who is dying already is not.
+    pub fn count_left() -> Option<usize> {
+        let (own, all) = (sys::own_pid(), sys::is_pid_one());
+        let is_left = |entry: &proc_table::Entry| {
+            let ours = if all { entry.pid != own && entry.parent != 0 } else { entry.parent == own };
+            ours && !entry.zombie && !entry.dying
+        };
+        Some(proc_table::scan()?.iter().filter(|entry| is_left(entry)).count())
+    }
+
     /// The living processes of a group, where /proc is mounted. For telling how many a [`Death`] left behind; they may
     /// be dying of their TERM. Looks at every process: not for every death.
     pub fn count_group(pid: i32) -> Option<usize> {

@@ -15,7 +15,14 @@ pub(super) struct Entry {
     pub group: i32,
     /// Whether it is dead and unreaped.
     pub zombie: bool,
+    /// Whether it is about to die: it ends, or a signal that it has not seen yet ends it.
+    pub dying: bool,
 }
+
+/// The kernel's flag of a process that ends (`PF_EXITING`).
+const EXITING: u64 = 4;
+/// SIGKILL among the signals that wait, which is how the kernel notes any that is fatal.
+const FATAL: u64 = 1 << 8;
 
 /// All processes that we may see, or `None` without a /proc of our own pid namespace: the numbers of another
 /// namespace's /proc must never be signalled.
@@ -41,7 +48,13 @@ fn parse(pid: i32, stat: &[u8]) -> Option<Entry> {
     let zombie = matches!(fields.next()?, "Z" | "X");
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
-    Some(Entry { pid, parent, group, zombie })
+    // The ninth of all, and the thirty-first.
+    let mut bits = |skipped: usize, bit: u64| {
+        let number = fields.nth(skipped).and_then(|field| field.parse().ok()).unwrap_or(0_u64);
+        number & bit != 0
+    };
+    let dying = bits(3, EXITING) | bits(21, FATAL);
+    Some(Entry { pid, parent, group, zombie, dying })
 }
 
 #[cfg(test)]
@@ -50,9 +63,15 @@ mod tests {
 
     #[test]
     fn a_command_may_hold_parentheses_and_bytes() {
-        let entry = Entry { pid: 7, parent: 3, group: 5, zombie: true };
+        let entry = Entry { pid: 7, parent: 3, group: 5, zombie: true, dying: false };
         assert_eq!(parse(7, b"7 (a) S 9 (\xff) Z 3 5 5 0 -1"), Some(entry));
         assert_eq!(parse(7, b"7 (sh"), None);
+        let dying = |flags: u64, waiting: u64| {
+            let between = "0 ".repeat(21);
+            let stat = format!("7 (a) R 3 5 5 0 -1 {flags} {between}{waiting} 0 0 0");
+            parse(7, stat.as_bytes()).unwrap().dying
+        };
+        assert!(!dying(0x0040_0000, 1 << 14) && dying(0x0040_0004, 0) && dying(0x0040_0000, 1 << 8));
     }
 
     #[test]

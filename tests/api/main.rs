@@ -15,6 +15,7 @@ mod described;
 mod looking;
 mod orders;
 mod reloading;
+mod secrets;
 mod whole;
 
 use serde_json::Value;

@@ -66,7 +66,7 @@ fn many_services_are_taken_out_side_by_side() {
             )
         })
         .collect();
-    let config = format!(r#"{{ consul: "{{{{ .CONSUL }}}}", stopTimeout: 2, jobs: [ {} ] }}"#, jobs.join(",\n"));
+    let config = format!(r#"{{ consul: "{{{{ .CONSUL }}}}", stopTimeout: 5, jobs: [ {} ] }}"#, jobs.join(",\n"));
     let server = recorder(to);
     let mut pilot = start(&config, server.address());
     let all = || agent.get("/v1/agent/services").as_object().map_or(0, serde_json::Map::len);

@@ -12,6 +12,7 @@
 mod support;
 
 mod endpoints;
+mod environ;
 mod flags;
 mod harness;
 mod hostile;

@@ -13,8 +13,10 @@ mod told;
 
 mod consul;
 mod file;
+mod log;
 mod reconcile;
 mod refused;
+mod threads;
 
 use std::fs;
 

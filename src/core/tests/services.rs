@@ -1,6 +1,7 @@
 //! What Consul is told of a job, and when (v3 §13, design §4 rows 7, 21 and 22, reliability rows 45, 58 and 60).
 
-use super::build::{daemon, fails, jobs, ms, passes, secs};
+use super::build::{daemon, fails, hangs, job, jobs, ms, passes, secs};
+use super::sim::Happening;
 use crate::core::{Input, JobId};
 use crate::plan::EventCode::{ExitSuccess, Stopping};
 use crate::plan::{CheckStatus, Level, Signal};
@@ -98,6 +99,30 @@ fn a_drain_that_takes_too_long_leaves_the_withdrawal_its_time() {
         let told = "web has waited 3s of its stopTimeout of 4s for drain: stopping all of them now";
         assert!(sim.logged(Level::Warn).contains(&told), "{}", sim.story());
     }
+}
+
+// Seen red with src/core/exec.rs:
+//- self.killed_at = Some(turn.now.after(turn.grace()));
+//+ let _ = turn;
+#[test]
+fn f58_the_wait_for_consul_is_a_part_of_the_grace() {
+    let deaf = || job("web").runs([hangs()]).advertised();
+    // With a short grace the withdrawal gets half of it: none shall be killed who ends when asked to.
+    for (grace, wait, left) in [(6, 2000, "4s"), (5, 2000, "3s"), (2, 1000, "1s"), (0, 0, "0ms")] {
+        let sim = jobs([deaf()]).consul().stop_timeout(secs(grace)).start().until_ms(100).consul_takes(None);
+        let sim = sim.term().till_the_end();
+        let at = |signal| sim.when(|what| *what == Happening::Signalled(signal, "web".to_owned()));
+        assert_eq!(at(Signal::TERM), [100 + wait], "{}", sim.story());
+        assert_eq!(at(Signal::KILL), [100 + u128::from(grace) * 1000], "{}", sim.story());
+        let told = format!("web did not end within {left} of SIGTERM: killing its process group");
+        assert!(sim.logged(Level::Warn).contains(&told.as_str()), "{}", sim.story());
+    }
+    // An answer ends the wait, not the grace.
+    let sim = jobs([deaf()]).consul().stop_timeout(secs(6)).start().until_ms(100).consul_takes(Some(ms(500))).term();
+    let sim = sim.till_the_end();
+    assert_eq!(sim.when(|what| *what == Happening::Signalled(Signal::KILL, "web".to_owned())), [6100]);
+    let told = "web did not end within 5.5s of SIGTERM: killing its process group";
+    assert!(sim.logged(Level::Warn).contains(&told), "{}", sim.story());
 }
 
 #[test]

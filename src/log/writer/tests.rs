@@ -269,6 +269,34 @@ fn a_storm_of_reopening_takes_no_memory_while_the_output_is_blocked() {
 }
 
 #[test]
+fn changes_without_a_line_between_them_take_the_place_of_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |number: usize| dir.path().join(number.to_string());
+    let (log, guard, reader) = piped();
+    fill(&log, &guard);
+    for number in 0..1000 {
+        log.reconfigure(&logging(at(number))).unwrap();
+        log.reopen();
+    }
+    let queued = log.0.lock().queue.len();
+    assert_eq!(queued, 3, "lines, the last of the changes, and one that reopens");
+    // With lines between them they are few.
+    let mut made = 0;
+    while log.reconfigure(&logging(at(made))).is_ok() {
+        say(&log, "between");
+        made += 1;
+        assert!(made < 100, "never refused");
+    }
+    assert_eq!(made, 4);
+    let error = log.reconfigure(&logging(at(made))).unwrap_err();
+    assert!(matches!(error, LogError::Stuck));
+    drop(reader);
+    assert!(log.flush(Duration::from_secs(5)));
+    drop(guard);
+    assert_eq!(std::fs::read_to_string(at(3)).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn a_file_that_cannot_be_opened_is_told_in_the_words_of_the_original() {
     let error = Log::start(&logging("/nonexistent-directory/x.log".into()), Kept::new()).unwrap_err();
     let wanted = "Error initializing log file '/nonexistent-directory/x.log': open /nonexistent-directory/x.log: no \

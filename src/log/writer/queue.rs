@@ -1,0 +1,86 @@
+//! What waits for the writer thread.
+
+use super::super::batch::Batch;
+use super::super::format::Formatter;
+use super::super::output::Output;
+use super::super::record::Record;
+use super::standing::Progress;
+
+/// So many outputs may wait with lines between them.
+const SWITCHES: usize = 4;
+
+/// So many outputs wait already.
+#[derive(Debug)]
+pub(super) struct TooMany;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) formatter: Formatter,
+    pub(super) queue: Vec<Work>,
+    /// Bytes of lines in the queue.
+    pub(super) bytes: usize,
+    /// An empty batch with memory in it.
+    pub(super) spare: Batch,
+    /// Our own lines dropped since the queue was taken last.
+    pub(super) dropped: u64,
+    /// A job's line was refused since the queue was taken last.
+    pub(super) refused: bool,
+    /// The queue's last output is going to be opened again.
+    pub(super) reopens: bool,
+    /// The writer sleeps: it must be woken.
+    pub(super) idle: bool,
+    pub(super) closed: bool,
+    /// Pieces of work ever queued, and ever done.
+    pub(super) queued: u64,
+    pub(super) done: u64,
+    /// Threads inside `flush`.
+    pub(super) flushing: usize,
+    /// For who asks how the log stands.
+    pub(super) progress: Progress,
+}
+
+/// One thing for the writer to do, in order.
+#[derive(Debug)]
+pub(super) enum Work {
+    Write(Batch),
+    Switch(Output),
+    Reopen,
+}
+
+impl State {
+    pub(super) fn push(&mut self, record: &Record<'_>) {
+        if !matches!(self.queue.last(), Some(Work::Write(_))) {
+            let spare = std::mem::take(&mut self.spare);
+            self.add(Work::Write(spare));
+        }
+        if let Some(Work::Write(batch)) = self.queue.last_mut() {
+            let before = batch.len();
+            batch.push(&mut self.formatter, record);
+            self.bytes += batch.len() - before;
+        }
+    }
+
+    pub(super) fn add(&mut self, work: Work) {
+        self.queue.push(work);
+        self.queued += 1;
+    }
+
+    /// From the next line on lines go there. What that takes the place of is for the caller to close, without the lock.
+    ///
+    /// # Errors
+    /// So many of them wait already: the writer is stuck, and each holds a descriptor.
+    pub(super) fn switch(&mut self, output: Output) -> Result<Option<Work>, TooMany> {
+        let is_switch = |work: &Work| matches!(work, Work::Switch(_));
+        let lineless = self.queue.iter_mut().rev().take_while(|work| !matches!(work, Work::Write(_)));
+        if let Some(waiting) = lineless.into_iter().find(|work| is_switch(work)) {
+            // No line is for it.
+            return Ok(Some(std::mem::replace(waiting, Work::Switch(output))));
+        }
+        if self.queue.iter().filter(|work| is_switch(work)).count() >= SWITCHES {
+            return Err(TooMany);
+        }
+        self.add(Work::Switch(output));
+        self.reopens = false;
+        Ok(None)
+    }
+}
