@@ -17,7 +17,7 @@ fn f25_a_start_without_a_thread_to_be_had_names_the_cause_and_the_remedy() {
     // The program and the log's thread; one that asks for more, which the pool has no room for beside it.
     for most in [2, 3] {
         let group = Group::new("pids");
-        group.set("pids.max", &most.to_string());
+        group.limit_processes(Some(most));
         let mut pilot = launch(WEB, format!("consul.example:{}", agent.address().port()))
             .setup(HOSTS)
             .setup(&group.enter())

@@ -50,11 +50,11 @@ fn f25_a_reload_that_needs_a_thread_is_refused_where_none_can_be_had() {
     let (old, new) = (Agent::new(), Agent::new());
     let pilot = start(&group, &old);
     let pid = pilot.wait_process("sleep 1000").pid;
-    let before = group.number("pids.current", "");
-    let counted = || wait_until(DEADLINE, || group.number("pids.current", "") == before, "nobody else is there");
+    let before = group.processes();
+    let counted = || wait_until(DEADLINE, || group.processes() == before, "nobody else is there");
     counted();
     // The file can be read, and what it needs can't be had.
-    group.set("pids.max", &(before + 1).to_string());
+    group.limit_processes(Some(before + 1));
     fs::write(pilot.path("containerpilot.json5"), quick(&named(&new))).unwrap();
     pilot.signal(Signal::SIGHUP);
     wait_times(&pilot, "not reloaded, everything goes on as it was: failed to use Consul: no thread ", 1);
@@ -72,7 +72,7 @@ fn f25_a_reload_that_needs_a_thread_is_refused_where_none_can_be_had() {
     assert_eq!(old.status("web-left").as_deref(), Some("passing"));
     assert_eq!((pilot.wait_process("sleep 1000").pid, pilot.threads()), (pid, 2));
     assert_eq!(pilot.stderr(), "");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     pilot.signal(Signal::SIGHUP);
     new.wait_status("web-left", "passing");
     old.wait_gone("web-left");
@@ -92,10 +92,10 @@ fn f25_the_threads_are_had_before_the_quiet_period() {
     fs::write(pilot.path("containerpilot.json5"), config(&named(&new)).replace("QUIET", "3s")).unwrap();
     pilot.signal(Signal::SIGHUP);
     pilot.wait_stdout("it is followed after the quiet period");
-    group.set("pids.max", "1");
+    group.limit_processes(Some(1));
     new.wait_status("web-left", "passing");
     assert_eq!(pilot.wait_process("sleep 1000").pid, pid);
     assert_eq!(pilot.stderr(), "");
-    group.set("pids.max", "max");
+    group.limit_processes(None);
     pilot.finish();
 }
