@@ -38,7 +38,10 @@ pub async fn once<F: Future>(name: &str, task: F) -> Option<F::Output> {
     }
 }
 
-/// For the tests of row 22, where a task that breaks is needed: panics once, if the environment names this. Not in a release.
+/// For the tests of row 22, where a task that breaks is needed. Not in a release.
+///
+/// # Panics
+/// Once, if the environment names this.
 #[cfg(debug_assertions)]
 pub fn panic_on_purpose(what: &str) {
     use std::sync::atomic::{AtomicBool, Ordering};
