@@ -78,8 +78,8 @@ fn f17_a_stopped_job_is_told_and_can_still_end_in_its_own_way() {
 }
 
 // Seen red with src/core/exec.rs:
-//- let at = turn.now.after(turn.grace());
-//+ let at = turn.now.after(turn.grace() / 4);
+//- let latest = turn.now.after(turn.grace());
+//+ let latest = turn.now.after(turn.grace() / 4);
 #[test]
 fn f18_a_job_that_ignores_term_is_killed_at_its_stop_timeout() {
     let text = r#"{ consul: false, stopTimeout: 2, jobs: [
