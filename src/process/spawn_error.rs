@@ -110,11 +110,6 @@ impl SpawnError {
         }
     }
 
-    /// Whether trying again soon may help.
-    pub fn is_temporary(&self) -> bool {
-        self.lacks().is_some()
-    }
-
     /// The status a shell would report: 127 for a program that isn't there, else 126 (design §5).
     pub fn exit_code(&self) -> i32 {
         match self.kind {
@@ -143,10 +138,10 @@ mod tests {
     #[test]
     fn only_a_lack_passes_by_itself() {
         for errno in [Errno::ENOENT, Errno::EACCES, Errno::E2BIG, Errno::ETXTBSY, Errno::EIO] {
-            assert!(!SpawnError::call("x", errno).is_temporary(), "{errno}");
+            assert!(!SpawnError::call("x", errno).lacks().is_some(), "{errno}");
         }
         for errno in [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE] {
-            assert!(SpawnError::call("x", errno).is_temporary(), "{errno}");
+            assert!(SpawnError::call("x", errno).lacks().is_some(), "{errno}");
         }
     }
 }

@@ -109,8 +109,8 @@ fn while_it_stops(thread: &'static str, calls: &[(&'static str, &'static str)], 
 }
 
 // Seen red with src/process/spawn_error.rs:
-//- matches!(self.kind, OutOfProcesses | OutOfMemory | OutOfDescriptors)
-//+ false
+//- SpawnErrorKind::OutOfProcesses => Some(Lack::Processes),
+//+ SpawnErrorKind::OutOfProcesses => None,
 #[test]
 fn processes_and_threads_that_can_not_be_made() {
     while_it_runs(LOOP, "?clone,?clone3,?vfork", &["EAGAIN", "ENOMEM"]);

@@ -171,7 +171,7 @@ fn f23_every_failure_to_start_says_what_it_is() {
         let check = |error: SpawnError, kind: SpawnErrorKind, text: &str, code: i32| {
             assert_eq!((error.to_string().as_str(), error.exit_code()), (text, code));
             assert_eq!(error.kind, kind);
-            assert!(!error.is_temporary());
+            assert!(!error.lacks().is_some());
         };
         let error = fails("no-such-program", &[]);
         let text = r#"exec: "no-such-program": executable file not found in $PATH"#;
@@ -238,7 +238,7 @@ fn f28_no_descriptors_is_an_error_of_that_start_only() {
         let error = room.try_spawn(&shell("true"), &env()).unwrap_err();
         limit(soft);
         assert_eq!(error.kind, SpawnErrorKind::OutOfDescriptors);
-        assert!(error.is_temporary());
+        assert!(error.lacks().is_some());
         assert_eq!(error.to_string(), "pipe2: too many open files");
         assert_eq!(room.run(&shell("echo again"), &env()).1, "again\n");
     });
@@ -258,7 +258,7 @@ fn f24_a_limit_on_processes_is_temporary() {
         let error = room.try_spawn(&shell("true"), &env()).unwrap_err();
         assert_eq!(error.kind, SpawnErrorKind::OutOfProcesses);
         assert_eq!(error.to_string(), "fork/exec /usr/bin/sh: resource temporarily unavailable");
-        assert!(error.is_temporary());
+        assert!(error.lacks().is_some());
         setrlimit(Resource::RLIMIT_NPROC, soft, hard).unwrap();
         assert_eq!(room.run(&shell("echo again"), &env()).1, "again\n");
     });
