@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn only_a_lack_passes_by_itself() {
         for errno in [Errno::ENOENT, Errno::EACCES, Errno::E2BIG, Errno::ETXTBSY, Errno::EIO] {
-            assert!(!SpawnError::call("x", errno).lacks().is_some(), "{errno}");
+            assert!(SpawnError::call("x", errno).lacks().is_none(), "{errno}");
         }
         for errno in [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE] {
             assert!(SpawnError::call("x", errno).lacks().is_some(), "{errno}");

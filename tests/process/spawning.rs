@@ -171,7 +171,7 @@ fn f23_every_failure_to_start_says_what_it_is() {
         let check = |error: SpawnError, kind: SpawnErrorKind, text: &str, code: i32| {
             assert_eq!((error.to_string().as_str(), error.exit_code()), (text, code));
             assert_eq!(error.kind, kind);
-            assert!(!error.lacks().is_some());
+            assert!(error.lacks().is_none());
         };
         let error = fails("no-such-program", &[]);
         let text = r#"exec: "no-such-program": executable file not found in $PATH"#;
