@@ -1,5 +1,6 @@
 //! The loop and the control socket: who asks is answered.
 
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::oneshot;
 use tracing::warn;
 
@@ -12,9 +13,17 @@ use crate::telemetry;
 /// So many requests are answered before everything else gets its turn.
 const REQUESTS: usize = 16;
 
-/// So much may all variables take, as the kernel counts: half of what it has for them and the arguments, with the stack of
-/// 8 MiB that most have.
+/// So much may all variables take, as the kernel counts, where the stack is as large as mostly: 8 MiB.
 const LARGEST_ENVIRONMENT: usize = 1024 * 1024;
+/// So much may they take with the smallest of stacks.
+const SMALLEST_ENVIRONMENT: usize = 64 * 1024;
+
+/// What variables may take in all: half of what the kernel has for them and the arguments, which depends on the limit of the
+/// stack that children get.
+fn largest_environment() -> usize {
+    let stack = getrlimit(Resource::RLIMIT_STACK).map_or(u64::MAX, |(soft, _)| soft);
+    usize::try_from(stack / 8).unwrap_or(usize::MAX).clamp(SMALLEST_ENVIRONMENT, LARGEST_ENVIRONMENT)
+}
 
 /// Waits for a request; for ever if there is none to come.
 pub(super) async fn news(control: Option<&mut Control>) {
@@ -90,9 +99,10 @@ impl Driver {
             env.set(name.as_str(), value.as_str());
         }
         // What we were started with may be more: that can be replaced.
-        if env.size() > LARGEST_ENVIRONMENT.max(self.env.size()) {
+        let most = largest_environment();
+        if env.size() > most.max(self.env.size()) {
             let message = format!(
-                "all variables together would take {} bytes, {LARGEST_ENVIRONMENT} are the most: none of {} is set",
+                "all variables together would take {} bytes, {most} are the most: none of {} is set",
                 env.size(),
                 count(pairs.len(), "variable")
             );

@@ -298,25 +298,33 @@ impl Driver {
             Wanted::IfChanged => reloads.reloader.fingerprint != fingerprint,
             Wanted::Yes => true,
         };
+        let mut before = None;
         if follow {
             // Also of one that is wrong: it is not told again before it is another.
-            reloads.reloader.fingerprint = fingerprint;
+            before = Some(std::mem::replace(&mut reloads.reloader.fingerprint, fingerprint));
         }
         match judged {
-            Some(Ok(reread)) => self.accept(reread, follow),
+            Some(Ok(reread)) => {
+                let accepted = self.accept(reread, follow);
+                // A good one that was refused for a lack is followed when it is looked at again.
+                if let Some(before) = before.filter(|_| !accepted) {
+                    self.reloads.reloader.fingerprint = before;
+                }
+            }
             Some(Err(errors)) => self.refuse(&errors),
             None => debug!("the configuration file has the text that it had: nothing to reload"),
         }
     }
 
-    fn accept(&mut self, reread: Reread, follow: bool) {
+    /// Whether what is good can be followed, too, if it is to be.
+    fn accept(&mut self, reread: Reread, follow: bool) -> bool {
         self.refuse_when_stopping();
         let follow = follow && self.world.takes_reloads();
         // Now, when it can be refused: after the quiet period jobs have stopped for it.
         let new = reread.discovery.as_ref().filter(|_| follow);
         if let Err(error) = new.map_or(Ok(()), |new| self.reloads.find_threads(new)) {
             self.refuse(&[format!("failed to use Consul: {error}")]);
-            return;
+            return false;
         }
         let summary = self.world.preview(&reread.plan);
         for request in std::mem::take(&mut self.reloads.asked) {
@@ -329,6 +337,7 @@ impl Driver {
             debug!("the configuration is read again and good: it is followed after the quiet period");
             self.reload(reread);
         }
+        true
     }
 
     /// Follows a configuration after the quiet period.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use super::Handler;
@@ -21,6 +21,8 @@ use crate::leaf;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A failure so long after the last one is of another lack.
+const ANOTHER_TIME: Duration = Duration::from_mins(1);
 
 /// What the connections of one server may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +152,7 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => tokio::select! {
                     _ = stopped.changed() => break,
-                    () = sleep(failures.another(shared.name, &error)) => {}
+                    () = sleep(failures.another(shared.name, &error, Instant::now())) => {}
                 },
             },
         }
@@ -160,16 +162,21 @@ async fn accept(listener: Listener, shared: Arc<Shared>, mut stopped: watch::Rec
 }
 
 /// How often accepting has failed. A connection now and then in between begins the pauses anew, but not the telling: with
-/// one descriptor left, every other try succeeds.
+/// one descriptor left, every other try succeeds. What comes long after the last one is told as the first.
 #[derive(Default)]
 struct Failures {
     all: u32,
     in_a_row: u32,
+    last: Option<Instant>,
 }
 
 impl Failures {
     /// Tells the first, and every 2ⁿ-th; gives the pause until the next try.
-    fn another(&mut self, name: &str, error: &io::Error) -> Duration {
+    fn another(&mut self, name: &str, error: &io::Error, now: Instant) -> Duration {
+        let last = self.last.replace(now);
+        if last.is_some_and(|last| now.saturating_duration_since(last) > ANOTHER_TIME) {
+            self.all = 0;
+        }
         self.all = self.all.saturating_add(1);
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.all.is_power_of_two() {
@@ -193,11 +200,16 @@ mod tests {
     fn pauses_begin_anew_with_a_connection_and_the_telling_does_not() {
         let mut failures = Failures::default();
         let error = io::Error::from_raw_os_error(24);
-        let pauses: Vec<_> = (0..5).map(|_| failures.another("control", &error).as_millis()).collect();
+        let now = Instant::now();
+        let pauses: Vec<_> = (0..5).map(|_| failures.another("control", &error, now).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1000]);
         failures.in_a_row = 0;
-        assert_eq!(failures.another("control", &error), PAUSE);
+        assert_eq!(failures.another("control", &error, now), PAUSE);
         assert_eq!(failures.all, 6);
+        failures.another("control", &error, now + ANOTHER_TIME);
+        assert_eq!(failures.all, 7);
+        failures.another("control", &error, now + ANOTHER_TIME * 3);
+        assert_eq!(failures.all, 1, "long after");
         assert_eq!((by_now(1), by_now(64)), (String::new(), " (64 times by now)".to_owned()));
     }
 }

@@ -56,19 +56,24 @@ impl Consul {
     }
 }
 
-/// The value of an environment variable for people: those of Consul that are a secret or hold one are not for them. What is
-/// none of these, or has nothing to hide, is itself.
+/// The value of an environment variable for people: those of Consul and of a proxy that are a secret or hold one are not for
+/// them. What is none of these, or has nothing to hide, is itself.
 pub fn shown_variable<'v>(name: &str, value: &'v str) -> Cow<'v, str> {
     match name {
         // The second is not ours: jobs that run Consul's own programs give it to them.
         "CONSUL_HTTP_TOKEN" | "CONSUL_HTTP_AUTH" if !value.is_empty() => Cow::Borrowed(STARS),
-        "CONSUL_HTTP_ADDR" if !value.starts_with("unix://") => {
-            let Some((user, host)) = value.rsplit_once('@') else { return Cow::Borrowed(value) };
-            let scheme = user.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
-            Cow::Owned(format!("{scheme}{STARS}@{host}"))
-        }
+        "CONSUL_HTTP_ADDR" if !value.starts_with("unix://") => without_user(value),
+        // Our requests to Consul take that way, and proxies have passwords.
+        "HTTP_PROXY" | "http_proxy" | "HTTPS_PROXY" | "https_proxy" => without_user(value),
         _ => Cow::Borrowed(value),
     }
+}
+
+/// An address without the user name and password in it.
+fn without_user(address: &str) -> Cow<'_, str> {
+    let Some((user, host)) = address.rsplit_once('@') else { return Cow::Borrowed(address) };
+    let scheme = user.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+    Cow::Owned(format!("{scheme}{STARS}@{host}"))
 }
 
 /// How the Consul agent is spoken to.
@@ -339,6 +344,8 @@ mod tests {
             ("CONSUL_HTTP_ADDR", "u:p@c:8500", "***@c:8500"),
             ("CONSUL_HTTP_ADDR", "https://c:8500", "https://c:8500"),
             ("CONSUL_HTTP_ADDR", "unix:///run/consul@1.sock", "unix:///run/consul@1.sock"),
+            ("HTTPS_PROXY", "http://u:p@proxy:3128", "http://***@proxy:3128"),
+            ("http_proxy", "proxy:3128", "proxy:3128"),
             ("MAIL", "me@here", "me@here"),
         ] {
             assert_eq!(shown_variable(name, value), shown, "{name}={value}");

@@ -80,6 +80,31 @@ fn f25_a_reload_that_needs_a_thread_is_refused_where_none_can_be_had() {
     pilot.finish();
 }
 
+// Seen red with src/driver/reload.rs:
+//- self.reloads.reloader.fingerprint = before;
+//+ drop(before);
+#[test]
+fn f25_a_watched_file_that_was_refused_for_a_thread_is_followed_when_it_is_touched() {
+    let group = Group::new("pids");
+    let (old, new) = (Agent::new(), Agent::new());
+    let watched = |consul: &str| quick(consul).replace("reload: {", "reload: { watch: true,");
+    let pilot = start(&group, &old);
+    pilot.wait_process("sleep 1000");
+    let before = group.processes();
+    fs::write(pilot.path("containerpilot.json5"), watched(&old.address().to_string())).unwrap();
+    pilot.signal(Signal::SIGHUP);
+    wait_times(&pilot, "it is followed after the quiet period", 1);
+    wait_times(&pilot, "reloaded", 1);
+    wait_until(DEADLINE, || group.processes() == before, "who reads the file is gone");
+    group.limit_processes(Some(before + 1));
+    fs::write(pilot.path("containerpilot.json5"), watched(&named(&new))).unwrap();
+    pilot.wait_stdout("not reloaded, everything goes on as it was: failed to use Consul: no thread ");
+    group.limit_processes(None);
+    fs::write(pilot.path("containerpilot.json5"), watched(&named(&new))).unwrap();
+    new.wait_status("web-left", "passing");
+    pilot.finish();
+}
+
 // Seen red with src/discovery/mod.rs:
 //- threads::find().map_err(|error| {
 //+ std::io::Result::Ok(()).map_err(|error| {

@@ -55,3 +55,10 @@ pub struct Diagnostic {
     #[serde(skip)]
     pub original: Option<String>,
 }
+
+/// So long the processor has worked for this thread, for tests of how much work something is.
+#[cfg(test)]
+fn processor_time() -> std::time::Duration {
+    let thread = nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID;
+    nix::time::clock_gettime(thread).map(std::time::Duration::from).unwrap()
+}

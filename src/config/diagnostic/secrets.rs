@@ -194,6 +194,8 @@ impl<'s> Scanner<'s> {
         let mut open =
             self.source.get(self.at..start).and_then(|lead| lead.chars().next_back()).filter(|c| is_quote(*c));
         let (mut before, mut crossed, mut end) = (' ', false, self.source.len());
+        // The place of a quote further on, looked for once for all lines before it.
+        let mut next_quote: Option<(char, usize)> = None;
         // `lead` takes the brackets of an action.
         let mut blocks = Blocks::default();
         let mut lines = self.source.get(self.at..).and_then(|rest| rest.find('\n')).map_or(end, |at| self.at + at);
@@ -212,7 +214,11 @@ impl<'s> Scanner<'s> {
                 lines = here;
             } else if c == '\n' && before != '\\' {
                 crossed = true;
-                if !open.is_some_and(|quote| behind.contains(quote)) {
+                let is_known = |quote: char| next_quote.is_some_and(|(of, place)| of == quote && place > here);
+                if let Some(quote) = open.filter(|quote| !is_known(*quote)) {
+                    next_quote = behind.find(quote).map(|at| (quote, here + c.len_utf8() + at));
+                }
+                if open.is_none() || next_quote.is_none() {
                     end = here;
                     break;
                 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::processor_time;
 use super::*;
 
 #[test]
@@ -63,6 +64,16 @@ fn what_is_hidden_is_known_by_its_place_and_its_words() {
     assert!(!secrets.touch(place("consul: { token")) && !secrets.touch(Span { start: 900, end: 990 }));
     assert!(secrets.are_told_by("bad number s3cr3t here", source) && secrets.are_told_by("four", source));
     assert!(!secrets.are_told_by("consul, token, s3c", source));
+}
+
+#[test]
+fn a_quote_that_is_open_over_very_many_lines_is_no_work() {
+    let source = ["token \"", &"x\n".repeat(1 << 19), "\", other: 1"].concat();
+    let before = processor_time();
+    let shown = hidden(&source);
+    let worked = processor_time().saturating_sub(before);
+    assert!(worked < std::time::Duration::from_secs(5), "{worked:?}");
+    assert!(!shown.contains('x'));
 }
 
 proptest! {
