@@ -183,7 +183,7 @@ impl Run {
     /// Its grace begins now, whenever it is asked to end: what is waited for before that is a part of it (reliability
     /// row 58).
     pub fn begin_grace(&mut self, turn: &Turn<'_>) {
-        if matches!(self.phase, Phase::Running | Phase::Retrying) {
+        if self.phase == Phase::Running {
             self.killed_at = Some(turn.now.after(turn.grace()));
         }
     }
