@@ -162,7 +162,7 @@ impl Driver {
         }
         if let Some(left) = Children::count_left().filter(|left| *left > 0) {
             let (left, signal) = (core::count(left, "process"), signal.name());
-            warn!("left over by jobs, in groups or sessions of their own: {left}; {signal} to all that is left");
+            warn!("left over by jobs: {left}; {signal} to all that is left");
         }
     }
 
