@@ -183,7 +183,7 @@ impl Run {
     /// Its grace begins now, whenever it is asked to end: what is waited for before that is a part of it (reliability
     /// row 58).
     pub fn begin_grace(&mut self, turn: &Turn<'_>) {
-        if matches!(self.phase, Phase::Running | Phase::Retrying) {
+        if self.phase == Phase::Running {
             self.killed_at = Some(turn.now.after(turn.grace()));
         }
     }
@@ -207,7 +207,9 @@ impl Run {
         // A stopped process sees the TERM only once it is continued (reliability row 17).
         turn.effects.push(Effect::Signal { child: self.child, signal: Signal::CONT });
         let latest = turn.now.after(turn.grace());
-        let at = self.killed_at.map_or(latest, |at| at.clamp(turn.now, latest));
+        // Where we stood still meanwhile its time may be over: who is asked to end has half of the grace all the same.
+        let soonest = turn.now.after(turn.grace() / 2);
+        let at = self.killed_at.map_or(latest, |at| at.clamp(soonest, latest));
         self.killed_at = Some(at);
         self.grace = u32::try_from(at.since(turn.now).as_millis()).unwrap_or(u32::MAX);
         turn.arm(Timer::Grace(self.child), at);

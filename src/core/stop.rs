@@ -22,7 +22,18 @@ impl Job {
         for timer in [Timer::Interval, Timer::Heartbeat, Timer::Wait, Timer::Restart, Timer::Stop] {
             turn.disarm(timer(self.id));
         }
+        self.drop_retries(turn);
         turn.publish(Event::new(EventCode::Stopping, self.name()), None);
+    }
+
+    /// A start that failed is not tried again by a job that stops, whatever it waits for: nobody wants a process that
+    /// is asked to end as soon as it is there (reliability row 24).
+    fn drop_retries(&mut self, turn: &mut Turn<'_>) {
+        for slot in [&mut self.run, &mut self.check] {
+            if let Some(run) = slot.take_if(|run| run.phase == Phase::Retrying) {
+                run.ended(turn);
+            }
+        }
     }
 
     /// Asks its processes to end. Without one it is complete at once.
@@ -31,15 +42,8 @@ impl Job {
         self.waiting_for.clear();
         turn.disarm(Timer::Stop(self.id));
         turn.disarm(Timer::Withdraw(self.id));
-        for slot in [&mut self.run, &mut self.check] {
-            match slot {
-                Some(run) if run.phase == Phase::Retrying => {
-                    run.ended(turn);
-                    *slot = None;
-                }
-                Some(run) => run.terminate(turn),
-                None => {}
-            }
+        for run in [&mut self.run, &mut self.check].into_iter().flatten() {
+            run.terminate(turn);
         }
         self.finish(turn);
     }

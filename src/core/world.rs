@@ -306,7 +306,9 @@ impl World {
             Slot::Exec(_) => job.run.as_mut(),
             Slot::Check(_) => job.check.as_mut(),
         };
-        if run.is_some_and(|run| run.retry_later(failure, &mut turn)) {
+        // A job that stops wants no process any more.
+        let tried_again = job.stage == Stage::Live;
+        if tried_again && run.is_some_and(|run| run.retry_later(failure, &mut turn)) {
             return;
         }
         job.run_failed(slot, failure, &mut turn);

@@ -162,7 +162,7 @@ impl Driver {
         }
         if let Some(left) = Children::count_left().filter(|left| *left > 0) {
             let (left, signal) = (core::count(left, "process"), signal.name());
-            warn!("left over by jobs, in groups or sessions of their own: {left}; {signal} to all that is left");
+            warn!("left over by jobs: {left}; {signal} to all that is left");
         }
     }
 
@@ -215,13 +215,17 @@ impl Driver {
     }
 
     /// Who is told how things stand shall not hear that a job runs whose start has failed already. That is no more news
-    /// than a few: one that fails and starts at once again for ever is not waited for.
+    /// than a few, nor does it take longer than a turn: one that fails and starts at once again for ever is not waited for.
     pub(super) fn hear_of_failed_starts(&mut self) {
-        for _ in 0..FAILED_STARTS {
-            let failed = self.inbox.iter().position(|input| matches!(input, Input::SpawnFailed { .. }));
-            let Some(input) = failed.and_then(|index| self.inbox.remove(index)) else { return };
-            self.step(&input);
-        }
+        self.a_turn_of(FAILED_STARTS, |driver| {
+            if driver.exit.is_some() {
+                return false;
+            }
+            let failed = driver.inbox.iter().position(|input| matches!(input, Input::SpawnFailed { .. }));
+            let Some(input) = failed.and_then(|index| driver.inbox.remove(index)) else { return false };
+            driver.step(&input);
+            true
+        });
     }
 }
 

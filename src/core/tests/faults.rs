@@ -4,7 +4,7 @@
 use super::build::{Script, daemon, hangs, job, jobs, missing, ms, no_process_slot, passes, secs};
 use super::sim::Happening;
 use crate::core::job::Stage;
-use crate::core::{ChildId, ExitStatus, Input, Order, State, Timer};
+use crate::core::{ChildId, Effect, ExitStatus, Input, Order, State, Timer};
 use crate::plan::EventCode::{Error, ExitFailed, ExitSuccess, Stopped, Stopping};
 use crate::plan::{Level, Signal};
 
@@ -31,6 +31,45 @@ fn f24_a_stop_does_not_wait_for_the_next_try() {
     assert_eq!(sim.exit_ms(), 300);
     assert_eq!(sim.runs_of("web"), [0, 200]);
     assert!(!sim.course().iter().any(|line| line.starts_with("TERM")), "there is no process");
+}
+
+// Seen red with src/core/stop.rs:
+//- self.drop_retries(turn);
+//+
+#[test]
+fn f24_what_stops_starts_nothing_whatever_it_waits_for() {
+    let web = || daemon("web").advertised().checked_every(ms(100)).fails_to_start(&no_process_slot(), 3);
+    let drain = || job("drain").once("web", Stopping).lasts(secs(1));
+    // A Consul that does not answer, and somebody who acts on the stop and takes as long as he may.
+    for (all, end) in [(vec![web()], 2300), (vec![web(), drain()], 3300)] {
+        let sim = jobs(all).consul().start().until_ms(300).consul_takes(None).term().till_the_end();
+        assert_eq!(sim.runs_of("web"), [0, 200], "{}", sim.story());
+        assert_eq!(sim.exit_ms(), end);
+        assert!(!sim.course().iter().any(|line| line.starts_with("TERM web")), "there is no process");
+    }
+    // Nor is a check tried again.
+    let mut web = daemon("web").advertised().checked_every(ms(100));
+    web.checks[0].failures = vec![no_process_slot(); 3];
+    let sim = jobs([web]).consul().start().until_ms(150).consul_takes(None).term().till_the_end();
+    assert_eq!(sim.runs_of("check.web"), [100], "{}", sim.story());
+}
+
+// Seen red with src/core/world.rs:
+//- let tried_again = job.stage == Stage::Live;
+//+ let tried_again = true;
+#[test]
+fn f24_a_start_that_fails_during_the_stop_is_not_tried_again() {
+    let web = daemon("web").advertised().fails_to_start(&no_process_slot(), 9);
+    let mut sim = jobs([web]).consul().build().consul_takes(None);
+    // What TERM finds in its way is as old as the start: its failure is told only after it.
+    sim.step(&Input::Start);
+    let (mut world, mut effects) = (sim.world, Vec::new());
+    world.step(sim.now, &Input::Signal(Signal::TERM), &mut effects);
+    assert_eq!(world.jobs().map(crate::core::Job::stage).collect::<Vec<_>>(), [Stage::Withdrawing]);
+    effects.clear();
+    world.step(sim.now, &Input::SpawnFailed { child: ChildId(1), failure: no_process_slot() }, &mut effects);
+    let armed = effects.iter().any(|effect| matches!(effect, Effect::Arm { timer: Timer::Retry(_), .. }));
+    assert!(!armed, "{effects:?}");
 }
 
 #[test]

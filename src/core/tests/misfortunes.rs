@@ -143,6 +143,10 @@ proptest! {
                     if due <= end {
                         expected.push(end.as_millis());
                         due = if due + ms(interval) > end { due + ms(interval) } else { end + ms(interval) };
+                        if due == end + ms(1) {
+                            // The late one still takes its millisecond: this one is skipped.
+                            due += ms(interval);
+                        }
                     }
                 }
                 _ => {}

@@ -1,7 +1,7 @@
 //! What Consul is told of a job, and when (v3 §13, design §4 rows 7, 21 and 22, reliability rows 45, 58 and 60).
 
 use super::build::{daemon, fails, hangs, job, jobs, ms, passes, secs};
-use super::sim::Happening;
+use super::sim::{Happening, Sim};
 use crate::core::{Input, JobId};
 use crate::plan::EventCode::{ExitSuccess, Stopping};
 use crate::plan::{CheckStatus, Level, Signal};
@@ -123,6 +123,27 @@ fn f58_the_wait_for_consul_is_a_part_of_the_grace() {
     assert_eq!(sim.when(|what| *what == Happening::Signalled(Signal::KILL, "web".to_owned())), [6100]);
     let told = "web did not end within 5.5s of SIGTERM: killing its process group";
     assert!(sim.logged(Level::Warn).contains(&told), "{}", sim.story());
+}
+
+// Seen red with src/core/exec.rs:
+//- let soonest = turn.now.after(turn.grace() / 2);
+//+ let soonest = turn.now;
+#[test]
+fn f43_f58_a_machine_that_stood_still_while_it_waited_for_consul_leaves_half_of_the_grace() {
+    let deaf = || job("web").runs([hangs()]).advertised();
+    let at = |sim: &Sim, signal| sim.when(|what| *what == Happening::Signalled(signal, "web".to_owned()));
+    // It asks at 100 ms and is paused at 200 ms: until before the end of the wait, shortly after it, and long after the grace.
+    for (paused, asked, killed) in
+        [(1000, 2100, 6100), (2500, 2700, 6100), (5000, 5200, 8200), (60_000, 60_200, 63_200)]
+    {
+        let sim = jobs([deaf()]).consul().stop_timeout(secs(6)).start().until_ms(100).consul_takes(None).term();
+        let sim = sim.until_ms(200).freeze(ms(paused)).till_the_end();
+        assert_eq!((at(&sim, Signal::TERM), at(&sim, Signal::KILL)), (vec![asked], vec![killed]), "{}", sim.story());
+    }
+    // Who ends when asked to is not killed.
+    let web = daemon("web").exits_on_term(0, ms(100)).advertised();
+    let sim = jobs([web]).consul().start().until_ms(100).consul_takes(None).term().until_ms(200).freeze(secs(60));
+    assert_eq!(at(&sim.till_the_end(), Signal::KILL), [0; 0]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::super::TURN;
 use super::super::reload::{Reading, Reloader};
 use super::*;
 use crate::config::{Context, Source, compile};
-use crate::core::Effect;
+use crate::core::{ChildId, Effect, SpawnFailure};
 use crate::env::Environment;
 use crate::kept::Kept;
 use crate::log::{Log, LogGuard};
@@ -70,4 +70,37 @@ async fn a_turn_ends_with_its_count_with_its_work_and_with_its_time() {
     assert_eq!(count(&mut driver, Duration::ZERO, 2), 2);
     assert_eq!(count(&mut driver, TURN * 2, 9), 1);
     driver.a_turn_of(0, |_| panic!("there is nothing to do"));
+}
+
+/// So many starts of jobs that nobody knows any more have failed, behind so many other inputs.
+fn fail_starts(driver: &mut Driver, failed: usize, before: usize) {
+    let failure = SpawnFailure { reason: "no such file".to_owned(), exit_code: 127, lacks: None };
+    driver.inbox.extend(std::iter::repeat_n(Input::NothingLeft, before));
+    driver.inbox.extend(std::iter::repeat_n(Input::SpawnFailed { child: ChildId(1_000_000), failure }, failed));
+}
+
+#[tokio::test]
+async fn who_asks_hears_of_so_many_failed_starts_as_a_turn_has_time_for() {
+    let (mut driver, _guard, _dir) = running(1);
+    fail_starts(&mut driver, 100, 2);
+    driver.hear_of_failed_starts();
+    assert!((3..=102).contains(&driver.inbox.len()), "{}", driver.inbox.len());
+    driver.inbox.clear();
+    // To find each of them behind so many takes a while: all that one question may hear of take far longer than a turn.
+    fail_starts(&mut driver, 50, 2_000_000);
+    driver.hear_of_failed_starts();
+    let heard = 2_000_050 - driver.inbox.len();
+    assert!((1..50).contains(&heard), "{heard}");
+}
+
+// Seen red with src/driver/running.rs:
+//- if driver.exit.is_some() {
+//+ if false {
+#[tokio::test]
+async fn nobody_hears_of_failed_starts_after_the_end() {
+    let (mut driver, _guard, _dir) = running(1);
+    fail_starts(&mut driver, 3, 0);
+    driver.exit = Some(0);
+    driver.hear_of_failed_starts();
+    assert_eq!(driver.inbox.len(), 3);
 }
