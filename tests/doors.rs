@@ -79,7 +79,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("control", &["api", "core", "duration", "errno", "http", "kept", "nearest", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
     ("kept", &["api", "plan"]),
-    ("log", &["core", "duration", "errno", "kept", "plan", "regular"]),
+    ("log", &["core", "duration", "errno", "kept", "plan", "regular", "visible"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
     ("file_watch", &["errno", "leaf"]),

@@ -19,6 +19,7 @@ use super::frame::Frame;
 use super::record::{Origin, Record, Value};
 use super::time::{Stamper, Zone};
 use crate::plan::{Level, LogFormat};
+use crate::visible::is_odd;
 
 /// Gives records their shape.
 #[derive(Debug, Clone)]
@@ -64,8 +65,7 @@ impl Formatter {
         }
         out.extend_from_slice(&self.frame.before);
         match self.format {
-            LogFormat::Default if record.origin == Origin::Own => visible(record.message, out),
-            LogFormat::Default => out.extend_from_slice(record.message),
+            LogFormat::Default => shown_message(record, out),
             LogFormat::Json => json_string(record.message, out),
             LogFormat::Text => message(record, out),
         }
@@ -151,16 +151,24 @@ impl Formatter {
     }
 }
 
-/// What we say ourselves, and the name of a job, which may have an escape in it: the original takes any. It is told as what it
-/// is, so that no name colours the terminal. A line break stays one, as in the original.
-fn visible(text: &[u8], out: &mut Vec<u8>) {
-    for &byte in text {
-        if byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n') {
-            out.extend(byte.escape_ascii());
-        } else {
-            out.push(byte);
-        }
+/// A message that is not quoted. A job's own colours are left alone.
+fn shown_message(record: &Record<'_>, out: &mut Vec<u8>) {
+    match record.origin {
+        Origin::Own => visible(record.message, out),
+        Origin::Job(_) | Origin::Check(_) => out.extend_from_slice(record.message),
     }
+}
+
+/// What we say ourselves, and the name of a job, which may have an escape in it: the original takes any. It is told as what it
+/// is, so that no name colours the terminal or turns its line around. A line break stays one, as in the original.
+fn visible(text: &[u8], out: &mut Vec<u8>) {
+    let special = |c: char| is_odd(c) && !matches!(c, '\t' | '\n');
+    let escape = |c: char, out: &mut Vec<u8>| match u8::try_from(u32::from(c)) {
+        // `\r`, `\x1b`, `\x9b`
+        Ok(byte) => out.extend(byte.escape_ascii()),
+        Err(_) => out.extend(c.escape_unicode().map(|c| u8::try_from(c).unwrap_or(b'?'))),
+    };
+    escaped(text, out, &PLAIN_IN_DEFAULT, special, escape, |byte, out| out.push(byte));
 }
 
 /// The beginning of a record in the text format.
@@ -235,7 +243,7 @@ fn number(number: impl std::fmt::Display, out: &mut Vec<u8>) {
     let _ = write!(out, "{number}");
 }
 
-/// One line for people at a terminal, as the original's logger paints it. The message's own colours are left alone.
+/// One line for people at a terminal, as the original's logger paints it.
 fn coloured(record: &Record<'_>, start: SystemTime, out: &mut Vec<u8>) {
     let (colour, word) = match record.level {
         Level::Debug => (37, "DEBU"),
@@ -247,7 +255,7 @@ fn coloured(record: &Record<'_>, start: SystemTime, out: &mut Vec<u8>) {
     };
     let seconds = record.time.duration_since(start).unwrap_or(Duration::ZERO).as_secs();
     let _ = write!(out, "\x1b[{colour}m{word}\x1b[0m[{seconds:04}] ");
-    out.extend_from_slice(record.message);
+    shown_message(record, out);
     // Fields begin in one column, as long as messages are short.
     let width = String::from_utf8_lossy(record.message).chars().count();
     out.resize(out.len() + 44_usize.saturating_sub(width), b' ');
@@ -333,6 +341,9 @@ fn json_escaped(bytes: &[u8], out: &mut Vec<u8>) {
 static PLAIN_IN_JSON: [bool; 256] = plain_but_for(b"\"\\<>&", true);
 /// Those that a quoted text has.
 static PLAIN_IN_TEXT: [bool; 256] = plain_but_for(b"\"\\", false);
+
+/// Those that we say ourselves as they are. The two others that are left alone are rare.
+static PLAIN_IN_DEFAULT: [bool; 256] = plain_but_for(b"", false);
 
 /// Printable ASCII without these, and whether DEL is among it.
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler")]

@@ -24,6 +24,7 @@ mod frame;
 mod layer;
 mod lines;
 mod output;
+mod pulse;
 mod record;
 mod time;
 mod writer;

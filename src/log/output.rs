@@ -16,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{SFlag, fstat};
 
 use super::batch::Batch;
+use super::pulse::Pulse;
 use crate::plan::LogOutput;
 
 /// How often at most a file's path is compared with what is open.
@@ -24,6 +25,9 @@ const FOLLOW: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(5);
 /// The kernel never mixes a write of so many bytes into a pipe with another's (`PIPE_BUF`).
 const ATOMIC: usize = 4096;
+/// No write is larger. A reader that takes so much within two seconds is slow, but does not count as stuck: each write that
+/// ends is noted.
+const LARGEST: usize = 64 * 1024;
 
 /// A destination of log lines, and what is wrong with it.
 #[derive(Debug)]
@@ -107,18 +111,24 @@ impl Output {
     }
 
     /// Writes all lines, however long that takes. `tell` prints what has to be said before them. Gives the number of
-    /// lines that are lost.
-    pub(super) fn write(&mut self, batch: &Batch, now: Instant, mut tell: impl FnMut(&Notice) -> Vec<u8>) -> u64 {
+    /// lines that are lost. Each piece that is taken is told to the pulse.
+    pub(super) fn write(
+        &mut self,
+        batch: &Batch,
+        now: Instant,
+        pulse: &Pulse,
+        mut tell: impl FnMut(&Notice) -> Vec<u8>,
+    ) -> u64 {
         if let Target::File(followed) = &mut self.target
             && followed.follow(now)
         {
             self.moved();
         }
-        let result = self.say(&mut tell).map_err(|why| (0, why)).and_then(|()| {
+        let result = self.say(pulse, &mut tell).map_err(|why| (0, why)).and_then(|()| {
             let fd = self.target.fd().map_err(|why| (0, why))?;
             let mut done = 0;
-            for chunk in batch.chunks(if self.pipe && self.shared { ATOMIC } else { usize::MAX }) {
-                put(fd, chunk).map_err(|(n, why)| (done + n, why))?;
+            for chunk in batch.chunks(if self.pipe && self.shared { ATOMIC } else { LARGEST }) {
+                put(fd, chunk, pulse).map_err(|(n, why)| (done + n, why))?;
                 done += chunk.len();
             }
             Ok(())
@@ -137,14 +147,14 @@ impl Output {
     }
 
     /// Says what is missing, or wrong with the file.
-    fn say(&mut self, tell: &mut impl FnMut(&Notice) -> Vec<u8>) -> Result<(), Errno> {
+    fn say(&mut self, pulse: &Pulse, tell: &mut impl FnMut(&Notice) -> Vec<u8>) -> Result<(), Errno> {
         if let Some(failing) = &mut self.failing {
             let fd = self.target.fd()?;
             let mut line = tell(&Notice::Lost(failing.lines, failing.why));
             if failing.torn {
                 line.insert(0, b'\n');
             }
-            put(fd, &line).map_err(|(written, why)| {
+            put(fd, &line, pulse).map_err(|(written, why)| {
                 failing.torn |= written > 0;
                 why
             })?;
@@ -155,7 +165,7 @@ impl Output {
         {
             followed.stale = false;
             let line = tell(&Notice::NotReopened(followed.path.clone(), followed.why));
-            put(self.target.fd()?, &line).map_err(|(_, why)| why)?;
+            put(self.target.fd()?, &line, pulse).map_err(|(_, why)| why)?;
         }
         Ok(())
     }
@@ -184,18 +194,21 @@ fn is_pipe(target: &Target) -> bool {
     mode.is_ok_and(|mode| mode & SFlag::S_IFMT == SFlag::S_IFIFO)
 }
 
-/// Writes all bytes. On an error tells how many were written before it.
+/// Writes all bytes, in pieces. On an error tells how many were written before it.
 ///
 /// Descriptors are left as they are: they are shared with our children, and with whoever started us. If one of those
 /// has set `O_NONBLOCK`, we wait for room by poll.
-fn put(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), (usize, Errno)> {
+fn put(fd: BorrowedFd<'_>, bytes: &[u8], pulse: &Pulse) -> Result<(), (usize, Errno)> {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..)
         && !rest.is_empty()
     {
-        match nix::unistd::write(fd, rest) {
+        match nix::unistd::write(fd, rest.get(..LARGEST).unwrap_or(rest)) {
             Ok(0) => return Err((done, Errno::EIO)),
-            Ok(n) => done += n,
+            Ok(n) => {
+                done += n;
+                pulse.beat();
+            }
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
                 // Whatever it answers, the next write tells.

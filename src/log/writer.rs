@@ -10,19 +10,20 @@ mod standing;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 use tokio::sync::Notify;
 
 use self::queue::{State, TooMany, Work};
 pub use self::standing::Standing;
-use self::standing::{Progress, lines_were_lost};
+use self::standing::lines_were_lost;
 use super::batch::Batch;
 use super::error::{LogError, open};
 use super::format::Formatter;
 use super::lines::Lines;
 use super::output::{Notice, Output};
+use super::pulse::{Pulse, now};
 use super::record::{Origin, Record};
 use super::time::Zone;
 use crate::errno::go_words;
@@ -71,6 +72,8 @@ struct Shared {
     start: SystemTime,
     /// Whether jobs write there, too.
     others: AtomicBool,
+    /// Whether the output takes what the writer is at.
+    pulse: Pulse,
     /// For who asks later.
     kept: Kept,
 }
@@ -97,7 +100,7 @@ impl Log {
                 queued: 0,
                 done: 0,
                 flushing: 0,
-                progress: Progress::default(),
+                failing: None,
             }),
             work: Condvar::new(),
             progress: Condvar::new(),
@@ -106,6 +109,7 @@ impl Log {
             level: AtomicU8::new(logging.level as u8),
             start,
             others: AtomicBool::new(false),
+            pulse: Pulse::default(),
             kept,
         }));
         let shared = Arc::clone(&log.0);
@@ -292,11 +296,12 @@ impl Shared {
     fn write_all(&self, mut output: Output) {
         while let Some(queue) = self.take() {
             for work in queue {
+                self.pulse.beat();
                 let mut spare = None;
                 match work {
                     Work::Write(mut batch) => {
                         output.shared = self.others.load(Ordering::Relaxed);
-                        let lost = output.write(&batch, now(), |notice| self.notice(notice));
+                        let lost = output.write(&batch, now(), &self.pulse, |notice| self.notice(notice));
                         self.lost.fetch_add(lost, Ordering::Relaxed);
                         batch.clear(usize::MAX);
                         spare = Some(batch);
@@ -306,7 +311,7 @@ impl Shared {
                 }
                 let mut state = self.lock();
                 state.done += 1;
-                state.progress.did(&output);
+                state.failing = output.trouble();
                 if let Some(spare) = spare {
                     state.spare = spare;
                 }
@@ -327,7 +332,7 @@ impl Shared {
             }
             state.spare.clear(IDLE_MEMORY);
             state.idle = true;
-            state.progress.rest();
+            self.pulse.rest();
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.idle = false;
@@ -341,7 +346,6 @@ impl Shared {
         }
         state.bytes = 0;
         state.reopens = false;
-        state.progress.begin();
         let queue = std::mem::take(&mut state.queue);
         if std::mem::take(&mut state.refused) {
             drop(state);
@@ -367,11 +371,6 @@ impl Shared {
         self.lock().formatter.write(&record, &mut line);
         line
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]

@@ -1,17 +1,31 @@
 //! How jobs stand, and why.
 
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 
 use crate::support::ports::Ports;
 use crate::support::{DEADLINE, Launch, Signal, http, wait_until};
 use crate::{ask, get, job, post, refused, serving, start, wait_job, wait_state, with_socket};
 
+const FLOOD: &str = r#"{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d\n' 1; done"] }"#;
+
+// Seen red with src/log/writer.rs:
+//- self.pulse.beat();
+//+
 #[test]
 fn f78_a_log_that_nobody_reads_is_told() {
-    let flood = r#"{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d\n' 1; done"] },
-        { name: "quiet", exec: ["sleep", "1000"] }, { name: "raw", exec: ["sleep", "1001"], logging: { raw: true } }"#;
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let pilot = Launch::config(&with_socket(flood)).stdout(writer).start();
+    let jobs = format!(
+        r#"{FLOOD}, {{ name: "quiet", exec: ["sleep", "1000"] }},
+        {{ name: "raw", exec: ["sleep", "1001"], logging: {{ raw: true }} }}"#
+    );
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    // It is full from the start: nothing was ever taken.
+    let room = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    writer.write_all(&vec![b'\n'; room.try_into().unwrap()]).unwrap();
+    let pilot = Launch::config(&with_socket(&jobs)).stdout(writer).start();
     wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
     let log = || get(&pilot, "/v4/jobs")["log"].clone();
     wait_until(DEADLINE, || log()["jobsWait"] == true, "it is told");
@@ -29,6 +43,38 @@ fn f78_a_log_that_nobody_reads_is_told() {
     reading.join().unwrap().unwrap();
 }
 
+// Seen red with src/log/output.rs:
+//- pulse.beat();
+//+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a reader with a pace of its own")]
+fn f78_a_log_that_is_read_slowly_is_not_told() {
+    const PIECE: usize = 8 * 1024;
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let pilot = Launch::config(&with_socket(FLOOD)).stdout(writer).start();
+    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    // 100 KB a second, for as long as what waited at one time needs.
+    let mut reads = Vec::new();
+    for _ in 0..75 {
+        reader.read_exact(&mut [0; PIECE]).unwrap();
+        reads.push(Instant::now());
+        std::thread::sleep(Duration::from_millis(80));
+        // On a busy machine this reader may be held up for so long itself: then it has taken next to nothing.
+        let Some(blocked) = get(&pilot, "/v4/jobs")["log"]["blockedMs"].as_u64() else { continue };
+        let taken = PIECE * reads.iter().filter(|read| read.elapsed() < Duration::from_millis(blocked)).count();
+        assert!(
+            taken < 100 * 1024,
+            "it has taken {taken} bytes in the {blocked} ms in which it is said to have taken none"
+        );
+    }
+    let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    pilot.finish();
+    reading.join().unwrap().unwrap();
+}
+
+// Seen red with src/log/writer.rs:
+//- state.failing = output.trouble();
+//+
 #[test]
 fn f79_a_log_that_cannot_be_written_is_told() {
     let config = r#"{ control: { socket: "{{ .DIR }}/s" }, consul: false, logging: { output: "/dev/full" },

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippe
 use serde::Serialize;
 
 use super::{Diagnostic, Severity, Span, secrets, without_passwords};
-use crate::visible::is_reordering;
+use crate::visible::{is_odd, is_reordering};
 
 /// Widest line of an excerpt, in columns; longer ones are cut around the marked place.
 const WIDTH: usize = 120;
@@ -166,8 +166,7 @@ fn clean(text: &str, keep_line_breaks: bool) -> String {
             cleaned.push('…');
             break;
         }
-        let harmless = !c.is_control() && !is_reordering(c);
-        if harmless || (keep_line_breaks && c == '\n') {
+        if !is_odd(c) || (keep_line_breaks && c == '\n') {
             cleaned.push(c);
         } else {
             cleaned.extend(c.escape_default());

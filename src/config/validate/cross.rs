@@ -10,6 +10,7 @@ use crate::config::diagnostic::Span;
 use crate::config::raw::{Job, Watch};
 use crate::config::report::{Problem, Rank, Report};
 use crate::plan::{JobSpec, TELEMETRY_JOB};
+use crate::visible::is_odd;
 
 /// Everything that was decided, beside what the file said.
 pub(super) struct Whole<'w, 'n> {
@@ -88,8 +89,9 @@ fn odd_names(whole: &Whole, report: &mut Report) {
             );
             report.add(Problem::warning(&path, node.span, message).label("another name?"));
         }
-        if job.name.contains(char::is_control) {
-            let message = format!("{path}: there is a control character in it, which makes the log hard to read");
+        if let Some(odd) = job.name.chars().find(|&c| is_odd(c)) {
+            let kind = if odd.is_control() { "a control character" } else { "an invisible character" };
+            let message = format!("{path}: there is {kind} in it, which makes the log hard to read");
             report.add(Problem::warning(&path, node.span, message));
         }
     }
@@ -146,6 +148,11 @@ mod tests {
     fn a_name_with_a_control_character_is_told() {
         let told = said(&outcome(r#"{ jobs: [ { name: "a\u001bb", exec: "x" } ] }"#));
         assert!(told.iter().any(|line| line.starts_with("W jobs[0].name: there is a control character")), "{told:?}");
+        let told = said(&outcome(r#"{ jobs: [ { name: "a\u202eb", exec: "x" } ] }"#));
+        assert!(
+            told.iter().any(|line| line.starts_with("W jobs[0].name: there is an invisible character")),
+            "{told:?}"
+        );
     }
 
     #[test]

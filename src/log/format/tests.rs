@@ -208,4 +208,16 @@ fn neither_a_name_nor_what_we_say_of_it_is_obeyed_by_a_terminal() {
     let said = format!("{odd} exited");
     let r = Record { origin: Origin::Own, pid: None, ..record(said.as_bytes(), &[]) };
     assert_eq!(text(LogFormat::Default, false, &r), "1970-01-01T00:00:03.5Z a\\x1b[31mb exited\n");
+    // The other kind of control characters, and those that turn what comes after them around; all else is as it is.
+    for (odd, shown) in [
+        ("ü\u{9b}31m日\u{85}", "ü\\x9b31m日\\x85"),
+        ("a\u{202e}b\u{61c}", "a\\u{202e}b\\u{61c}"),
+        ("\t\n\r\u{7f}", "\t\n\\r\\x7f"),
+    ] {
+        let r = Record { origin: Origin::Job(odd), ..record(odd.as_bytes(), &[]) };
+        assert_eq!(text(LogFormat::Default, false, &r), format!("1970-01-01T00:00:03.5Z {shown} 7 {odd}\n"));
+        let r = Record { origin: Origin::Own, pid: None, ..record(odd.as_bytes(), &[]) };
+        assert_eq!(text(LogFormat::Default, false, &r), format!("1970-01-01T00:00:03.5Z {shown}\n"));
+        assert!(text(LogFormat::Text, true, &r).starts_with(&format!("\x1b[33mWARN\x1b[0m[0003] {shown} ")));
+    }
 }

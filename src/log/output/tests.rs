@@ -25,6 +25,11 @@ fn tell(notice: &Notice) -> Vec<u8> {
     .into_bytes()
 }
 
+/// How many of these lines were lost.
+fn written(output: &mut Output, lines: &[&str], now: Instant) -> u64 {
+    output.write(&batch(lines), now, &Pulse::default(), tell)
+}
+
 fn opened(path: &Path) -> Output {
     Output::open(&LogOutput::File(path.to_owned())).unwrap()
 }
@@ -50,7 +55,7 @@ fn a_pipe_that_somebody_made_nonblocking_is_waited_for() {
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let wanted = bytes.clone();
-    let thread = std::thread::spawn(move || put(writer.as_fd(), &bytes));
+    let thread = std::thread::spawn(move || put(writer.as_fd(), &bytes, &Pulse::default()));
     let mut read = Vec::new();
     reader.read_to_end(&mut read).unwrap();
     assert_eq!(thread.join().unwrap(), Ok(()));
@@ -63,20 +68,20 @@ fn a_renamed_file_is_followed_within_a_second_and_a_deleted_one_too() {
     let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
     let mut output = opened(&path);
     let t = start();
-    assert_eq!(output.write(&batch(&["one"]), t, tell), 0);
+    assert_eq!(written(&mut output, &["one"], t), 0);
     std::fs::rename(&path, &old).unwrap();
-    assert_eq!(output.write(&batch(&["two"]), t + Duration::from_millis(999), tell), 0);
-    assert_eq!(output.write(&batch(&["three"]), t + after(1), tell), 0);
+    assert_eq!(written(&mut output, &["two"], t + Duration::from_millis(999)), 0);
+    assert_eq!(written(&mut output, &["three"], t + after(1)), 0);
     assert_eq!(said(&old), ["one", "two"]);
     assert_eq!(said(&path), ["three"]);
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(output.write(&batch(&["four"]), t + after(2), tell), 0);
+    assert_eq!(written(&mut output, &["four"], t + after(2)), 0);
     assert_eq!(said(&path), ["four"]);
     // The path may come to be another file that somebody else has made.
     std::fs::rename(&path, &old).unwrap();
     std::fs::write(&path, "theirs\n").unwrap();
     output.reopen(t + after(2));
-    assert_eq!(output.write(&batch(&["five"]), t + after(2), tell), 0);
+    assert_eq!(written(&mut output, &["five"], t + after(2)), 0);
     assert_eq!(said(&path), ["theirs", "five"]);
 }
 
@@ -88,19 +93,19 @@ fn a_file_that_cannot_be_opened_again_is_tried_every_five_seconds() {
     let path = logs.join("log");
     let mut output = opened(&path);
     let t = start();
-    assert_eq!(output.write(&batch(&["one"]), t, tell), 0);
+    assert_eq!(written(&mut output, &["one"], t), 0);
     // The file only moved: nothing is lost, and it is said once.
     std::fs::rename(&logs, &away).unwrap();
-    assert_eq!(output.write(&batch(&["two"]), t + after(1), tell), 0);
-    assert_eq!(output.write(&batch(&["three"]), t + after(6), tell), 0);
+    assert_eq!(written(&mut output, &["two"], t + after(1)), 0);
+    assert_eq!(written(&mut output, &["three"], t + after(6)), 0);
     assert_eq!(said(&away.join("log")), ["one", "[stale ENOENT]", "two", "three"]);
     assert!(!logs.exists(), "no directory may be created");
     // Now it has no name any more: its lines would be lost without anybody knowing.
     std::fs::remove_file(away.join("log")).unwrap();
-    assert_eq!(output.write(&batch(&["four", "five"]), t + after(11), tell), 2);
+    assert_eq!(written(&mut output, &["four", "five"], t + after(11)), 2);
     std::fs::rename(&away, &logs).unwrap();
-    assert_eq!(output.write(&batch(&["six"]), t + after(15), tell), 1);
-    assert_eq!(output.write(&batch(&["seven"]), t + after(16), tell), 0);
+    assert_eq!(written(&mut output, &["six"], t + after(15)), 1);
+    assert_eq!(written(&mut output, &["seven"], t + after(16)), 0);
     assert_eq!(said(&path), ["[3 ENOENT]", "seven"]);
 }
 
@@ -112,14 +117,14 @@ fn two_failures_without_a_line_between_them_are_still_told() {
     let path = logs.join("log");
     let mut output = opened(&path);
     let t = start();
-    assert_eq!(output.write(&batch(&["one"]), t, tell), 0);
+    assert_eq!(written(&mut output, &["one"], t), 0);
     std::fs::rename(&logs, &away).unwrap();
     output.reopen(t);
     output.reopen(t);
-    assert_eq!(output.write(&batch(&["two"]), t, tell), 0);
+    assert_eq!(written(&mut output, &["two"], t), 0);
     // Told once, also if it fails once more for the same reason.
     output.reopen(t);
-    assert_eq!(output.write(&batch(&["three"]), t, tell), 0);
+    assert_eq!(written(&mut output, &["three"], t), 0);
     assert_eq!(said(&away.join("log")), ["one", "[stale ENOENT]", "two", "three"]);
 }
 
@@ -127,8 +132,8 @@ fn two_failures_without_a_line_between_them_are_still_told() {
 fn a_full_device_takes_nothing_and_breaks_nothing() {
     let mut output = opened(Path::new("/dev/full"));
     let t = start();
-    assert_eq!(output.write(&batch(&["one", "two"]), t, tell), 2);
-    assert_eq!(output.write(&batch(&["three"]), t + after(9), tell), 1);
+    assert_eq!(written(&mut output, &["one", "two"], t), 2);
+    assert_eq!(written(&mut output, &["three"], t + after(9)), 1);
     assert_eq!(output.failing.as_ref().map(|f| (f.lines, f.why)), Some((3, Errno::ENOSPC)));
 }
 
@@ -141,18 +146,18 @@ fn a_directory_is_an_error_and_a_named_pipe_without_a_reader_is_none() {
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     let mut output = opened(&path);
     let t = start();
-    assert_eq!(output.write(&batch(&["nobody listens"]), t, tell), 1);
+    assert_eq!(written(&mut output, &["nobody listens"], t), 1);
     let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-    assert_eq!(output.write(&batch(&["too early"]), t + after(4), tell), 1);
-    assert_eq!(output.write(&batch(&["heard"]), t + after(5), tell), 0);
+    assert_eq!(written(&mut output, &["too early"], t + after(4)), 1);
+    assert_eq!(written(&mut output, &["heard"], t + after(5)), 0);
     let mut bytes = vec![0; 100];
     let n = reader.read(&mut bytes).unwrap();
     assert_eq!(String::from_utf8_lossy(&bytes[..n]), "[2 ENXIO]\n1970-01-01T00:00:00Z heard\n");
     // Nobody reads any more, then somebody does again.
     drop(reader);
-    assert_eq!(output.write(&batch(&["into the void"]), t + after(6), tell), 1);
+    assert_eq!(written(&mut output, &["into the void"], t + after(6)), 1);
     let mut reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-    assert_eq!(output.write(&batch(&["again"]), t + after(6), tell), 0);
+    assert_eq!(written(&mut output, &["again"], t + after(6)), 0);
     let n = reader.read(&mut bytes).unwrap();
     assert_eq!(String::from_utf8_lossy(&bytes[..n]), "[1 EPIPE]\n1970-01-01T00:00:00Z again\n");
 }
@@ -187,11 +192,11 @@ fn a_full_file_system_costs_whole_lines_and_is_told_when_there_is_space() {
     let t = start();
     let long = "x".repeat(1500);
     let lines = [long.as_str(); 8];
-    let lost = output.write(&batch(&lines), t, tell);
+    let lost = written(&mut output, &lines, t);
     assert!((2..8).contains(&lost), "{lost}");
-    assert_eq!(output.write(&batch(&["more"]), t, tell), 1);
+    assert_eq!(written(&mut output, &["more"], t), 1);
     std::fs::remove_file(&filler).unwrap();
-    assert_eq!(output.write(&batch(&["after"]), t, tell), 0);
+    assert_eq!(written(&mut output, &["after"], t), 0);
     let said = said(&path);
     let whole = said.iter().filter(|line| **line == long).count() as u64;
     assert_eq!(whole, 8 - lost);

@@ -1,10 +1,11 @@
 //! What waits for the writer thread.
 
+use nix::errno::Errno;
+
 use super::super::batch::Batch;
 use super::super::format::Formatter;
 use super::super::output::Output;
 use super::super::record::Record;
-use super::standing::Progress;
 
 /// So many outputs may wait with lines between them.
 const SWITCHES: usize = 4;
@@ -35,8 +36,8 @@ pub(super) struct State {
     pub(super) done: u64,
     /// Threads inside `flush`.
     pub(super) flushing: usize,
-    /// For who asks how the log stands.
-    pub(super) progress: Progress,
+    /// What was wrong with the output after the last piece of work.
+    pub(super) failing: Option<Errno>,
 }
 
 /// One thing for the writer to do, in order.

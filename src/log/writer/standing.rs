@@ -1,13 +1,10 @@
-//! How the log stands, for who asks. Nothing wakes up for it: what is asked for is what the writer noted last.
+//! How the log stands, for who asks. Nothing wakes up for it: what is told is what the writer noted last.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::errno::Errno;
-
-use super::{Log, now};
+use super::Log;
 use crate::errno::go_words;
-use crate::log::output::Output;
 
 /// Who takes nothing for so long holds the log up; shorter waits are usual.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,33 +22,6 @@ pub struct Standing {
     pub lost: u64,
 }
 
-/// What the writer notes of its work.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// When it began what it is at.
-    since: Option<Instant>,
-    /// What was wrong with the output after that.
-    failing: Option<Errno>,
-}
-
-impl Progress {
-    /// There is work.
-    pub fn begin(&mut self) {
-        self.since = Some(now());
-    }
-
-    /// A piece of it is done, with this output.
-    pub fn did(&mut self, output: &Output) {
-        self.failing = output.trouble();
-        self.begin();
-    }
-
-    /// There is none.
-    pub fn rest(&mut self) {
-        self.since = None;
-    }
-}
-
 impl Log {
     /// How many lines were lost so far, for whatever reason.
     pub fn lost(&self) -> u64 {
@@ -61,9 +31,9 @@ impl Log {
     /// Whether its output takes lines.
     pub fn standing(&self) -> Standing {
         let state = self.0.lock();
-        let waited = state.progress.since.map(|since| now().saturating_duration_since(since));
+        let waited = self.0.pulse.waited();
         let blocked = waited.filter(|waited| *waited >= PATIENCE);
-        let problem = state.progress.failing.map(go_words).unwrap_or_default();
+        let problem = state.failing.map(go_words).unwrap_or_default();
         Standing { blocked, jobs_wait: blocked.is_some() && state.refused, problem, lost: self.lost() }
     }
 }
