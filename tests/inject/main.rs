@@ -148,8 +148,8 @@ fn lines_of_the_log_that_can_not_be_written() {
 }
 
 // Seen red with src/http/serve.rs:
-//- () = sleep(failures.another(shared.name, &error)) => {}
-//+ () = sleep(failures.another(shared.name, &error)) => break,
+//- () = sleep(failures.another(shared.name, &error, Instant::now())) => {}
+//+ () = sleep(failures.another(shared.name, &error, Instant::now())) => break,
 #[test]
 fn connections_that_can_not_be_accepted() {
     while_it_runs(LOOP, "accept4", &["EMFILE", "ECONNABORTED", "ENFILE"]);
