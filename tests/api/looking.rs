@@ -1,14 +1,21 @@
 //! How jobs stand, and why.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 
 use crate::support::ports::Ports;
-use crate::support::{DEADLINE, Launch, Signal, http, wait_until};
+use crate::support::{DEADLINE, Launch, Pilot, Signal, http, wait_until};
 use crate::{ask, get, job, post, refused, serving, start, wait_job, wait_state, with_socket};
+
+/// Waits for its socket where the log can't tell of it. That it is there is not enough: it must listen, too.
+#[track_caller]
+fn wait_serving(pilot: &Pilot) {
+    wait_until(DEADLINE, || UnixStream::connect(pilot.path("s")).is_ok(), "its socket");
+}
 
 const FLOOD: &str = r#"{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d\n' 1; done"] }"#;
 
@@ -26,7 +33,7 @@ fn f78_a_log_that_nobody_reads_is_told() {
     let room = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
     writer.write_all(&vec![b'\n'; room.try_into().unwrap()]).unwrap();
     let pilot = Launch::config(&with_socket(&jobs)).stdout(writer).start();
-    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    wait_serving(&pilot);
     let log = || get(&pilot, "/v4/jobs")["log"].clone();
     wait_until(DEADLINE, || log()["jobsWait"] == true, "it is told");
     assert!(log()["blockedMs"].as_u64().unwrap() >= 2000, "{}", log());
@@ -52,7 +59,7 @@ fn f78_a_log_that_is_read_slowly_is_not_told() {
     const PIECE: usize = 8 * 1024;
     let (mut reader, writer) = std::io::pipe().unwrap();
     let pilot = Launch::config(&with_socket(FLOOD)).stdout(writer).start();
-    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    wait_serving(&pilot);
     // 100 KB a second, for as long as what waited at one time needs.
     let mut reads = Vec::new();
     for _ in 0..75 {
@@ -80,7 +87,7 @@ fn f79_a_log_that_cannot_be_written_is_told() {
     let config = r#"{ control: { socket: "{{ .DIR }}/s" }, consul: false, logging: { output: "/dev/full" },
         jobs: [{ name: "web", exec: ["sleep", "1000"] }] }"#;
     let pilot = Launch::config(config).start();
-    wait_until(DEADLINE, || pilot.path("s").exists(), "its socket");
+    wait_serving(&pilot);
     let log = || get(&pilot, "/v4/jobs")["log"].clone();
     wait_until(DEADLINE, || log()["problem"] == "no space left on device", "it is told");
     assert!(log()["lost"].as_u64().unwrap() > 0 && log().get("blockedMs").is_none(), "{}", log());
