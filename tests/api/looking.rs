@@ -313,6 +313,7 @@ fn maintenance_is_told_and_changed() {
     assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), toggled);
     assert_eq!(post(&pilot, "/v4/maintenance", r#"{"on": true}"#), on(true));
     assert_eq!(get(&pilot, "/v4/jobs")["maintenance"], true);
+    pilot.wait_stdout("maintenance on");
     assert_eq!(pilot.stdout().matches("maintenance on").count(), 1, "the second time it was so already");
     pilot.signal(Signal::SIGUSR1);
     wait_until(DEADLINE, || get(&pilot, "/v4/maintenance") == on(false), "the signal toggles it back");

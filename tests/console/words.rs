@@ -186,5 +186,5 @@ fn a_word_that_is_no_verb_starts_nothing() {
         .args(&["statuss"])
         .start();
     assert_eq!(pilot.wait_exit(), 0);
-    assert!(pilot.stdout().contains("1 word behind the flags ignored"));
+    pilot.wait_stdout("1 word behind the flags ignored");
 }

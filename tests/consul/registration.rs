@@ -54,7 +54,10 @@ fn without_an_initial_status_the_first_heartbeat_registers_as_passing() {
     let check = json!({ "TTL": "2s", "Status": "passing", "Notes": "TTL for web set by containerpilot" });
     let whole = json!({ "ID": "web-left", "Name": "web", "Port": 8080, "Address": "192.0.2.7", "Check": check, "Checks": null });
     assert_eq!(registration, whole);
-    assert!(pilot.stdout().find("web is healthy") < pilot.stdout().find("Service registered: web"));
+    // It is done before it is told.
+    pilot.wait_stdout("Service registered: web");
+    let told = pilot.stdout();
+    assert!(told.find("web is healthy").unwrap() < told.find("Service registered: web").unwrap());
     pilot.finish();
 }
 
@@ -83,7 +86,7 @@ fn a_service_passes_lapses_and_passes_again() {
     assert_eq!(pilot.stop().0, 0);
     agent.wait_healthy("web", &[]);
     assert_eq!(agent.service("web-left"), None);
-    assert!(pilot.stdout().contains("deregistering: web-left"));
+    pilot.wait_stdout("deregistering: web-left");
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn an_initial_status_is_there_before_the_job_starts() {
     let pilot = start(config, agent.address());
     agent.wait_status("web-left", "critical");
     assert!(pilot.find("sleep 1000").is_empty());
-    assert!(pilot.stdout().contains("Registering service web with initial status set to critical"));
+    pilot.wait_stdout("Registering service web with initial status set to critical");
     pilot.signal(crate::support::Signal::SIGHUP);
     agent.wait_status("web-left", "passing");
     pilot.finish();

@@ -209,7 +209,7 @@ fn f54_a_refused_token_is_told_once_with_what_is_missing_and_tried_again() {
     let launch = launch(WEB, server.address()).env("CONSUL_HTTP_TOKEN_FILE", file.to_str().unwrap());
     let pilot = launch.start();
     pilot.wait_stdout("Permission denied");
-    assert!(pilot.stdout().contains("service:write on web"), "{}", pilot.stdout());
+    pilot.wait_stdout("service:write on web");
     server.wait_for(REGISTER, 7);
     let told = times(&pilot, "Permission denied");
     assert!((1..=4).contains(&told), "at first, and then each 2ⁿ-th time: {told}");
@@ -317,7 +317,7 @@ fn f58_a_consul_that_refuses_is_no_reason_to_wait() {
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     assert!(took < Duration::from_millis(3500), "{took:?}");
-    assert!(pilot.stdout().contains("deregistering failed: "), "{}", pilot.stdout());
+    pilot.wait_stdout("deregistering failed: ");
     pilot.finish();
 }
 

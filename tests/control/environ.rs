@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::harness::{post, start};
-use crate::support::Signal;
+use crate::support::{DEADLINE, Signal, wait_until};
 
 // Seen red with src/driver/asked.rs:
 //- if env.size() > most.max(self.env.size()) {
@@ -28,8 +28,9 @@ fn f74_variables_without_end_are_refused_and_what_starts_next_starts() {
         assert!(said.contains("1048576 are the most: none of 2 variables is set") && !said.contains('x'), "{said}");
     }
     assert!((23..=24).contains(&refused), "{refused}");
-    pilot.wait_stdout("are the most");
-    assert_eq!(pilot.stdout().matches("1048576 are the most: none of 2 variables is set").count(), refused);
+    let told = || pilot.stdout().matches("1048576 are the most: none of 2 variables is set").count();
+    wait_until(DEADLINE, || told() >= refused, "each is told");
+    assert_eq!(told(), refused);
     assert!(!pilot.stdout().contains("xxx"));
     pilot.signal(Signal::SIGHUP);
     pilot.wait_log(&format!("60000 {}", 40 - refused - 1));

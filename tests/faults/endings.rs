@@ -142,7 +142,7 @@ fn f82_a_second_stop_cuts_the_grace_and_tells_the_truth() {
             pilot.wait_stdout("stopping on ");
             pilot.signal(second);
             assert_eq!(pilot.wait_exit(), status, "{first}, {second}, {main}");
-            assert!(pilot.stdout().contains("again: killing what is left"));
+            pilot.wait_stdout("again: killing what is left");
             pilot.finish();
         }
     }
@@ -369,7 +369,7 @@ fn f84_an_empty_root_without_anything_still_says_what_is_wrong() {
         .prefix(&["sh", "-c", "exec chroot $DIR/root /containerpilot -config /app.json5"])
         .start();
     assert_eq!(pilot.wait_exit(), 127);
-    assert!(pilot.stdout().contains("unable to start app: "), "{}", pilot.stdout());
+    pilot.wait_stdout("unable to start app: ");
     pilot.finish();
 }
 

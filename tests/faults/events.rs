@@ -48,7 +48,7 @@ fn f34_a_check_slower_than_its_interval_delays_nobody() {
     assert!(gaps.len() >= 5 && gaps.iter().all(is_fine), "within {allowed:?} of a second: {gaps:?}");
     let slow = moments(&pilot, " check.slow.Run start").len();
     assert!((1..=1 + starts.len() / 25).contains(&slow), "{slow} slow checks beside {}", starts.len());
-    assert!(pilot.stdout().contains("check.slow still runs when the next check is due: 1 skipped so far"));
+    pilot.wait_stdout("check.slow still runs when the next check is due: 1 skipped so far");
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     assert!(took < Duration::from_secs(3), "{took:?}");
@@ -78,7 +78,7 @@ fn f35_a_period_shorter_than_the_run_is_skipped_not_queued() {
     assert!(begun - ended <= 1, "one at a time: {begun} begun, {ended} ended");
     let told = times(&pilot, "event: {ExitSuccess slow}") + times(&pilot, "event: {ExitFailed slow}");
     assert_eq!(told, times(&pilot, " slow.Run start"), "each end is told once");
-    assert!(pilot.stdout().contains("slow still runs when its next period begins: 128 skipped so far"));
+    pilot.wait_stdout("slow still runs when its next period begins: 128 skipped so far");
     // Twenty periods began during its first run. The second it takes up its pace again.
     let paced = in_the_second_after(&gaps(&moments(&pilot, " once.Run start")), 0);
     assert!(paced <= 14, "{paced} runs in the second after a long one");

@@ -36,7 +36,7 @@ fn f12_a_second_term_or_int_cuts_every_grace() {
         wait::holds_for(Duration::from_millis(100), || sleeps() == 3, "one signal asks");
         pilot.signal(second);
         assert_eq!(pilot.wait_exit_within(AT_ONCE), 0, "{first} {second}");
-        assert!(pilot.stdout().contains(&format!("{second} again: killing what is left")));
+        pilot.wait_stdout(&format!("{second} again: killing what is left"));
         pilot.finish();
     }
 }
@@ -90,8 +90,8 @@ fn f18_a_job_that_ignores_term_is_killed_at_its_stop_timeout() {
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     assert!((Duration::from_secs(2)..Duration::from_secs(2) + AT_ONCE).contains(&took), "{took:?}");
-    assert!(pilot.stdout().contains("deaf did not end within 2s of SIGTERM: killing its process group"));
-    assert!(pilot.stdout().contains("stopped: deaf (killed: it did not end on SIGTERM); exit 0"));
+    pilot.wait_stdout("deaf did not end within 2s of SIGTERM: killing its process group");
+    pilot.wait_stdout("stopped: deaf (killed: it did not end on SIGTERM); exit 0");
     pilot.finish();
 }
 
@@ -158,7 +158,7 @@ fn f19_what_hides_and_ignores_term_is_killed() {
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     assert!((Duration::from_secs(1)..Duration::from_secs(2) + AT_ONCE).contains(&took), "{took:?}");
-    assert!(pilot.stdout().contains("killing what no job owns: it is still there 1s after SIGTERM"));
+    pilot.wait_stdout("killing what no job owns: it is still there 1s after SIGTERM");
     pilot.finish();
 }
 

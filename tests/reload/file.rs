@@ -106,7 +106,7 @@ fn f70_a_bad_file_is_refused_and_the_good_one_after_it_is_followed() {
     let pid = pilot.wait_process("sleep 1000").pid;
     replace(&file(&pilot), "{\n  jobs: [ { name: \"a\" exec: \"b\" } ]\n}");
     wait_times(&pilot, "not reloaded, everything goes on as it was: ", 1);
-    assert!(pilot.stdout().contains("containerpilot.json5:2:23: "), "{}", pilot.stdout());
+    pilot.wait_stdout("containerpilot.json5:2:23: ");
     // Touched, it is as bad as it was, and that was told.
     fs::write(file(&pilot), fs::read(file(&pilot)).unwrap()).unwrap();
     wait_times(&pilot, SAME, 2);

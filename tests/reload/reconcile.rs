@@ -57,7 +57,7 @@ fn fifty_reloads_in_a_second_are_one() {
         poll(Duration::from_millis(15), || None::<()>);
     }
     wait_times(&pilot, "reloaded: ", 1);
-    assert!(pilot.stdout().contains("reloaded: 0 changed, 1 removed (j0), 1 added (j50), 0 unchanged"));
+    pilot.wait_stdout("reloaded: 0 changed, 1 removed (j0), 1 added (j50), 0 unchanged");
     holds_for(Duration::from_secs(1), || times(&pilot, "reloaded: ") == 1, "one reload");
     pilot.finish();
 }

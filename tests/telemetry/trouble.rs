@@ -89,7 +89,7 @@ fn f77_a_port_that_stays_taken_ends_the_program_and_hurts_no_job_before() {
     assert_eq!(pilot.wait_exit(), 69);
     assert!(begin.elapsed() > Duration::from_secs(8), "it was asked for ten times");
     let told = format!("telemetry: error listening to socket at {}: address already in use", at(&ports, 0));
-    assert!(pilot.stdout().contains(&told), "{}", pilot.stdout());
+    pilot.wait_stdout(&told);
     assert!(pilot.logged("beat") > 40, "the job ran all the time: {}", pilot.logged("beat"));
     drop(taken);
     pilot.finish();
