@@ -74,7 +74,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("timers", &["core"]),
     ("config", &["duration", "env", "errno", "nearest", "number", "plan", "regular", "visible"]),
     ("process", &["core", "duration", "env", "errno", "plan"]),
-    ("discovery", &["core", "duration", "leaf", "plan", "regular"]),
+    ("discovery", &["core", "duration", "errno", "leaf", "plan", "regular"]),
     ("probe", &["core", "duration", "plan"]),
     ("control", &["api", "core", "duration", "errno", "http", "kept", "nearest", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),

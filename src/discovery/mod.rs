@@ -42,6 +42,7 @@ pub use self::consul::DiscoveryError;
 pub use self::consul::fuzz;
 pub use self::threads::{ASKER, READERS};
 use crate::core::{Input, JobId, Report, WatchId};
+use crate::errno::{go_words_of, remedy};
 use crate::leaf;
 use crate::plan::{CheckStatus, Consul, ServiceSpec, WatchSpec};
 
@@ -123,10 +124,8 @@ impl Discovery {
             return Ok(());
         }
         threads::find().map_err(|error| {
-            format!(
-                "no thread to read files on, which Consul's address or token needs: {error}; raise the limit on processes \
-                 and threads (pids.max, ulimit -u)"
-            )
+            let (words, remedy) = (go_words_of(&error), remedy(&error));
+            format!("no thread to read files on, which Consul's address or token needs: {words}{remedy}")
         })
     }
 

@@ -4,10 +4,10 @@
 //! it: a thread that is made for that, where a refusal is an error and a panic is the end of nothing else. The pool keeps
 //! what it has got for ever, and with one thread it never panics.
 
-use std::any::Any;
 use std::io;
 use std::thread;
 
+use nix::errno::Errno;
 use tokio::runtime::Handle;
 
 /// The token's file, `/etc/hosts` and `/etc/resolv.conf`: none of them must wait for another's file system.
@@ -28,10 +28,6 @@ pub(super) fn find() -> io::Result<()> {
         }
     };
     let asker = thread::Builder::new().name(ASKER.to_owned()).stack_size(STACK).spawn(ask)?;
-    asker.join().map_err(|panic| io::Error::other(words(panic.as_ref())))
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.unwrap_or("the pool of threads can't have one").to_owned()
+    // The pool only panics where it gets no thread.
+    asker.join().map_err(|_| Errno::EAGAIN.into())
 }

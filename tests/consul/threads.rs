@@ -25,7 +25,7 @@ fn f25_a_start_without_a_thread_to_be_had_names_the_cause_and_the_remedy() {
         assert_eq!(pilot.wait_exit(), 70);
         let said = pilot.stderr();
         assert!(said.contains("failed to use Consul: no thread to read files on"), "{said}");
-        assert!(said.contains("raise the limit on processes and threads (pids.max, ulimit -u)"), "{said}");
+        assert!(said.contains("resource temporarily unavailable (no further thread is allowed: ulimit -u"), "{said}");
         assert!(said.lines().count() == 1 && !said.contains("report it") && !said.contains("panic"), "{said}");
         pilot.finish();
     }
