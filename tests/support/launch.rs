@@ -146,7 +146,8 @@ impl Launch {
         self
     }
 
-    /// Starts it. When this returns PID 1 executes the program (or is gone already), and nothing else is sure.
+    /// Starts it. When this returns PID 1 executes the program, with the arguments and the environment in place (or is
+    /// gone already), and nothing else is sure.
     pub fn start(self) -> Pilot {
         let dir = tempfile::Builder::new().prefix("pilot-").tempdir().expect("a directory of the test's own");
         let path = |name: &str| -> PathBuf { dir.path().join(name) };
@@ -211,8 +212,11 @@ impl Launch {
         drop(opened);
         // By name, not by path: in a chroot the path is another.
         let program = std::fs::canonicalize(&self.program).unwrap_or_else(|_| PathBuf::from(&self.program));
-        let runs =
+        let executes =
             || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|e| e.file_name() == program.file_name());
+        // The kernel shows the new program a moment before its arguments and its environment, and those all at once.
+        let furnished = || std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty());
+        let runs = || executes() && furnished();
         if wait::poll(DEADLINE, || (runs() || pilot.try_exit().is_some()).then_some(())).is_none() {
             let exe = std::fs::read_link(format!("/proc/{pid}/exe"));
             panic!(
