@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::signals::{config, program, wait_command};
 use crate::support::{BINARY, DEADLINE, Launch, PATH, Pilot, Process, Signal, count, process, wait, wait_until};
 
-/// Waits for the end for as long as it takes, while something goes on: when nothing more is told, somebody was lost.
+/// Waits for the end for as long as it takes, while something goes on: when nobody tells anything more, somebody was lost.
 #[track_caller]
 fn wait_exit_of_many(pilot: &mut Pilot) -> i32 {
-    let told = |pilot: &Pilot| std::fs::metadata(pilot.path("stdout")).map_or(0, |file| file.len());
+    let length = |pilot: &Pilot, name| std::fs::metadata(pilot.path(name)).map_or(0, |file| file.len());
+    let told = |pilot: &Pilot| length(pilot, "stdout") + length(pilot, "log");
     loop {
         let before = told(pilot);
         let goes_on = |pilot: &mut Pilot| pilot.try_exit().map(Some).or((told(pilot) > before).then_some(None));
@@ -138,7 +139,7 @@ fn f06_each_of_many_runs_ends_once_with_its_own_status() {
         { name: "job{{ $i }}", restarts: RESTARTS,
           exec: ["sh", "-c", "echo job{{ $i }} >> $LOG; sleep .00$(($$ % 6)); exit {{ $i }}"] },
         {{ end }}
-        { name: "orphans", restarts: RESTARTS, exec: ["sh", "-c", "(sleep .00$(($$ % 6)); exit 77) & exit 0"] },
+        { name: "orphans", restarts: RESTARTS, exec: ["sh", "-c", "echo orphans >> $LOG; (sleep .00$(($$ % 6)); exit 77) & exit 0"] },
     ] }"#;
     let mut pilot = Pilot::start(&text.replace("RESTARTS", &restarts.to_string()));
     assert_eq!(wait_exit_of_many(&mut pilot), 1, "the first job in file order that failed");

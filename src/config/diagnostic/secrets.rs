@@ -129,7 +129,7 @@ impl<'s> Scanner<'s> {
             if self.value() {
                 self.known.push(place);
             }
-        } else if expected_string && ends_well(behind, &[',', '}', ']', ':']) && is_one_string(word) {
+        } else if expected_string && (is_key || ends_well(behind, &[',', '}', ']'])) && is_one_string(word) {
             self.string(place);
         }
     }
@@ -295,9 +295,25 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`')
 }
 
-/// Whether what follows is what can stand behind a value or a key.
+/// Whether what follows is what stands behind a value: these, other brackets and commas, and then the next key, or nothing.
+/// One bracket alone may be what is broken.
 fn ends_well(behind: &str, ends: &[char]) -> bool {
-    behind.get(blank(behind)..).is_none_or(|behind| behind.is_empty() || behind.starts_with(ends))
+    let mut rest = behind.get(blank(behind)..).unwrap_or("");
+    if !rest.is_empty() && !rest.starts_with(ends) {
+        return false;
+    }
+    while let Some(further) = rest.strip_prefix([',', '}', ']', '{', '[']) {
+        rest = further.get(blank(further)..).unwrap_or("");
+    }
+    rest.is_empty() || is_key(rest)
+}
+
+/// Whether the text begins with a key and its colon.
+fn is_key(text: &str) -> bool {
+    let quoted = text.starts_with(['"', '\'']);
+    let length = if quoted { string(text) } else { text.find(|c| !is_of_a_word(c)).unwrap_or(text.len()) };
+    let behind = text.get(length..).unwrap_or("");
+    length > 0 && behind.get(blank(behind)..).is_some_and(|behind| behind.starts_with(':'))
 }
 
 /// Whether a string ends, and has no line break in it but behind a backslash.

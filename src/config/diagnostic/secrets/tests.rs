@@ -24,6 +24,11 @@ fn values_of_tokens_are_stars_and_everything_stays_in_its_place() {
         // A key with its value, or a string, that is beyond doubt: what follows is shown.
         (r#"{token: "s", adress: 1}"#, r#"{token: "*", adress: 1}"#),
         (r#"{exec: "my-token s", x: 1}"#, r#"{exec: "my-token *", x: 1}"#),
+        (r#"{a: [{token: "s"}], "b" /* c */ : 1}"#, r#"{a: [{token: "*"}], "b" /* c */ : 1}"#),
+        // One bracket does not make it so: it may be what is broken.
+        (r#"{token: "{}}{ x "]s3" }}", x: 1}"#, r#"{token: "{}}{****]****}}*******}"#),
+        (r#"{token: "{}}{ x "}s3" }}"}"#, r#"{token: "{}}{****}**" }}"}"#),
+        (r#"{token: "{}}{ x ",s3" }}"}"#, r#"{token: "{}}{*******" }}"}"#),
         // Everything else hides the line.
         (r#"{token = "s3", x: 1}"#, r#"{token = "*********}"#),
         (r#"{token "s3", x: 1}"#, r#"{token "*********}"#),
