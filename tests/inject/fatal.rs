@@ -142,7 +142,9 @@ fn without_memory_a_stderr_that_nobody_reads_does_not_hold_up_the_end() {
 fn without_memory_nobody_is_left_where_we_are_not_pid_1() {
     let script = r#""$BINARY" -config containerpilot.json5 & echo $! > pid; wait $!"#;
     let file = format!("cat > containerpilot.json5 <<'END'\n{JOBS}\nEND");
-    let mut pilot = Launch::program("/bin/sh", &["-c", script]).setup(&file).env("BINARY", BINARY).start();
+    // Whoever traces it has its end before the shell, and is in no hurry.
+    let launch = Launch::program("/bin/sh", &["-c", script]).setup(&file).env("BINARY", BINARY).zombie_grace(BOUND);
+    let mut pilot = launch.start();
     pilot.wait_logged("up", 2);
     let number: i32 = pilot.read("pid").trim().parse().unwrap();
     let ours = pilot.processes().into_iter().find(|process| process.inner_pid == number).unwrap();
