@@ -102,9 +102,7 @@ impl<'s> Scanner<'s> {
             if self.rest().starts_with("{{") {
                 self.at += action(self.rest());
             } else if quoted || is_of_a_word(first) {
-                let rest = self.rest();
-                let length = if quoted { string(rest) } else { rest.find(|c| !is_of_a_word(c)).unwrap_or(rest.len()) };
-                self.word(length, quoted && expected);
+                self.word(word(self.rest()), quoted && expected);
             } else {
                 self.at += first.len_utf8();
             }
@@ -120,16 +118,15 @@ impl<'s> Scanner<'s> {
         };
         let place = self.at..self.at + length;
         self.at = place.end;
-        let gap = blank(behind);
-        let is_key = behind.get(gap..).is_some_and(|behind| behind.starts_with(':'));
+        let is_key = has_colon(behind);
         let inner = word.trim_matches(['"', '\'']);
         if is_key && (is_secret(inner) || inner.contains('\\')) {
-            self.at += gap + 1;
+            self.at += blank(behind) + 1;
             self.at += blank(self.rest());
             if self.value() {
                 self.known.push(place);
             }
-        } else if expected_string && (is_key || ends_well(behind, &[',', '}', ']'])) && is_one_string(word) {
+        } else if expected_string && (is_key || ends_well(behind)) && is_one_string(word) {
             self.string(place);
         }
     }
@@ -149,7 +146,7 @@ impl<'s> Scanner<'s> {
         };
         self.hide(self.at..self.at + length);
         self.at += length;
-        sure && ends_well(self.rest(), &[',', '}', ']'])
+        sure && ends_well(self.rest())
     }
 
     /// A string in its place: of a text in which such a word stands only the rest is hidden.
@@ -176,7 +173,7 @@ impl<'s> Scanner<'s> {
         while let Some(begin) = self.rest().find(is_of_a_word) {
             let from = self.at + begin;
             let text = self.source.get(from..).unwrap_or("");
-            let length = text.find(|c| !is_of_a_word(c)).unwrap_or(text.len());
+            let length = word(text);
             self.at = from + length;
             while known.next_if(|known| known.end <= from).is_some() {}
             let is_known = known.peek().is_some_and(|known| known.start <= from);
@@ -295,25 +292,29 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\'' | '`')
 }
 
-/// Whether what follows is what stands behind a value: these, other brackets and commas, and then the next key, or nothing.
-/// One bracket alone may be what is broken.
-fn ends_well(behind: &str, ends: &[char]) -> bool {
+/// Whether what follows is what stands behind a value: a comma or a closing bracket, perhaps more of them, and then the next
+/// key, or nothing. One bracket alone may be what is broken.
+fn ends_well(behind: &str) -> bool {
     let mut rest = behind.get(blank(behind)..).unwrap_or("");
-    if !rest.is_empty() && !rest.starts_with(ends) {
+    if !rest.is_empty() && !rest.starts_with([',', '}', ']']) {
         return false;
     }
     while let Some(further) = rest.strip_prefix([',', '}', ']', '{', '[']) {
         rest = further.get(blank(further)..).unwrap_or("");
     }
-    rest.is_empty() || is_key(rest)
+    let next = word(rest);
+    rest.is_empty() || (next > 0 && rest.get(next..).is_some_and(has_colon))
 }
 
-/// Whether the text begins with a key and its colon.
-fn is_key(text: &str) -> bool {
+/// How long the word or the string is that the text begins with.
+fn word(text: &str) -> usize {
     let quoted = text.starts_with(['"', '\'']);
-    let length = if quoted { string(text) } else { text.find(|c| !is_of_a_word(c)).unwrap_or(text.len()) };
-    let behind = text.get(length..).unwrap_or("");
-    length > 0 && behind.get(blank(behind)..).is_some_and(|behind| behind.starts_with(':'))
+    if quoted { string(text) } else { text.find(|c| !is_of_a_word(c)).unwrap_or(text.len()) }
+}
+
+/// Whether a colon follows, as behind a key.
+fn has_colon(behind: &str) -> bool {
+    behind.get(blank(behind)..).is_some_and(|behind| behind.starts_with(':'))
 }
 
 /// Whether a string ends, and has no line break in it but behind a backslash.
