@@ -53,6 +53,8 @@ fn f51_a_consul_that_stands_still_holds_up_nothing_and_is_right_afterwards() {
     let pilot = start(THREE, agent.address());
     let machine = Metronome::start(&pilot);
     wait_all(&agent);
+    // Consul knows of a service before we know that it does.
+    wait_until(DEADLINE, || times(&pilot, "Service registered: ") == IDS.len(), "all are registered");
     agent.freeze();
     let pause = Duration::from_secs(if long_lane() { 30 } else { 7 });
     let _ = poll(pause, || None::<()>);
