@@ -176,8 +176,9 @@ fn f73_a_crowd_of_strangers_takes_no_places() {
     let begin = Instant::now();
     assert_eq!(ask_socket(&socket(&pilot), "GET", "/v3/ping", b"").unwrap().status, 200);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    // Four of them, and those that come and go while we look.
     let more = pilot.descriptors().len().saturating_sub(before.len());
-    assert!(more <= 6, "{more}");
+    assert!(more <= 16, "{more}");
     pilot.wait_descriptors_back(&before);
     // The 1st, 2nd, 4th, … 128th.
     told(&pilot, 8);
