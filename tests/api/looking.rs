@@ -8,6 +8,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use serde_json::{Value, json};
 
 use crate::support::ports::Ports;
+use crate::support::wait::poll;
 use crate::support::{DEADLINE, Launch, Pilot, Signal, http, wait_until};
 use crate::{ask, get, job, post, refused, serving, start, wait_job, wait_state, with_socket};
 
@@ -145,14 +146,20 @@ fn f24_a_job_that_could_not_be_started_yet_does_not_run_and_says_why() {
     let config = with_socket(
         r#"
         { name: "web", exec: ["sleep", "1000"], main: true, restarts: "unlimited", when: { source: "SIGHUP" } },
-        { name: "tick", exec: "true", when: { interval: "400ms" }, restarts: "unlimited" },
+        { name: "tick", exec: "true", when: { interval: "900ms" }, restarts: "unlimited" },
         { name: "other", exec: "sleep 1001" }"#,
     );
     let pilot = serving(&config);
     pilot.wait_process("sleep 1001");
-    // Once it answers, it has closed what the start took: four, so two are too few for another and enough to be asked.
+    // Once it answers, it has closed what the start took: four, so two are too few for another and enough to be asked. Whoever
+    // else runs just then would give his back.
     wait_state(&pilot, "other", "running");
-    pilot.leave_descriptors(2);
+    let settled = || {
+        let open = pilot.descriptors();
+        (open.iter().filter(|one| one.target.starts_with("pipe:")).count() == 2).then_some(open)
+    };
+    let open: Vec<u64> = poll(DEADLINE, settled).unwrap().iter().map(|one| one.number.try_into().unwrap()).collect();
+    pilot.limit_descriptors((0..).filter(|number| !open.contains(number)).nth(2).unwrap());
     pilot.signal(Signal::SIGHUP);
     // While it is tried, and when it pauses after many tries: it runs at no time.
     let tried = |job: &Value| job["startFailure"] == LACK;
@@ -213,6 +220,7 @@ fn an_overview_shows_every_job_as_it_is() {
     );
     wait_state(&pilot, "crash", "backoff");
     wait_state(&pilot, "migrate", "done");
+    wait_state(&pilot, "cron", "waiting");
     let web = wait_job(&pilot, "web", |job| job["health"]["failures"].as_u64() > Some(0));
     let overview = get(&pilot, "/v4/jobs");
     assert_eq!(
@@ -285,7 +293,7 @@ fn sentences(why: &Value) -> Vec<String> {
 fn why_is_answered_down_to_a_fact() {
     let pilot = start(
         r#"
-        { name: "app", exec: ["sleep", "1000"], health: { exec: "false", interval: 1, ttl: 5 } },
+        { name: "app", exec: ["sleep", "1000"], health: { exec: "false", interval: 1, ttl: 5, timeout: "20s" } },
         { name: "report", exec: "true", when: { source: "app", once: "healthy", timeout: "1h" } },
         { name: "after", exec: "true", when: { source: "report", once: "exitSuccess" } }"#,
     );
@@ -294,7 +302,7 @@ fn why_is_answered_down_to_a_fact() {
     assert_eq!(told[0], "after has not started: it waits for report to end well");
     assert_eq!(told[1], "  report has not started: it waits for app to be healthy");
     assert!(told[2].starts_with("    app has been running for ") && told[2].ends_with(", but its health check fails"));
-    assert_eq!(told[3], "      false, every 1s, at most 1s");
+    assert_eq!(told[3], "      false, every 1s, at most 20s");
     assert!(told[4].contains(" ago: exit status 1; it has failed "), "{}", told[4]);
     assert!(
         told[5].starts_with("    report gives up in 59m") && told[5].ends_with("(`when.timeout` 1h 0m)"),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::http::ask_socket;
 use crate::support::{DEADLINE, wait::holds_for, wait_until};
-use crate::{get, job, post, refused, start, wait_state};
+use crate::{get, job, post, refused, serving, start, wait_state, with_socket};
 use std::time::Duration;
 
 fn order(pilot: &crate::support::Pilot, name: &str, what: &str) -> String {
@@ -74,10 +74,11 @@ fn a_job_that_waits_is_started_by_hand() {
 fn a_signal_reaches_the_process_group() {
     let pilot = start(
         r#"
-        { name: "a", exec: ["sh", "-c", "trap 'echo hup >> {{ .DIR }}/log' HUP; while :; do sleep 0.1; done"] },
+        { name: "a", exec: ["sh", "-c", "trap 'echo hup >> {{ .DIR }}/log' HUP; touch {{ .DIR }}/ready; while :; do sleep 0.1; done"] },
         { name: "b", exec: "true" }"#,
     );
     wait_state(&pilot, "b", "done");
+    wait_until(DEADLINE, || pilot.path("ready").exists(), "a's trap");
     let ask = |name: &str, body: &str| post(&pilot, &format!("/v4/jobs/{name}/signal"), body)["said"].clone();
     wait_until(
         DEADLINE,
@@ -109,11 +110,11 @@ fn a_signal_reaches_the_process_group() {
 
 #[test]
 fn a_shutdown_is_a_stop_of_everything_and_then_nothing_is_ordered() {
-    let mut pilot = start(
-        r#"{ name: "a", exec: ["sh", "-c", "trap '' TERM; sleep 3000 & wait; wait"] }, { name: "b", exec: ["sleep", "2000"] }"#,
-    );
+    let jobs = r#"{ name: "b", exec: ["sleep", "2000"] }, { name: "a", exec: ["sh", "-c",
+        "trap '' TERM; touch {{ .DIR }}/up; until [ -e {{ .DIR }}/go ]; do sleep 0.05; done"] }"#;
+    let mut pilot = serving(&with_socket(jobs).replace("stopTimeout: 2", "stopTimeout: 30"));
     pilot.wait_process("sleep 2000");
-    wait_until(DEADLINE, || pilot.find("sleep 3000").len() == 2, "the shell and its child");
+    wait_until(DEADLINE, || pilot.path("up").exists(), "the shell");
     assert_eq!(post(&pilot, "/v4/shutdown", "")["said"], "everything stops");
     pilot.wait_stdout("stopping on a request to the control socket: 2 jobs");
     let told = refused(&pilot, "POST", "/v4/jobs/b/start", "", 409);
@@ -123,6 +124,7 @@ fn a_shutdown_is_a_stop_of_everything_and_then_nothing_is_ordered() {
     let overview = get(&pilot, "/v4/jobs");
     assert_eq!((&overview["stopping"], &overview["ready"]["reason"]), (&json!(true), &json!("not ready: stopping")));
     assert_eq!(job(&pilot, "a")["waitsFor"], "for its process to end");
+    std::fs::write(pilot.path("go"), "").unwrap();
     assert_eq!(pilot.wait_exit(), 0);
 }
 

@@ -86,13 +86,13 @@ fn a_slow_reload_is_answered_when_it_is_done() {
 #[test]
 fn a_stop_during_a_slow_reload_is_its_refusal() {
     let slow = r#"{ name: "slow", stopTimeout: "20s", exec: ["sleep", "1000"] },
-        { name: "before", exec: ["sleep", "4"], when: { source: "slow", once: "stopping" } }"#;
+        { name: "before", exec: ["sleep", "15"], when: { source: "slow", once: "stopping" } }"#;
     let mut pilot = start(slow);
     pilot.wait_process("sleep 1000");
     write(&pilot, &slow.replace("1000", "1001"));
     let socket = pilot.path("s");
     let asker = std::thread::spawn(move || ask_socket(&socket, "POST", "/v4/reload", b"").unwrap());
-    pilot.wait_process("sleep 4");
+    pilot.wait_process("sleep 15");
     // When it is too late for a status of its own.
     wait_until(DEADLINE, || job(&pilot, "slow")["sinceMs"].as_u64() > Some(2500), "the stop takes its time");
     post(&pilot, "/v4/shutdown", "");

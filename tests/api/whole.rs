@@ -26,7 +26,7 @@ fn many_orders_at_once_leave_one_process_and_the_last_word() {
     }
     post(&pilot, "/v4/jobs/a/start", "");
     wait_state(&pilot, "a", "running");
-    assert_eq!(pilot.find("sleep 1000").len(), 1);
+    pilot.wait_process("sleep 1000");
     assert_eq!(pilot.zombies().len(), 0);
     post(&pilot, "/v4/jobs/a/stop", "");
     wait_state(&pilot, "a", "stopped");

@@ -5,7 +5,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use crate::support::podman::{Container, Engine, NAME};
-use crate::support::{DEADLINE, wait::poll, wait_until};
+use crate::support::{DEADLINE, wait::poll};
 
 const CONFIG: &str = r#"{
     consul: false,
@@ -47,8 +47,8 @@ fn an_image_with_nothing_but_the_binary_is_looked_after_by_the_binary() {
     // As an image would, so that `podman exec` finds the socket without a word about it.
     let container = Container::start(&engine, &["--env=CONTAINERPILOT=/etc/containerpilot.json5"]);
     let ready = || container.try_exec(&words("status --ready"));
-    wait_until(DEADLINE, || ready().status.code() == Some(0), "the job is healthy");
-    assert_eq!(told(&ready()), "");
+    let healthy = poll(DEADLINE, || Some(ready()).filter(|output| output.status.code() == Some(0)));
+    assert_eq!(told(&healthy.unwrap()), "");
 
     let status = says(&container, "status", &["listen", "running", "healthy", "fails", "backoff", "1 of 1 ready"]);
     assert!(status.lines().any(|line| line.starts_with("fails") && line.contains("(exit 1)")), "{status}");

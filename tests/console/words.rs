@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::stand_in::{StandIn, command, job, told};
-use crate::support::{BINARY, Launch, PATH, run};
+use crate::support::{BINARY, DEADLINE, Launch, PATH, run, wait_until};
 
 /// What goes well and prints to standard output.
 #[track_caller]
@@ -129,14 +129,18 @@ fn bash_completes_the_jobs_that_there_are_and_signals() {
     std::os::unix::fs::symlink(BINARY, dir.join("containerpilot")).unwrap();
     let socket = stand_in.socket();
     let at = |words: &[&str], socket: &str| offered_by(words, dir, socket);
+    // Who does not answer within a second is not waited for.
+    let offers = |words: &[&str], socket: &str, names: &[&str]| {
+        wait_until(DEADLINE, || at(words, socket) == names, &format!("{names:?} for {words:?}"));
+    };
     let served = socket.to_str().unwrap();
     for verb in ["status", "logs", "events", "why", "start", "stop", "restart", "signal"] {
-        assert_eq!(at(&[verb, "w"], served), ["web", "web\\ two"], "{verb}");
+        offers(&[verb, "w"], served, &["web", "web\\ two"]);
     }
-    assert_eq!(at(&["status", "$"], served), ["\\$\\(touch\\ ran\\)"]);
+    offers(&["status", "$"], served, &["\\$\\(touch\\ ran\\)"]);
     assert!(!dir.join("ran").exists());
-    assert_eq!(at(&["why", "--socket", served, "d"], "/nowhere"), ["db"]);
-    assert_eq!(at(&["stop", "--timeout", "5s", "d"], served), ["db"]);
+    offers(&["why", "--socket", served, "d"], "/nowhere", &["db"]);
+    offers(&["stop", "--timeout", "5s", "d"], served, &["db"]);
     // Only where one belongs, and silently none where nobody answers.
     assert_eq!(at(&["why", "web", "d"], served), [""; 0]);
     assert_eq!(at(&["reload", "d"], served), [""; 0]);

