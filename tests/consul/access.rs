@@ -93,13 +93,15 @@ fn a_token_that_is_renewed_in_time_is_never_missed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     fs::write(&file, &first.secret).unwrap();
-    let pilot = launch(WEB, agent.address()).env("CONSUL_HTTP_TOKEN_FILE", file.to_str().unwrap()).start();
+    let config = WEB.replace("ttl: 2", "ttl: 4");
+    let pilot = launch(&config, agent.address()).env("CONSUL_HTTP_TOKEN_FILE", file.to_str().unwrap()).start();
     agent.wait_status("web-left", "passing");
     fs::write(&file, &agent.new_token(RULES).secret).unwrap();
     agent.revoke(&first);
     let lapsed =
-        poll(Duration::from_secs(5), || (agent.status("web-left").as_deref() != Some("passing")).then_some(()));
+        poll(Duration::from_secs(7), || (agent.status("web-left").as_deref() != Some("passing")).then_some(()));
     assert!(lapsed.is_none(), "it was refused once and tried again at once");
+    assert!(!pilot.stdout().contains("service update TTL failed"), "{}", pilot.stdout());
     assert_eq!(pilot.finish(), 0);
 }
 
@@ -184,7 +186,7 @@ fn f64_no_token_is_in_any_output() {
         assert_eq!(request.header("X-Consul-Token"), Some(SECRET), "in its header");
         assert!(!request.target.contains(SECRET) && !request.body.contains(SECRET), "and nowhere else");
     }
-    assert!(nobody.matching(UPDATE).len() >= 2);
+    assert!(!nobody.matching(UPDATE).is_empty());
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub fn toggle(pilot: &Pilot) {
 /// Waits until no run of a job that was under way can still write.
 #[track_caller]
 fn settle(pilot: &Pilot, word: &str) -> usize {
+    wait_until(DEADLINE, || pilot.find(&format!("echo {word} ")).is_empty(), "nobody is about to write");
     let mut last = pilot.logged(word);
     wait_until(
         DEADLINE,
@@ -165,10 +166,11 @@ fn f45_maintenance_during_the_stop_brings_nothing_back() {
     let server = recorder(agent.address());
     let config = WEB.replace(
         r#"exec: ["sleep", "1000"]"#,
-        r#"exec: ["sh", "-c", "trap 'echo term >> $LOG' TERM; echo up >> $LOG; while :; do sleep 0.1; done"]"#,
+        r#"exec: ["sh", "-c", "trap 'echo term >> $LOG' TERM; echo up >> $LOG; while [ ! -e $DIR/go ]; do sleep 0.1; done"]"#,
     );
-    let mut pilot = start(&config, server.address());
+    let mut pilot = start(&config.replace("stopTimeout: 2", "stopTimeout: 30"), server.address());
     agent.wait_status("web-left", "passing");
+    pilot.wait_log("up");
     pilot.signal(Signal::SIGTERM);
     pilot.wait_log("term");
     assert_eq!(agent.service("web-left"), None);
@@ -176,6 +178,7 @@ fn f45_maintenance_during_the_stop_brings_nothing_back() {
         pilot.signal(Signal::SIGUSR1);
         holds_for(Duration::from_millis(200), || agent.service("web-left").is_none(), "it is gone for good");
     }
+    std::fs::write(pilot.path("go"), "").unwrap();
     pilot.wait_exit();
     let after: Vec<_> = server.requests().into_iter().skip_while(|it| !it.target.contains("deregister")).collect();
     assert!(after.iter().all(|it| it.target.contains("deregister")), "{after:#?}");

@@ -1,7 +1,7 @@
 //! A hundred services in one process: on time, whatever one check or Consul does, and in flat memory.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::setup::{UPDATE, assert_on_time, gaps, recorder, start};
 use crate::support::scripted::well;
@@ -67,7 +67,7 @@ fn a_hundred_heartbeats_are_on_time_while_a_check_hangs_and_after_nobody_answere
 fn a_hundred_services_pass_again_after_consul_stood_still() {
     let agent = Agent::new();
     let server = recorder(agent.address());
-    let pilot = start(&hundred(), server.address());
+    let mut pilot = start(&hundred(), server.address());
     let passing = || {
         let checks = agent.get("/v1/agent/checks");
         let is_passing = |check: &serde_json::Value| check["Status"] == "passing";
@@ -78,14 +78,23 @@ fn a_hundred_services_pass_again_after_consul_stood_still() {
     wait(10, 30);
     server.forget();
     agent.thaw();
+    let thawed = Instant::now();
     wait_until(DEADLINE, || passing() == 99, "all are back");
     wait(5, 5);
+    let most = usize::try_from(thawed.elapsed().as_secs()).unwrap() / 2 + 3;
     for n in 2..=100 {
         let beats = server.matching(&format!("{UPDATE}svc{n}-left"));
-        assert!((2..=6).contains(&beats.len()), "svc{n}: no burst, no hole: {:?}", gaps(&beats));
+        assert!((2..=most.max(6)).contains(&beats.len()), "svc{n}: no burst, no hole: {:?}", gaps(&beats));
     }
     assert_eq!(passing(), 99);
+    pilot.stop();
+    let told = pilot.stdout();
+    let said = |id: &String| {
+        told.lines().any(|line| {
+            line.contains(&**id) && (line.contains("may still be") || line.contains("deregistering failed"))
+        })
+    };
+    let left = || agent.get("/v1/agent/services").as_object().cloned().unwrap_or_default();
+    wait_until(DEADLINE, || left().keys().all(said), "all are out, but for those of whom it is told");
     pilot.finish();
-    let left = agent.get("/v1/agent/services");
-    assert_eq!(left.as_object().map(serde_json::Map::len), Some(0), "{left}");
 }

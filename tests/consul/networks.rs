@@ -62,7 +62,7 @@ fn a_service_of_another_data_centre_is_watched() {
     watcher.wait_process("sleep 1000");
     // The same name here is another service.
     here.register(&json!({ "ID": "web-1", "Name": "web", "Address": "192.0.2.1", "Port": 1 }));
-    let pilot = start(WEB, there.address());
+    let pilot = start(&WEB.replace("ttl: 2", "ttl: 10"), there.address());
     watcher.wait_log("changed 192.0.2.7:8080");
     holds_for(Duration::from_secs(2), || watcher.log().len() == 1, "only that one is seen");
     assert_eq!(pilot.finish(), 0);

@@ -73,5 +73,5 @@ fn f22_the_heartbeats_of_a_service_whose_task_panics_go_on() {
     server.wait_for(UPDATE, before + 3);
     assert_eq!(agent.status("web-left").as_deref(), Some("passing"));
     assert_told_and_survived(pilot, "consul", job);
-    assert!(agent.service("web-left").is_none(), "it is taken out in the end");
+    agent.wait_gone("web-left");
 }

@@ -20,10 +20,12 @@ fn quoted(text: &str) -> String {
 #[test]
 fn a_service_is_out_of_consul_before_its_job_gets_the_signal() {
     let agent = Agent::new();
-    let text = format!("stop() {{ {}; exit 0; }}; trap stop TERM; while :; do sleep 0.05; done", knows("term"));
+    let text =
+        format!("stop() {{ {}; exit 0; }}; trap stop TERM; : > $DIR/up; while :; do sleep 0.05; done", knows("term"));
     let config = WEB.replace(r#"["sleep", "1000"]"#, &format!(r#"["bash", "-c", {}]"#, quoted(&text)));
-    let mut pilot = start(&config, agent.address());
+    let mut pilot = start(&config.replace("stopTimeout: 2", "stopTimeout: 20"), agent.address());
     agent.wait_status("web-left", "passing");
+    wait_until(DEADLINE, || pilot.path("up").exists(), "the trap");
     assert_eq!(pilot.stop().0, 0);
     assert_eq!(pilot.log(), ["term unknown"]);
     assert_eq!(times(&pilot, "deregistering failed"), 0);
@@ -33,7 +35,8 @@ fn a_service_is_out_of_consul_before_its_job_gets_the_signal() {
 #[test]
 fn the_drain_runs_first_and_the_goodbye_last() {
     let agent = Agent::new();
-    let web = format!("stop() {{ {}; exit 0; }}; trap stop TERM; while :; do sleep 0.05; done", knows("term"));
+    let web =
+        format!("stop() {{ {}; exit 0; }}; trap stop TERM; : > $DIR/up; while :; do sleep 0.05; done", knows("term"));
     let config = WEB.replacen(
         r#"{ name: "web", exec: ["sleep", "1000"]"#,
         &format!(
@@ -46,8 +49,9 @@ fn the_drain_runs_first_and_the_goodbye_last() {
         ),
         1,
     );
-    let mut pilot = start(&config, agent.address());
+    let mut pilot = start(&config.replace("stopTimeout: 2", "stopTimeout: 20"), agent.address());
     agent.wait_status("web-left", "passing");
+    wait_until(DEADLINE, || pilot.path("up").exists(), "the trap");
     assert_eq!(pilot.stop().0, 0);
     // As in version 3 the drain still finds it registered; the order of the rest is the point.
     assert_eq!(pilot.log(), ["drain known", "term unknown", "goodbye unknown"]);
@@ -71,12 +75,12 @@ fn many_services_are_taken_out_side_by_side() {
     let mut pilot = start(&config, server.address());
     let all = || agent.get("/v1/agent/services").as_object().map_or(0, serde_json::Map::len);
     wait_until(DEADLINE, || all() == 20, "all are registered");
-    server.script(move |_| Answer::After(Duration::from_millis(600), Box::new(Answer::Forward(to))));
+    server.script(move |_| Answer::After(Duration::from_millis(300), Box::new(Answer::Forward(to))));
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     // A heartbeat may be on its way, and comes first.
     assert!(took < Duration::from_millis(2900), "{took:?}");
-    assert_eq!(all(), 0);
+    wait_until(DEADLINE, || all() == 0, "all are out");
     pilot.finish();
 }
 
@@ -89,7 +93,7 @@ fn a_job_that_ends_by_itself_is_taken_out_and_the_others_stay() {
              interfaces: "static:192.0.2.1", health: { interval: 1, ttl: 5 } },"#,
         1,
     );
-    let pilot = start(&config, agent.address());
+    let pilot = start(&config.replace("ttl: 2", "ttl: 10"), agent.address());
     agent.wait_status("web-left", "passing");
     agent.wait_status("api-left", "passing");
     std::fs::write(pilot.path("over"), "").unwrap();
@@ -116,7 +120,7 @@ fn a_job_that_is_restarted_stays_registered() {
 #[test]
 fn a_second_signal_waits_for_nobody() {
     let server = Scripted::start(crate::support::scripted::well);
-    let mut pilot = start(WEB, server.address());
+    let mut pilot = start(&WEB.replace("stopTimeout: 2", "stopTimeout: 10"), server.address());
     server.wait_for(crate::setup::UPDATE, 1);
     server.script(|_| Answer::Hang);
     pilot.signal(Signal::SIGTERM);

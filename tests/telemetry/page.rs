@@ -120,9 +120,12 @@ fn nobody_who_does_not_ask_costs_anything() {
     }"#;
     let told = start(config);
     told.page();
-    let before = told.pilot.wakeups();
-    crate::support::wait::holds_for(Duration::from_secs(2), || true, "time passes");
-    let woken = told.pilot.wakeups() - before;
-    assert!(woken <= 2, "woken {woken} times in two seconds without anything to do");
+    // What it has to do for the answer and after its start may not be over yet; what wakes it each second never is.
+    let sleeps = || {
+        let before = told.pilot.wakeups();
+        crate::support::wait::holds_for(Duration::from_secs(3), || true, "time passes");
+        told.pilot.wakeups() - before <= 1
+    };
+    wait_until(DEADLINE, sleeps, "it sleeps for three seconds");
     told.pilot.finish();
 }
