@@ -287,6 +287,8 @@ fn relative(text: &str) -> String {
                 Some("SOME")
             } else if ["pid", "(pid", "running", "stopping"].contains(&before) && core.parse::<u32>().is_ok() {
                 Some("PID")
+            } else if before == "failed" && core.parse::<u32>().is_ok() {
+                Some("COUNT")
             } else {
                 None
             };
@@ -343,7 +345,9 @@ fn steady(text: &str) -> String {
         }
         words.join(" ")
     };
-    text.lines().filter(|line| !line.ends_with("and held up everything else")).map(words).collect::<Vec<_>>().join("\n")
+    let is_late =
+        |line: &str| ["and held up everything else", "more to do than it can"].iter().any(|end| line.ends_with(end));
+    text.lines().filter(|line| !is_late(line)).map(words).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus};
 use nix::unistd::{ForkResult, Pid};
 
 /// A test that runs longer hangs.
-const DEADLINE: Duration = Duration::from_mins(2);
+const DEADLINE: Duration = Duration::from_mins(4);
 
 /// Runs a test in a process of its own, the signals blocked as in `main`.
 pub fn isolated(test: impl FnOnce()) {

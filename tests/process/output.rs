@@ -288,7 +288,7 @@ fn one_that_floods_does_not_starve_the_others() {
         let (mut heard, mut per_flood, mut all_flood) = (0, [0_usize; 3], false);
         let start = Instant::now();
         // On a busy machine those that flood may begin last, and far from each other: what counts is what they get together.
-        while heard < quiet.len() || !all_flood || per_flood.iter().any(|bytes| *bytes < 200_000) {
+        while heard < quiet.len() || !all_flood || per_flood.iter().any(|bytes| *bytes < 1_000_000) {
             if !all_flood && per_flood.iter().all(|bytes| *bytes > 0) {
                 (all_flood, per_flood) = (true, [0; 3]);
             }

@@ -77,7 +77,8 @@ fn stragglers_get_term_and_cont_or_kill_if_the_group_was_killed() {
     isolated(|| {
         let mut room = Loop::new();
         // Stopped, and still able to die of TERM because of CONT.
-        let script = "(trap 'echo term; exit' TERM; echo up; kill -STOP $(exec sh -c 'echo $PPID')) & sleep .3; exit 3";
+        let script = "(trap 'echo term; exit' TERM; echo up; kill -STOP $(exec sh -c 'echo $PPID')) & \
+                      until [ \"$(cut -d ' ' -f 3 /proc/$!/stat)\" = T ]; do :; done; exit 3";
         let id = room.spawn(&shell(script));
         let death = room.death(id);
         assert_eq!((death.status, death.left_behind), (ExitStatus::Code(3), true));
@@ -114,8 +115,8 @@ fn f33_a_child_that_left_its_group_is_signalled_itself() {
     isolated(|| {
         let mut room = Loop::new();
         // Joins the group of a child of its own, in the same session.
-        let script = "$p = fork // die; if (!$p) { setpgrp; sleep 99; exit } select(undef,undef,undef,.05); \
-                      setpgrp(0, $p) or die; $| = 1; print getpgrp == $p ? qq(away\\n) : qq(no\\n); sleep 99";
+        let script = "$p = fork // die; if (!$p) { setpgrp; sleep 99; exit } \
+                      select(undef,undef,undef,.01) until setpgrp(0, $p); $| = 1; print getpgrp == $p ? qq(away\\n) : qq(no\\n); sleep 99";
         let id = room.spawn(&command("perl", &["-e", script]));
         room.until("it is away", |room| room.text(id) == "away\n");
         assert!(room.children.signal(id, Signal::TERM));

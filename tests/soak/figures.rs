@@ -245,6 +245,7 @@ impl Figures {
             if busy == 0
                 && self.end.descriptors <= self.begin.descriptors + DESCRIPTORS_IN_CALM
                 && self.end.threads <= self.begin.threads
+                && self.end.processes <= self.begin.processes + PROCESSES
                 && missing.as_ref().is_some_and(Vec::is_empty)
                 && idle == Some(0)
                 && main_is_ready()
