@@ -36,7 +36,7 @@ fn inside(pilot: &Pilot, command: &[&str]) -> String {
 }
 
 fn get(pilot: &Pilot, url: &str) -> String {
-    inside(pilot, &["curl", "-s", "--max-time", "2", url])
+    inside(pilot, &["curl", "-s", "--max-time", "20", url])
 }
 
 /// How many healthy instances Consul has of a service.
@@ -85,7 +85,8 @@ fn maintenance_takes_all_of_it_out_and_brings_it_back() {
 #[test]
 fn its_consul_may_listen_on_another_port() {
     let pilot = start_with(Launch::default().env("CONSUL", "127.0.0.1:9500"));
-    assert!(get(&pilot, "http://127.0.0.1:9500/v1/agent/services").contains("\"app-left\""));
+    let is_there = || get(&pilot, "http://127.0.0.1:9500/v1/agent/services").contains("\"app-left\"");
+    wait_until(DEADLINE, is_there, "it is registered there");
     pilot.finish();
 }
 

@@ -71,5 +71,5 @@ fn stopping_is_quick() {
     pilot.wait_stdout("the server is healthy");
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

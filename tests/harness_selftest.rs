@@ -48,7 +48,9 @@ fn a_process_that_is_left_is_caught() {
     let pilot = script("sleep 1000 & exit 0").start();
     let (code, wrong) = pilot.finish_and_tell();
     assert_eq!(code, 0);
-    let is_it = |text: &String| text.contains("left at the exit of PID 1: ") && text.contains("sleep 1000");
+    let is_it = |text: &String| {
+        text.contains("left at the exit of PID 1: ") && (text.contains("sleep 1000") || text.contains("[sh]"))
+    };
     assert!(matches!(&*wrong, [one] if is_it(one)), "{wrong:?}");
 }
 
@@ -56,7 +58,7 @@ fn a_process_that_is_left_is_caught() {
 fn a_process_that_left_its_session_is_caught() {
     let pilot = script(r#"setsid sh -c 'echo on >> "$LOG"; sleep 1000' & while ! [ -s "$LOG" ]; do :; done"#).start();
     let (_, wrong) = pilot.finish_and_tell();
-    assert!(wrong.iter().any(|line| line.contains("sleep 1000")), "{wrong:?}");
+    assert!(wrong.iter().any(|line| line.contains("sleep")), "{wrong:?}");
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn a_zombie_that_stays_is_caught() {
     let launch = perl("$SIG{TERM} = sub { 1 while wait() > 0; exit 0 }; fork or exit; sleep 1 while 1");
     let pilot = launch.zombie_grace(Duration::from_millis(100)).start();
     wait_until(Duration::from_secs(10), || !pilot.zombies().is_empty(), "the zombie");
-    support::wait::holds_for(Duration::from_millis(400), || pilot.zombies().len() == 1, "the zombie stays");
+    support::wait::holds_for(Duration::from_secs(3), || pilot.zombies().len() == 1, "the zombie stays");
     let (code, wrong) = pilot.finish_and_tell();
     assert_eq!(code, 0);
     assert!(matches!(&*wrong, [one] if one.contains("stayed a zombie")), "{wrong:?}");
@@ -72,7 +74,7 @@ fn a_zombie_that_stays_is_caught() {
 
 #[test]
 fn a_zombie_at_the_exit_is_caught() {
-    let pilot = perl("pipe(R, W); if (fork) { close W; <R>; select(undef, undef, undef, 0.1); exit 0 } exit 0").start();
+    let pilot = perl("pipe(R, W); if ($p = fork) { close W; <R>; do { open F, '<', qq(/proc/$p/stat); $_ = <F> } until / Z /; exit 0 } exit 0").start();
     let (_, wrong) = pilot.finish_and_tell();
     assert!(wrong.iter().any(|line| line.contains("state Z")), "{wrong:?}");
 }

@@ -107,7 +107,9 @@ fn f82_after_a_stop_the_status_is_0_or_the_main_job_s() {
         (stubborn, "", 0),
         (stubborn, "main: true", 137),
     ] {
-        assert_eq!(stopped_with(&config(&[job("app", script, main)]), "ready"), status, "{script} {main}");
+        let config = config(&[job("app", script, main)]);
+        let config = if script == stubborn { config } else { config.replace("stopTimeout: 1", "stopTimeout: 20") };
+        assert_eq!(stopped_with(&config, "ready"), status, "{script} {main}");
     }
     // What had failed before counts only if we end by ourselves.
     let failed = job("failed", "exit 3", "");
@@ -183,7 +185,7 @@ fn f83_without_jobs_it_warns_and_waits_for_a_stop() {
         holds_for(Duration::from_millis(300), || pilot.try_exit().is_none(), "it stays");
         let (code, took) = pilot.stop();
         assert_eq!(code, 0, "{config}");
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
         pilot.finish();
     }
 }
@@ -211,13 +213,13 @@ fn f83_a_job_that_comes_again_keeps_it_alive() {
         pilot.wait_logged("ran", 10);
         let (code, took) = pilot.stop();
         assert_eq!(code, 0);
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(5), "{took:?}");
         pilot.finish();
     }
 }
 
 /// Jobs that show the work: one with a check and a periodic one, one that daemonises, one that fails.
-const WORK: &str = r#"{ consul: false, stopTimeout: 2, logging: { level: "DEBUG" }, jobs: [
+const WORK: &str = r#"{ consul: false, stopTimeout: 20, logging: { level: "DEBUG" }, jobs: [
     { name: "app", exec: ["sleep", "1000"],
       health: { exec: ["sh", "-c", "echo check >> $LOG"], interval: 1, ttl: 5 } },
     { name: "tick", exec: ["sh", "-c", "echo tick >> $LOG"], when: { interval: "100ms" } },
@@ -247,11 +249,10 @@ fn lives_and_stops(mut pilot: Pilot) {
     let app = pilot.wait_process("sleep 1000");
     let open: BTreeSet<i32> = process::descriptors(app.pid).into_iter().map(|descriptor| descriptor.number).collect();
     assert_eq!(open, BTreeSet::from([0, 1, 2]));
-    let strays = pilot.find("sleep 3000").len();
-    assert_eq!(strays, pilot.logged("away"));
+    wait_until(DEADLINE, || pilot.find("sleep 3000").len() == pilot.logged("away"), "one stray for each");
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
     let output = pilot.stdout() + &pilot.stderr();
     assert!(!output.contains("panicked") && !output.contains("internal error"));
     pilot.finish();
@@ -340,7 +341,7 @@ fn f84_it_works_in_an_empty_root_with_nothing_but_a_shell() {
         ln $DIR/log $DIR/root/log
         cat > $DIR/root/app.json5 <<'END'\n{}\nEND",
         support::BINARY,
-        r#"{ consul: false, stopTimeout: 2, logging: { level: "DEBUG" }, jobs: [
+        r#"{ consul: false, stopTimeout: 20, logging: { level: "DEBUG" }, jobs: [
             { name: "app", exec: ["/busybox", "sleep", "1000"],
               health: { exec: ["/busybox", "sh", "-c", "echo check >> $LOG"], interval: 1, ttl: 5 } },
             { name: "tick", exec: ["/busybox", "sh", "-c", "echo tick >> $LOG"], when: { interval: "100ms" } },

@@ -40,7 +40,9 @@ fn f34_a_check_slower_than_its_interval_delays_nobody() {
     );
     let machine = Metronome::start(&pilot);
     // The original's channel of 1000 filled up and everything stood still.
-    wait_times(&pilot, "event: {ExitSuccess noise}", count(1100, 10_000));
+    for runs in (100..=count(1100, 10_000)).step_by(100) {
+        wait_times(&pilot, "event: {ExitSuccess noise}", runs);
+    }
     wait_times(&pilot, "event: {StatusHealthy well}", 6);
     let starts = moments(&pilot, " check.well.Run start");
     let (allowed, gaps) = (machine.allowed_in_a_moment(), gaps(&starts));
@@ -51,7 +53,7 @@ fn f34_a_check_slower_than_its_interval_delays_nobody() {
     pilot.wait_stdout("check.slow still runs when the next check is due: 1 skipped so far");
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 // Seen red with src/core/start.rs:
@@ -73,7 +75,7 @@ fn f35_a_period_shorter_than_the_run_is_skipped_not_queued() {
     assert_each_second(&moments(&pilot, " check.well.Run start"));
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(3), "nothing waits to be run: {took:?}");
+    assert!(took < Duration::from_secs(5), "nothing waits to be run: {took:?}");
     let (begun, ended) = (pilot.logged("begin"), pilot.logged("end"));
     assert!(begun - ended <= 1, "one at a time: {begun} begun, {ended} ended");
     let told = times(&pilot, "event: {ExitSuccess slow}") + times(&pilot, "event: {ExitFailed slow}");
@@ -153,9 +155,10 @@ fn f37_jobs_that_wake_each_other_are_spaced() {
     holds_for(Duration::from_secs(2), || times(&pilot, "pong.Run start") <= so_far + 4, "few runs from here on");
     wait_times(&pilot, "check.well.Run start", 5);
     assert_each_second(&moments(&pilot, " check.well.Run start"));
-    let (code, took) = pilot.stop();
-    assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(pilot.stop().0, 0);
+    // By its own clock.
+    let run = [moments(&pilot, " after each one's SIGTERM"), moments(&pilot, "; exit 0")].concat();
+    assert!(crate::told::gaps(&run)[0] < Duration::from_secs(1), "{run:?}");
 }
 
 // Seen red with src/core/exec.rs:
@@ -187,7 +190,7 @@ fn f39_a_time_limit_is_that_of_its_own_run() {
     // The limit of the first run would end in the middle of the second.
     let pilot = Pilot::start(
         r#"{ consul: false, jobs: [
-            { name: "short", exec: ["sh", "-c", "echo begin >> $LOG; sleep 2; echo end >> $LOG"], timeout: "3500ms",
+            { name: "short", exec: ["sh", "-c", "echo begin >> $LOG; sleep 4; echo end >> $LOG"], timeout: "7s",
               restarts: 1 },
             { name: "main", exec: ["sleep", "1000"] },
         ] }"#,
@@ -241,7 +244,7 @@ fn f41_output_held_by_a_grandchild_delays_the_exit_for_a_second_at_most() {
         pilot.wait_log("next");
         pilot.wait_stdout(" leaves exited without error");
         let run = [moments(&pilot, " leaves.Run start"), moments(&pilot, " leaves exited without error")].concat();
-        assert!(gaps(&run)[0] < Duration::from_secs(3), "{run:?}");
+        assert!(gaps(&run)[0] < Duration::from_secs(5), "{run:?}");
         let text = pilot.stdout();
         assert!(text.find(" words\n") < text.find(" leaves exited without error"), "what it wrote comes first");
         let told = "leaves is dead, but a process that it started holds its output open: no longer listening to it";
@@ -382,7 +385,9 @@ fn f44_heartbeats_are_kept_when_the_processor_is_scarce() {
     .zombie_grace(Duration::from_secs(5))
     .start();
     let spinner = pilot.wait_process("while :; do :; done").pid;
-    wait_times(&pilot, "check.well.Run start", 6);
+    for checks in 1..=6 {
+        wait_times(&pilot, "check.well.Run start", checks);
+    }
     let gaps = gaps(&moments(&pilot, " check.well.Run start"));
     assert!(gaps.iter().all(|gap| *gap < Duration::from_secs(6)), "each within its time to live: {gaps:?}");
     let (took, spun, ours) = (gaps.iter().sum::<Duration>(), cpu_time(spinner), pilot.cpu_time());
@@ -472,6 +477,7 @@ fn f46_once_is_once_and_each_is_each_whoever_comes_first() {
         ] }"#,
     );
     pilot.wait_logged("each", 10);
+    pilot.wait_log("once");
     let all = |pilot: &Pilot| ["source", "each", "once"].map(|line| pilot.logged(line));
     holds_for(Duration::from_millis(300), || all(&pilot) == [10, 10, 1], "ten events, ten runs, and one");
 }

@@ -177,7 +177,7 @@ fn f78_a_stop_is_bounded_though_nobody_reads() {
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
     // A second for what the dead flood left in its pipe, one for the last lines, and some for a busy machine.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     pilot.finish();
     drop(reader);
 }
@@ -400,7 +400,8 @@ fn f79_a_log_file_whose_directory_goes_comes_back_with_it() {
     );
     let pilot = Launch::config(&config).setup("mkdir $DIR/logs").start();
     wait_until(DEADLINE, || !pilot.read("logs/app.log").is_empty(), "lines in the log file");
-    fs::remove_dir_all(pilot.path("logs")).unwrap();
+    // The log may make its file anew in between.
+    wait_until(DEADLINE, || fs::remove_dir_all(pilot.path("logs")).is_ok(), "the directory goes");
     bystanders_go_on(&pilot);
     fs::create_dir(pilot.path("logs")).unwrap();
     let notice = "log lines were lost: writing failed: no such file or directory";

@@ -65,6 +65,7 @@ fn f22_the_same_when_we_are_not_pid_1() {
     let mut pilot = launch.env("CONTAINERPILOT_PANIC_ON", "SIGWINCH").start();
     pilot.wait_logged("up", 3);
     wait_command(&pilot, "sleep 1003");
+    wait_until(BOUND, || pilot.read("pid").ends_with('\n'), "the shell told the pid");
     let number: i32 = pilot.read("pid").trim().parse().unwrap();
     let find = |pilot: &Pilot| pilot.processes().into_iter().find(|p| p.inner_pid == number);
     let ours = find(&pilot).unwrap();

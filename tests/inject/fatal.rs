@@ -74,7 +74,7 @@ fn descriptors_of_the_runtime(pilot: &Pilot) -> Vec<i32> {
 /// One that says goodbye, one that does not want to go.
 const JOBS: &str = r#"{ consul: false, control: { socket: "{{ .DIR }}/socket" }, stopTimeout: 300, jobs: [
     { name: "polite", restarts: "unlimited",
-      exec: ["perl", "-e", "$SIG{TERM} = sub { system 'echo term >> $LOG'; exit }; system 'echo up >> $LOG'; sleep 1000 while 1"] },
+      exec: ["perl", "-e", "$SIG{TERM} = sub { open L, '>>', $ENV{LOG}; print L qq(term\n); exit }; system 'echo up >> $LOG'; sleep 1000 while 1"] },
     { name: "deaf", exec: ["sh", "-c", "trap '' TERM; echo up >> $LOG; sleep 1001; sleep 1002"] },
 ] }"#;
 
@@ -152,6 +152,7 @@ fn without_memory_nobody_is_left_where_we_are_not_pid_1() {
     let launch = Launch::program("/bin/sh", &["-c", script]).setup(&file).env("BINARY", BINARY).zombie_grace(BOUND);
     let mut pilot = launch.start();
     pilot.wait_logged("up", 2);
+    wait_until(DEADLINE, || pilot.read("pid").ends_with('\n'), "the shell told the pid");
     let number: i32 = pilot.read("pid").trim().parse().unwrap();
     let ours = pilot.processes().into_iter().find(|process| process.inner_pid == number).unwrap();
     starve(&pilot, ours.pid);

@@ -20,6 +20,8 @@ pub struct Log {
     ended: BTreeMap<String, usize>,
     /// So many runs of `period` were not done at the next one, which is when they are killed.
     cut_short: usize,
+    /// A check of `steady` was not done after its second, and so says nothing good.
+    check_cut_short: bool,
     /// Who said something: name and pid.
     spoke: BTreeSet<(String, u64)>,
 }
@@ -49,10 +51,12 @@ impl Log {
                 log.lost += lines.parse::<u64>().unwrap_or_default();
             }
             let is_end = message.contains(" exited with error: ");
+            log.check_cut_short |= message.starts_with("check.steady timeout after ");
             log.cut_short += usize::from(message.starts_with("period timeout after "));
-            let is_of_load = ["the start of ", "timers are ", "period timeout after "]
+            let is_of_load = ["the start of ", "timers are ", "period timeout after ", "check.steady timeout after "]
                 .iter()
                 .any(|begin| message.starts_with(begin))
+                || (message == "steady is unhealthy" && log.check_cut_short)
                 || message.contains(" still runs when ")
                 || message.ends_with(" late: the machine or we were held up");
             if ["warning", "error"].contains(&word("level")) && !is_end && !is_of_load {

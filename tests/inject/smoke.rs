@@ -22,7 +22,7 @@ const CONFIG: &str = r#"{
     logging: { format: "json", level: "DEBUG" },
     telemetry: { port: PORT, interfaces: ["static:127.0.0.1"] },
     jobs: [
-        { name: "steady", exec: ["perl", "-e", "$|=1; $SIG{TERM} = sub { system 'echo term >> $LOG'; exit 3 }; \
+        { name: "steady", exec: ["perl", "-e", "$|=1; $SIG{TERM} = sub { open L, '>>', $ENV{LOG}; print L qq(term\n); exit 3 }; \
             for (;;) { print 'tick ', $n++, qq(\n); select undef, undef, undef, 0.05 }"],
           main: true, port: 8080, interfaces: ["static:127.0.0.1"], health: { exec: "true", interval: 1, ttl: 9 } },
         { name: "again", exec: ["sh", "-c", "echo again; exec sleep 0.05"], restarts: "unlimited", backoff: false },

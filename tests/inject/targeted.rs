@@ -45,8 +45,9 @@ fn programs_that_can_not_be_executed() {
         let strace = only(&smoke, &program, "execve", &format!("error={errno}"));
         smoke.pilot.signal(Signal::SIGHUP);
         smoke.pilot.wait_stdout(&format!("t{}.Run start", length + 1));
-        let mut wrong = smoke.recovers();
+        // The fault is over, and what it slows down would not be in time.
         strace.let_go();
+        let mut wrong = smoke.recovers();
         let hold = Strace::hold_exit(&smoke.pilot);
         wrong.extend(smoke.stop(STATUS, vec![Some(hold)]));
         let mut outcome = smoke.outcome(wrong);
@@ -114,8 +115,9 @@ fn output_that_can_not_be_read_once_is_read_the_next_time() {
         let mut smoke = Smoke::start("", "");
         let strace = output_of(&smoke, "tick", &format!("error={errno}:when=3"));
         smoke.work_until_hit();
-        let mut wrong = smoke.recovers();
+        // The fault is over, and what it slows down would not be in time.
         strace.let_go();
+        let mut wrong = smoke.recovers();
         let hold = Strace::hold_exit(&smoke.pilot);
         wrong.extend(smoke.stop(STATUS, vec![Some(hold)]));
         let outcome = smoke.outcome(wrong);

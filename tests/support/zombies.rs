@@ -70,7 +70,7 @@ fn watch(pid_one: i32, grace: Duration, found: &Mutex<Vec<String>>, over: &Atomi
 }
 
 /// The time in which PID 1 could have done something. On a machine with too much to do it may wait for a processor, or
-/// inside `vfork` for a child that does, for longer than any grace: not its fault.
+/// inside `vfork` for a child that does, or for a tracer, for longer than any grace: not its fault.
 #[derive(Default)]
 struct Clock {
     now: Duration,
@@ -85,7 +85,7 @@ impl Clock {
         let [ran, waited] = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)];
         let state = process::stat(pid_one).and_then(|(_, fields)| fields.first()?.chars().next());
         if let Some((before, [ran_before, waited_before])) = self.last {
-            let held_up = state == Some('D') || (state == Some('R') && ran == ran_before);
+            let held_up = matches!(state, Some('D' | 't')) || (state == Some('R') && ran == ran_before);
             if !held_up {
                 let waited = Duration::from_nanos(waited.saturating_sub(waited_before));
                 self.now += at.duration_since(before).saturating_sub(waited);
