@@ -124,15 +124,15 @@ fn f43_a_pause_in_which_consul_lost_the_service() {
 
 #[test]
 fn f44_heartbeats_come_in_time_when_the_processor_is_scarce() {
-    // A fifth of a processor for all, nearly nothing of it for us: the spinner takes what there is.
+    // A fifth of a processor for all, and of it a tenth for us, twenty milliseconds a second: the spinner takes what there is.
     let group = Group::new("cpu");
     group.limit_processor(20);
     let agent = Agent::new();
     let config = r#"{ consul: "{{ .CONSUL }}", jobs: [
-        { name: "spin", exec: ["nice", "-n", "-19", "sh", "-c", "while :; do :; done"] },
+        { name: "spin", exec: ["nice", "-n", "-10", "sh", "-c", "while :; do :; done"] },
         { name: "web", exec: ["sleep", "1000"], port: 1, interfaces: "static:192.0.2.1", health: { interval: 1, ttl: 6 } },
     ] }"#;
-    let launch = launch(config, agent.address()).setup(&group.enter()).prefix(&["nice", "-n", "19"]);
+    let launch = launch(config, agent.address()).setup(&group.enter()).prefix(&["nice", "-n", "10"]);
     let pilot = launch.zombie_grace(Duration::from_secs(10)).start();
     agent.wait_status("web-left", "passing");
     let spinner = pilot.wait_process("while :; do :; done").pid;

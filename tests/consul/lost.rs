@@ -10,9 +10,9 @@ use crate::support::wait::{holds_for, poll};
 use crate::support::{Agent, DEADLINE, Scripted, Signal, wait_until};
 use crate::told::times;
 
-/// One interval of [`WEB`], and what a machine that has much to do may add to it. Who does not do it with the next heartbeat
-/// does not do it at all.
-const ONE_INTERVAL: Duration = Duration::from_secs(10);
+/// One interval of [`WEB`], and what a machine that has much to do may add to it. That it is the next heartbeat, and not one after
+/// it, is counted in `discovery::agent`.
+const SOON: Duration = Duration::from_secs(10);
 
 // Seen red with src/discovery/agent.rs:
 //- if told.as_ref().is_err_and(CallError::is_forgotten) {
@@ -25,7 +25,7 @@ fn f47_a_consul_that_lost_its_state_knows_the_service_again_within_a_heartbeat()
     for _ in 0..2 {
         agent.restart();
         let back = || agent.status("web-left").as_deref() == Some("passing");
-        wait_until(ONE_INTERVAL, back, "the service is back within one heartbeat");
+        wait_until(SOON, back, "the service is back within one heartbeat");
     }
     agent.wait_healthy("web", &["web-left"]);
     holds_for(Duration::from_secs(7), || agent.healthy("web").len() == 1, "it stays");
@@ -39,7 +39,7 @@ fn f47_a_service_that_somebody_took_out_comes_back_with_what_it_was() {
     let pilot = start(&config, agent.address());
     agent.wait_status("web-left", "passing");
     agent.deregister("web-left");
-    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    wait_until(SOON, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
     assert_eq!(agent.service("web-left").unwrap()["Tags"], json!(["blue"]));
     pilot.finish();
 }
@@ -54,7 +54,7 @@ fn f47_only_the_check_was_taken_out() {
     let is_back = || {
         times(&pilot, "Service registered again: web") >= 1 && agent.status("web-left").as_deref() == Some("passing")
     };
-    wait_until(ONE_INTERVAL, is_back, "the check is back");
+    wait_until(SOON, is_back, "the check is back");
     pilot.finish();
 }
 
@@ -68,7 +68,7 @@ fn f48_the_same_with_access_control() {
     let pilot = launch(WEB, agent.address()).env("CONSUL_HTTP_TOKEN", &token.secret).start();
     agent.wait_status("web-left", "passing");
     agent.deregister("web-left");
-    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    wait_until(SOON, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
     pilot.finish();
 }
 
@@ -159,7 +159,7 @@ fn f50_an_agent_that_refuses_for_a_while_is_no_harm() {
     wait_until(DEADLINE, || times(&pilot, "web is healthy") >= 1, "the job is no worse for it");
     assert_eq!(pilot.find("sleep 1000").len(), 1);
     agent.start();
-    wait_until(ONE_INTERVAL, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
+    wait_until(SOON, || agent.status("web-left").as_deref() == Some("passing"), "it is back");
     pilot.finish();
 }
 

@@ -14,7 +14,7 @@ use crate::support::ports::Ports;
 use crate::support::scripted::well;
 use crate::support::wait::{holds_for, poll};
 use crate::support::{Agent, Answer, DEADLINE, Metronome, Pilot, Scripted, long_lane, wait_until};
-use crate::told::{moments, times};
+use crate::told::{between, moments, times};
 
 /// Three services, and a job that shows whether anything is held up.
 const THREE: &str = r#"{ consul: "{{ .CONSUL }}", logging: { level: "DEBUG" }, stopTimeout: 2, jobs: [
@@ -440,11 +440,8 @@ fn f51_who_takes_no_connection_gets_a_second_for_it() {
     pilot.wait_stdout("service registration failed: ");
     // By its own clock; the whole call would have five seconds.
     let stdout = pilot.stdout();
-    let at = |text: &str| {
-        let line = stdout.lines().find_map(|line| Some(line.get(line.find(text)?..)?.to_owned())).unwrap();
-        moments(&pilot, &line)[0]
-    };
-    let took = crate::told::gaps(&[at("event: {StatusHealthy web}"), at("service registration failed: ")])[0];
+    let from = |text: &str| stdout.lines().find_map(|line| line.get(line.find(text)?..)).unwrap();
+    let took = between(&pilot, from("event: {StatusHealthy web}"), from("service registration failed: "));
     assert!(took < Duration::from_secs(4), "{took:?}:\n{stdout}");
     pilot.finish();
 }

@@ -28,6 +28,14 @@ pub fn moments(pilot: &Pilot, end: &str) -> Vec<Duration> {
     pilot.stdout().lines().filter_map(stamp).collect()
 }
 
+/// How long it took from the first line that ends like this to the first one that ends like that, by its own clock.
+#[track_caller]
+pub fn between(pilot: &Pilot, from: &str, to: &str) -> Duration {
+    let both: Vec<Duration> = [from, to].iter().filter_map(|end| moments(pilot, end).first().copied()).collect();
+    assert_eq!(both.len(), 2, "{from:?} and {to:?}");
+    gaps(&both).into_iter().sum()
+}
+
 /// The times from each to the next, midnight or not.
 pub fn gaps(moments: &[Duration]) -> Vec<Duration> {
     const DAY: Duration = Duration::from_hours(24);

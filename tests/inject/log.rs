@@ -20,8 +20,8 @@ pub struct Log {
     ended: BTreeMap<String, usize>,
     /// So many runs of `period` were not done at the next one, which is when they are killed.
     cut_short: usize,
-    /// A check of `steady` was not done after its second, and so says nothing good.
-    check_cut_short: bool,
+    /// By its own words it was held up for a second or more: a check may have been killed for that.
+    held_up: bool,
     /// Who said something: name and pid.
     spoke: BTreeSet<(String, u64)>,
 }
@@ -51,12 +51,13 @@ impl Log {
                 log.lost += lines.parse::<u64>().unwrap_or_default();
             }
             let is_end = message.contains(" exited with error: ");
-            log.check_cut_short |= message.starts_with("check.steady timeout after ");
+            log.held_up |= message.starts_with("timers are ");
             log.cut_short += usize::from(message.starts_with("period timeout after "));
-            let is_of_load = ["the start of ", "timers are ", "period timeout after ", "check.steady timeout after "]
+            let of_a_check = message.starts_with("check.steady timeout after ") || message == "steady is unhealthy";
+            let is_of_load = ["the start of ", "timers are ", "period timeout after "]
                 .iter()
                 .any(|begin| message.starts_with(begin))
-                || (message == "steady is unhealthy" && log.check_cut_short)
+                || (of_a_check && log.held_up)
                 || message.contains(" still runs when ")
                 || message.ends_with(" late: the machine or we were held up");
             if ["warning", "error"].contains(&word("level")) && !is_end && !is_of_load {

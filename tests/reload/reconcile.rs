@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::wait::{holds_for, poll};
 use crate::support::{DEADLINE, Launch, Metronome, Pilot, Signal, wait_until};
-use crate::told::{gaps, moments, times, wait_times};
+use crate::told::{between, times, wait_times};
 use crate::{TOP, ask, config, reload, start};
 
 /// So many sleeping jobs; each sleeps so many seconds as its number and a thousand times this, the seventh as it is told.
@@ -37,9 +37,8 @@ fn of_fifty_jobs_the_one_that_changed_restarts_within_200_ms_after_the_quiet_per
     let kept = after.iter().filter(|(command, pid)| before.get(*command) == Some(*pid)).count();
     assert_eq!(kept, 49);
     assert!(after.contains_key("sleep 1001007") && !after.contains_key("sleep 1000007"), "{after:?}");
-    let read = moments(&pilot, "the configuration is read again and good: it is followed after the quiet period");
-    let done = moments(&pilot, &format!("reloaded: {said}"));
-    let took = gaps(&[read[0], done[0]])[0];
+    let read = "the configuration is read again and good: it is followed after the quiet period";
+    let took = between(&pilot, read, &format!("reloaded: {said}"));
     assert!(took >= Duration::from_millis(490) && took < Duration::from_millis(600) + metronome.allowed(), "{took:?}");
     pilot.finish();
 }

@@ -97,19 +97,31 @@ async fn both_kinds_are_asked_for_under_each_name() {
     assert_eq!(bench.look_up("consul.").await.unwrap_err(), "no such host: consul.");
 }
 
+/// How long this took at best: a machine that stands still makes anything late, but not each time.
+async fn at_best(look_up: impl AsyncFn()) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let began = now();
+        look_up().await;
+        best = best.min(began.elapsed());
+    }
+    best
+}
+
 #[tokio::test]
 async fn f56_a_dead_server_costs_nothing_and_a_lost_packet_little() {
-    let lost = std::sync::atomic::AtomicUsize::new(0);
-    let port = server(move |question| {
-        let first = lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
-        (!first).then(|| answer(question, [0, 0], &ips(question)))
-    })
-    .await;
-    // Nobody is at 127.0.0.2, and nobody answers for a network that is for documentation.
-    let bench = Bench::new("nameserver 127.0.0.2\nnameserver 192.0.2.1\nnameserver 127.0.0.1", port);
-    let began = now();
-    assert_eq!(bench.look_up("consul").await.unwrap(), ["10.0.0.1", "fd00::1"]);
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let took = at_best(async || {
+        let lost = std::sync::atomic::AtomicUsize::new(0);
+        let port = server(move |question| {
+            let first = lost.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+            (!first).then(|| answer(question, [0, 0], &ips(question)))
+        })
+        .await;
+        // Nobody is at 127.0.0.2, and nobody answers for a network that is for documentation.
+        let bench = Bench::new("nameserver 127.0.0.2\nnameserver 192.0.2.1\nnameserver 127.0.0.1", port);
+        assert_eq!(bench.look_up("consul").await.unwrap(), ["10.0.0.1", "fd00::1"]);
+    });
+    assert!(took.await < Duration::from_millis(900));
 }
 
 #[tokio::test]
@@ -188,10 +200,11 @@ async fn f56_what_fails_for_one_kind_of_address_harms_not_the_other() {
     // Nobody listens for TCP there.
     let cut = half(|question| Some(answer(question, [2, 0], &[]))).await;
     for port in [refused, silent, cut] {
-        let bench = Bench::new("nameserver 127.0.0.1\n", port);
-        let began = now();
-        assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned()]));
-        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+        let took = at_best(async || {
+            let bench = Bench::new("nameserver 127.0.0.1\n", port);
+            assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned()]));
+        });
+        assert!(took.await < Duration::from_millis(900));
     }
 }
 
@@ -203,10 +216,11 @@ async fn f56_a_server_that_is_deaf_to_tcp_is_given_up_soon() {
         let cut = !is_v4(question);
         Some(if cut { answer(question, [2, 0], &[]) } else { answer(question, [0, 0], &ips(question)) })
     });
-    let bench = Bench::new("nameserver 127.0.0.1\n", port);
-    let began = now();
-    assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned()]));
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let took = at_best(async || {
+        let bench = Bench::new("nameserver 127.0.0.1\n", port);
+        assert_eq!(bench.look_up("consul.example").await, Ok(vec!["10.0.0.1".to_owned()]));
+    });
+    assert!(took.await < Duration::from_millis(900));
 }
 
 /// Two servers: the first with this answer after this time, if any, and a second that knows no name at all.
