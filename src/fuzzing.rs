@@ -44,7 +44,7 @@ fn env() -> Environment {
 pub fn config(bytes: &[u8]) {
     let source = Source { origin: "app.json5".to_owned(), text: decode_text(bytes).into_owned() };
     let addresses = vec![Address { interface: "eth0".to_owned(), ip: [192, 0, 2, 2].into() }];
-    let context = Context { env: env(), addresses, hostname: "host".to_owned() };
+    let context = Context { env: env(), addresses: addresses.into(), hostname: "host".to_owned() };
     for strict in [false, true] {
         let Outcome { plan, diagnostics, .. } = config::compile(&source, &context, strict);
         let refused = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);

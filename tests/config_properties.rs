@@ -27,7 +27,7 @@ fn worked() -> Duration {
 fn context() -> Context {
     let env: Environment = [("X", "value"), ("N", "7"), ("E", ""), ("Q", "\"'\\\n{{")].into_iter().collect();
     let addresses = vec![Address { interface: "eth0".to_owned(), ip: [192, 0, 2, 2].into() }];
-    Context { env, addresses, hostname: "host".to_owned() }
+    Context { env, addresses: addresses.into(), hostname: "host".to_owned() }
 }
 
 fn compiled(text: &str, context: &Context, strict: bool) -> Outcome {

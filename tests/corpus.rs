@@ -104,7 +104,7 @@ impl Case<'_> {
         let addresses =
             [("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "172.17.0.2"), ("eth0", "fd00:17::2"), ("eth1", "10.20.0.3")];
         let addresses = addresses.map(|(name, ip)| Address { interface: name.to_owned(), ip: ip.parse().unwrap() });
-        Context { env, addresses: addresses.to_vec(), hostname: "corpus".to_owned() }
+        Context { env, addresses: addresses.to_vec().into(), hostname: "corpus".to_owned() }
     }
 
     /// What is wrong with how it is rendered.

@@ -17,7 +17,7 @@ fn compiled(text: &str, env: &[(&str, &str)], strict: bool) -> Outcome {
         Address { interface: "lo".to_owned(), ip: [127, 0, 0, 1].into() },
         Address { interface: "eth0".to_owned(), ip: [192, 0, 2, 2].into() },
     ];
-    let context = Context { env, addresses, hostname: "host".to_owned() };
+    let context = Context { env, addresses: addresses.into(), hostname: "host".to_owned() };
     compile(&Source { origin: "app.json5".to_owned(), text: text.to_owned() }, &context, strict)
 }
 

@@ -46,7 +46,7 @@ fn context(case: &Json) -> Context {
     let env: Environment = variables.map(|(name, value)| (name, value.as_str().unwrap())).collect();
     let addresses = [("lo", "127.0.0.1"), ("lo", "::1"), ("eth0", "192.0.2.2"), ("eth0", "2001:db8::2")];
     let addresses = addresses.map(|(name, ip)| Address { interface: name.to_owned(), ip: ip.parse().unwrap() });
-    Context { env, addresses: addresses.to_vec(), hostname: "golden".to_owned() }
+    Context { env, addresses: addresses.to_vec().into(), hostname: "golden".to_owned() }
 }
 
 fn compiled(case: &Json, strict: bool) -> Outcome {

@@ -35,7 +35,7 @@ mod show;
 mod validate;
 
 pub use compile::{Outcome, compile};
-pub use context::Context;
+pub use context::{Addresses, Context};
 pub use load::{LoadError, Source, read};
 pub use schema::schema;
 pub use show::show;

@@ -73,7 +73,7 @@ fn what_the_code_takes_fits_and_what_has_an_unknown_key_or_a_wrong_type_does_not
 fn outcome(text: &str, env: Environment) -> Outcome {
     let addresses = [("lo", "127.0.0.1"), ("eth0", "192.0.2.2"), ("eth0", "2001:db8::2")];
     let addresses = addresses.map(|(name, ip)| Address { interface: name.to_owned(), ip: ip.parse().unwrap() });
-    let context = Context { env, addresses: addresses.to_vec(), hostname: "golden".to_owned() };
+    let context = Context { env, addresses: addresses.to_vec().into(), hostname: "golden".to_owned() };
     compile(&Source { origin: "golden.json5".to_owned(), text: text.to_owned() }, &context, false)
 }
 

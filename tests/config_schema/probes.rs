@@ -90,7 +90,7 @@ fn beside(step: &str) -> Json {
 fn outcome(file: &Json) -> Outcome {
     let addresses = [("eth0", "192.0.2.2"), ("eth1", "10.0.0.5")];
     let addresses = addresses.map(|(name, ip)| Address { interface: name.to_owned(), ip: ip.parse().unwrap() });
-    let context = Context { addresses: addresses.to_vec(), hostname: "probe".to_owned(), ..Context::default() };
+    let context = Context { addresses: addresses.to_vec().into(), hostname: "probe".to_owned(), ..Context::default() };
     // It stays a text: what a template would make of it is another question.
     let text = file.to_string().replace("{{", "{{ \"{{\" }}");
     compile(&Source { origin: "probe.json5".to_owned(), text }, &context, false)

@@ -147,7 +147,7 @@ pub(super) fn address(
             return None;
         }
     };
-    let original = match interfaces::choose(&specs, &context.addresses) {
+    let original = match interfaces::choose(&specs, context.addresses.get()) {
         Ok(address) => return Some(address),
         Err(original) => original,
     };
@@ -186,7 +186,7 @@ fn unreadable<'n>(node: Option<&'n Node>, specs: &[String]) -> Vec<&'n Node> {
 
 /// The machine's addresses, for a person who must choose.
 fn here(context: &Context) -> String {
-    let mut addresses = context.addresses.clone();
+    let mut addresses = context.addresses.get().to_vec();
     interfaces::sort(&mut addresses);
     let words: Vec<String> = addresses.iter().map(|a| format!("{} {}", a.interface, a.ip)).collect();
     if words.is_empty() { "this machine has no address".to_owned() } else { format!("it has: {}", words.join(", ")) }
