@@ -10,6 +10,8 @@
 mod answers;
 mod asked;
 mod observed;
+#[cfg(debug_assertions)]
+mod on_purpose;
 mod reload;
 mod running;
 mod services;
@@ -78,7 +80,10 @@ pub struct Driver {
     log_is_full: bool,
     /// The world waits for the end of every other process; those that turn up meanwhile get this.
     sweeping: Option<Signal>,
-    /// Reaping stopped at its limit: somebody may be dead whom no signal will tell.
+    /// A child has died, was stopped or went on, or reaping stopped at its limit: there is somebody to look for. Nobody else is
+    /// looked for: that is two calls for each line of a job.
+    child_news: bool,
+    /// Reaping stopped at its limit: no signal will tell of those who are left.
     more_deaths: bool,
     /// Taking signals stopped at its limit: more were sent already.
     more_signals: bool,
@@ -128,6 +133,8 @@ impl Driver {
             telemetry: plan.telemetry.as_ref().map(|plan| Telemetry::new(plan, observed::VERSION)),
             log_is_full: false,
             sweeping: None,
+            // Who died before the signals were listened to (row 3).
+            child_news: true,
             more_deaths: false,
             more_signals: false,
             exit: None,
@@ -198,7 +205,9 @@ impl Driver {
         self.answer_scrapes();
         self.hear_of_reading();
         self.pump();
-        self.reap();
+        if std::mem::take(&mut self.child_news) {
+            self.reap();
+        }
     }
 
     /// Steps the inputs that are there, not those that they cause nor all of them when that takes long: deaths, signals,
@@ -251,8 +260,7 @@ impl Driver {
 
     fn on_signal(&mut self, received: Received) {
         match received {
-            // Whoever died is found by the next turn's reaping.
-            Received::Child => {}
+            Received::Child => self.child_news = true,
             Received::Other(signal) => {
                 debug!("got {}", signal.name());
                 #[cfg(debug_assertions)]
@@ -264,16 +272,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// For the test of row 22, where a loop that breaks is needed. Not in a release.
-    #[cfg(debug_assertions)]
-    fn panic_on_purpose(&self, signal: Signal) {
-        let name = signal.name();
-        assert!(
-            self.env.get("CONTAINERPILOT_PANIC_ON").is_none_or(|on| on != name.as_str()),
-            "told to panic\non {name}"
-        );
     }
 
     fn on_time(&mut self) {
@@ -323,6 +321,7 @@ impl Driver {
     fn reap(&mut self) {
         let reaped = self.children.reap();
         self.more_deaths = reaped.more;
+        self.child_news |= reaped.more;
         for death in &reaped.deaths {
             self.on_death(death);
         }

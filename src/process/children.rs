@@ -159,32 +159,45 @@ impl Children {
     /// Reaps everybody who is dead and tells who was stopped. To be called on every [`super::Received::Child`], after
     /// [`super::Signals::listen`] and before sleeping for the first time (row 3).
     pub fn reap(&mut self) -> Reaped {
-        let mut reaped = Reaped::default();
+        let mut reaped = Reaped { more: true, ..Reaped::default() };
         let mut oom = None;
         for _ in 0..MOST {
-            let Ok(Some((pid, Change::Dead(status)))) = sys::any_dead() else { break };
-            // Taken out before the burial frees the number (row 9).
-            self.asked.remove(&pid);
-            let buried = if let Some(id) = self.by_pid.remove(&pid) {
-                let killed = self.by_id.remove(&id).is_some_and(|child| child.killed);
-                let (left_behind, buried) = finish_group(pid, killed);
-                // One look is for all who died together.
-                let suspect = !killed && status.shell_code() == BY_KILL;
-                let out_of_memory = suspect && *oom.get_or_insert_with(|| self.oom_kills.more());
-                reaped.deaths.push(Death { id, pid, status, left_behind, out_of_memory });
-                buried
-            } else {
-                let buried = guard::bury(pid);
-                reaped.orphans.extend(buried.then_some(pid));
-                buried
+            let went_on = match sys::any_changed() {
+                Ok(Some((pid, Change::Dead(status)))) => self.bury(pid, status, &mut oom, &mut reaped),
+                Ok(Some((pid, _))) => self.note_stop(pid, &mut reaped),
+                Ok(None) | Err(_) => false,
             };
-            if !buried {
-                break; // It would come again and again.
+            if !went_on {
+                reaped.more = false;
+                break;
             }
         }
-        for _ in 0..MOST {
-            let Ok(Some((pid, change))) = sys::any_stopped() else { break };
-            let Some(&id) = self.by_pid.get(&pid) else { continue };
+        reaped
+    }
+
+    /// Works through a death. `oom` is one look for all who died together. `false` if the zombie can't be buried: it would come
+    /// again and again.
+    fn bury(&mut self, pid: i32, status: ExitStatus, oom: &mut Option<bool>, reaped: &mut Reaped) -> bool {
+        // Taken out before the burial frees the number (row 9).
+        self.asked.remove(&pid);
+        let Some(id) = self.by_pid.remove(&pid) else {
+            let buried = guard::bury(pid);
+            reaped.orphans.extend(buried.then_some(pid));
+            return buried;
+        };
+        let killed = self.by_id.remove(&id).is_some_and(|child| child.killed);
+        let (left_behind, buried) = finish_group(pid, killed);
+        let suspect = !killed && status.shell_code() == BY_KILL;
+        let out_of_memory = suspect && *oom.get_or_insert_with(|| self.oom_kills.more());
+        reaped.deaths.push(Death { id, pid, status, left_behind, out_of_memory });
+        buried
+    }
+
+    /// Notes that somebody was stopped, or goes on. `false` if that can't be noted.
+    fn note_stop(&mut self, pid: i32, reaped: &mut Reaped) -> bool {
+        let Ok(change) = sys::note_stop(pid) else { return false };
+        // Between two looks it may have become another.
+        if let (Some(&id), Some((_, change))) = (self.by_pid.get(&pid), change) {
             match change {
                 Change::Stopped(signal) => {
                     reaped.continued.retain(|other| *other != id);
@@ -194,9 +207,7 @@ impl Children {
                 Change::Dead(_) => {}
             }
         }
-        let most = (reaped.deaths.len() + reaped.orphans.len()).max(reaped.stops.len() + reaped.continued.len());
-        reaped.more = most >= MOST;
-        reaped
+        true
     }
 
     /// Whether we have any child at all, adopted orphans and zombies included.

@@ -10,7 +10,7 @@
 //!
 //! - `signals`: blocked first, then read from a descriptor.
 //! - `children`: the table; who is dead, what is left of its group.
-//! - `spawn`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
+//! - `spawn`, `clone`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
 //! - `output`, `lines`: pipes to lines, with back-pressure.
 //! - `memory`: whether the kernel killed for want of memory.
 //! - `guard`: what a panic or an abort can still do.
@@ -20,6 +20,7 @@
 //! - `sys`, `proc_table`: the kernel.
 
 mod children;
+mod clone;
 mod guard;
 mod heap;
 mod interpreter;

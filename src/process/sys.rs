@@ -1,6 +1,6 @@
 //! The system calls that nix can't express, behind safe functions.
 //!
-//! With `heap`, `pages` and `no_nss`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
+//! With `clone`, `heap`, `pages` and `no_nss`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
 //! on a child that a real-time signal ended, its `kill` knows no real-time signals, its `signal` is unsafe itself,
 //! tokio's registration of a descriptor is unsafe, epoll is behind a feature that nothing else needs, and it has no terminal's size.
 #![expect(unsafe_code, reason = "thin wrappers of system calls; each says why it is sound")]
@@ -10,7 +10,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::signal::SigSet;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -57,18 +56,6 @@ pub(super) fn exit_now(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-/// Every signal there is, those two that the C library keeps for itself included: without them glibc's `posix_spawn`
-/// makes children ignore 32 and 33.
-pub(super) fn every_signal() -> SigSet {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: a `sigset_t` is nothing but bits, and all of it is written. The C library's own functions would refuse
-    // two of them, its `posix_spawn` only tests them one by one.
-    unsafe {
-        set.as_mut_ptr().write_bytes(0xff, 1);
-        SigSet::from_sigset_t_unchecked(set.assume_init())
-    }
-}
-
 /// Sends a signal: to a process, to a group (`-pgid`), to everybody (-1). `None` only asks whether one is there.
 pub(super) fn kill(target: i32, signal: Option<Signal>) -> nix::Result<()> {
     // SAFETY: takes two numbers, touches no memory of ours.
@@ -86,6 +73,17 @@ pub(super) enum Change {
     Continued,
 }
 
+/// Somebody who is dead, was stopped or went on; he stays so. `ECHILD` when there is no child at all.
+pub(super) fn any_changed() -> nix::Result<Option<(i32, Change)>> {
+    wait(libc::P_ALL, 0, libc::WEXITED | libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// Takes note of a stop or its end; each is told once, and of several only the last.
+pub(super) fn note_stop(pid: i32) -> nix::Result<Option<(i32, Change)>> {
+    let id = libc::id_t::try_from(pid).map_err(|_| Errno::ESRCH)?;
+    wait(libc::P_PID, id, libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG)
+}
+
 /// A dead child, left unreaped. `ECHILD` when there is no child at all.
 pub(super) fn any_dead() -> nix::Result<Option<(i32, Change)>> {
     wait(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
@@ -97,15 +95,17 @@ pub(super) fn is_dead(pid: i32) -> bool {
     !matches!(wait(libc::P_PID, id, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT), Ok(None))
 }
 
-/// A child that was stopped or continued; each is told once, and of several only the last.
-pub(super) fn any_stopped() -> nix::Result<Option<(i32, Change)>> {
-    wait(libc::P_ALL, 0, libc::WSTOPPED | libc::WCONTINUED | libc::WNOHANG)
-}
-
 /// Removes this zombie. Its number is free from here on.
 pub(super) fn bury(pid: i32) -> nix::Result<Option<(i32, Change)>> {
     let id = libc::id_t::try_from(pid).map_err(|_| Errno::ESRCH)?;
     wait(libc::P_PID, id, libc::WEXITED | libc::WNOHANG)
+}
+
+/// Waits for a child that is about to exit, and removes it. An error means that it is removed already.
+pub(super) fn bury_soon(pid: i32) {
+    if let Ok(id) = libc::id_t::try_from(pid) {
+        let _ = wait(libc::P_PID, id, libc::WEXITED);
+    }
 }
 
 fn wait(kind: libc::idtype_t, id: libc::id_t, options: libc::c_int) -> nix::Result<Option<(i32, Change)>> {

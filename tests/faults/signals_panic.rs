@@ -25,7 +25,7 @@ fn panicking(text: &str) -> Launch {
 fn assert_one_line_with_the_place(stderr: &str) {
     let lines: Vec<&str> = stderr.lines().collect();
     let [line] = &*lines else { unreachable!("one line: {lines:#?}") };
-    let place = "containerpilot: internal error, please report it: panicked at src/driver.rs:";
+    let place = "containerpilot: internal error, please report it: panicked at src/driver/on_purpose.rs:";
     assert!(line.starts_with(place), "{line}");
     assert!(line.ends_with(": told to panic on SIGWINCH"), "{line}");
 }

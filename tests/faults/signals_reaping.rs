@@ -25,7 +25,7 @@ fn wait_exit_of_many(pilot: &mut Pilot) -> i32 {
 }
 
 // Seen red with src/process/children.rs:
-//- if !buried {
+//- if !went_on {
 //+ if true {
 #[test]
 fn f02_two_hundred_deaths_behind_one_sigchld_are_all_seen() {

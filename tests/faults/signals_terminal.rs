@@ -96,9 +96,9 @@ fn f15_ctrl_z_and_ctrl_backslash_neither_stop_nor_end_us() {
     assert_eq!(pilot.finish(), 0);
 }
 
-// Seen red with src/process/spawn.rs:
-//- actions.add_dup2(self.nothing.as_raw_fd(), 0).map_err(failed)?;
-//+
+// Seen red with src/process/clone.rs:
+//- let mut moves = [(descriptors.input.as_raw_fd(), 0), (-1, 1), (-1, 2)];
+//+ let mut moves = [(-1, 0), (-1, 1), (-1, 2)];
 #[test]
 fn f15_a_job_has_nothing_to_read_on_its_standard_input() {
     let (mut pilot, _terminal) = on_a_terminal(

@@ -1,0 +1,166 @@
+//! A child between its clone and its program.
+//!
+//! It shares our memory until it executes its program, and the thread that made it stands still for so long: no page table is
+//! copied, and whatever goes wrong there is told at once, in a field of ours. That is what the C library's `posix_spawn` does, too; but
+//! it makes a stack each time, and has each child ask for the meaning of all 64 signals, where mostly one has to be changed.
+//!
+//! The child runs on a stack of its own, asks for no memory, takes no lock and can't panic: it only makes system calls.
+#![expect(unsafe_code, reason = "a second process in our memory; what it may do is said above")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::errno::Errno;
+
+use super::sys;
+use crate::env::Environment;
+
+/// Bytes of a child's stack. Some hundred are used.
+const STACK: usize = 16 * 1024;
+
+/// The largest number of a signal.
+const LAST_SIGNAL: c_int = 64;
+
+/// The size of the kernel's set of signals.
+const SET: usize = 8;
+
+/// What is made once for all children.
+#[derive(Debug)]
+pub(super) struct Cloner {
+    stack: Box<[MaybeUninit<u128>]>,
+    /// The signals that we ignore, or that we were made to ignore by whoever started us.
+    ignored: Vec<c_int>,
+}
+
+/// What a child becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Program<'a> {
+    /// The file.
+    pub(super) file: &'a CStr,
+    /// Its words, the name included.
+    pub(super) arguments: &'a [CString],
+    /// Its environment.
+    pub(super) env: &'a Environment,
+}
+
+/// What a child's first descriptors are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Descriptors<'a> {
+    pub(super) input: BorrowedFd<'a>,
+    /// Standard output and error; ours where there are none.
+    pub(super) outputs: Option<[BorrowedFd<'a>; 2]>,
+}
+
+/// What the child reads, and writes the reason of its failure to.
+struct Shared<'a> {
+    file: *const c_char,
+    arguments: *const *const c_char,
+    variables: *const *const c_char,
+    ignored: &'a [c_int],
+    descriptors: &'a [(c_int, c_int)],
+    failed: AtomicI32,
+}
+
+impl Cloner {
+    /// Which signals are ignored is asked here: afterwards nobody may change that.
+    pub(super) fn new() -> Self {
+        let ignored = (1..=LAST_SIGNAL).filter(|signal| is_ignored(*signal)).collect();
+        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), ignored }
+    }
+
+    /// A child in a group of its own, with no signal blocked, none ignored and these descriptors, that has executed its program.
+    ///
+    /// # Errors
+    /// Of any call on the way; then there is no child.
+    pub(super) fn start(&mut self, program: Program<'_>, descriptors: Descriptors<'_>) -> nix::Result<i32> {
+        let arguments: Vec<*const c_char> =
+            program.arguments.iter().map(|word| word.as_ptr()).chain([ptr::null()]).collect();
+        let variables: Vec<*const c_char> = program.env.texts().map(CStr::as_ptr).chain([ptr::null()]).collect();
+        let mut moves = [(descriptors.input.as_raw_fd(), 0), (-1, 1), (-1, 2)];
+        for ((from, _), output) in moves.iter_mut().skip(1).zip(descriptors.outputs.iter().flatten()) {
+            *from = output.as_raw_fd();
+        }
+        let shared = Shared {
+            file: program.file.as_ptr(),
+            arguments: arguments.as_ptr(),
+            variables: variables.as_ptr(),
+            ignored: &self.ignored,
+            descriptors: &moves,
+            failed: AtomicI32::new(0),
+        };
+        // It grows downwards.
+        let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        // SAFETY: the stack is the child's alone, and this thread goes on only when the child is gone or runs its own program: so
+        // all that it points to lives, and is not changed meanwhile.
+        let pid = Errno::result(unsafe { libc::clone(child, top, flags, (&raw const shared).cast_mut().cast()) })?;
+        match shared.failed.load(Ordering::Relaxed) {
+            0 => Ok(pid),
+            errno => {
+                // It is about to exit, or has.
+                sys::bury_soon(pid);
+                Err(Errno::from_raw(errno))
+            }
+        }
+    }
+}
+
+/// The child's whole life before its program.
+extern "C" fn child(shared: *mut c_void) -> c_int {
+    // SAFETY: what `start` has handed over.
+    let shared = unsafe { &*shared.cast::<Shared<'_>>() };
+    let Err(errno) = become_the_program(shared);
+    shared.failed.store(errno as i32, Ordering::Relaxed);
+    127
+}
+
+fn become_the_program(shared: &Shared<'_>) -> nix::Result<std::convert::Infallible> {
+    // SAFETY: numbers only.
+    Errno::result(unsafe { libc::setpgid(0, 0) })?;
+    for signal in shared.ignored {
+        mean_the_default(*signal)?;
+    }
+    for (from, to) in shared.descriptors {
+        match from {
+            -1 => {}
+            // Nothing would be done, and exec would close it.
+            // SAFETY: a flag of a descriptor.
+            from if from == to => drop(Errno::result(unsafe { libc::fcntl(*from, libc::F_SETFD, 0) })?),
+            // SAFETY: numbers only; the table of descriptors is the child's own copy.
+            from => drop(Errno::result(unsafe { libc::dup2(*from, *to) })?),
+        }
+    }
+    unblock_everything()?;
+    // SAFETY: texts that end with NUL and lists that end with null, as the caller has made them.
+    Errno::result(unsafe { libc::execve(shared.file, shared.arguments, shared.variables) })?;
+    Err(Errno::UnknownErrno)
+}
+
+/// Whether a signal is ignored. The C library would refuse to tell of two of them.
+fn is_ignored(signal: c_int) -> bool {
+    // A handler or what stands for one, flags, a restorer and a set: all words. None is larger than eight.
+    let mut action = [0_usize; 8];
+    let before = action.as_mut_ptr();
+    // SAFETY: the kernel writes its structure there, which is smaller.
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ptr::null::<usize>(), before, SET) };
+    result == 0 && action.first() == Some(&libc::SIG_IGN)
+}
+
+fn mean_the_default(signal: c_int) -> nix::Result<()> {
+    let action = [libc::SIG_DFL; 8];
+    // SAFETY: the kernel reads its structure from there, which is smaller; the default runs no code.
+    let result = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), ptr::null::<usize>(), SET) };
+    Errno::result(result).map(drop)
+}
+
+fn unblock_everything() -> nix::Result<()> {
+    let nobody = 0_u64;
+    // SAFETY: the kernel reads so many bytes from there.
+    let result = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nobody, ptr::null::<u64>(), SET)
+    };
+    Errno::result(result).map(drop)
+}
