@@ -8,8 +8,9 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::time::{Instant, SystemTime};
 
+use containerpilot::block::Block;
 use containerpilot::kept::{Kept, Line, LogStream};
-use containerpilot::log::{Formatter, Log, Origin, Record, Zone};
+use containerpilot::log::{Formatter, Log, Origin, Record, Speaker, Zone};
 use containerpilot::plan::{Level, LogFormat, LogOutput, Logging};
 
 const LINES: u32 = 1_000_000;
@@ -59,8 +60,8 @@ fn main() {
         let before = Instant::now();
         runtime.block_on(async {
             for _ in 0..LINES {
-                let record = Record::line(SystemTime::now(), Origin::Job("web"), Some(42), PLAIN.as_bytes());
-                while log.lines(record.time).push(&record).is_err() {
+                let web = Speaker { origin: Origin::Job("web"), pid: Some(42), stream: None };
+                while log.lines(SystemTime::now()).push(web, Block::of(PLAIN.as_bytes())) == 0 {
                     log.room().await;
                 }
             }

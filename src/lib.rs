@@ -10,12 +10,13 @@
 //! for (`cli`), loads the configuration and starts the loop; `discovery` speaks to Consul; `control` is the socket that
 //! people and scripts ask on, `api` the words of its newer half, `console` what asks there for the operator, `kept` the
 //! last lines and events for who asks later, `telemetry` what monitoring sees, `http` the server below every socket that
-//! we answer on; `file_watch` tells when the configuration may have changed; `exit` names our exit statuses, `env`,
-//! `duration`, `errno`, `leaf`, `nearest`, `number` and `regular` are leaves. `fuzzing` is where fuzzing comes in, in no release.
+//! we answer on; `file_watch` tells when the configuration may have changed; `exit` names our exit statuses, `block`,
+//! `env`, `duration`, `errno`, `leaf`, `nearest`, `number` and `regular` are leaves. `fuzzing` is where fuzzing comes in, in no release.
 //! `tests/doors.rs` says which room may name which.
 
 pub mod api;
 pub mod app;
+pub mod block;
 pub mod cli;
 pub mod config;
 pub mod console;

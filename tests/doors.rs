@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 /// ```text
 /// main → app → driver → {process, discovery, probe, control, telemetry, log, handoff} → core → plan
 ///        app → config → plan          control, telemetry → http          app → console → control
-///        control, log → kept            api, env, duration, errno, leaf, nearest, number, regular, shell, visible:
-///                                                                                    leaves
+///        control, log → kept            api, block, env, duration, errno, leaf, nearest, number, regular, shell,
+///                                                                                    visible: leaves
 /// ```
 const DOORS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "exit", "process"]),
@@ -53,6 +53,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "driver",
         &[
             "api",
+            "block",
             "control",
             "core",
             "discovery",
@@ -73,19 +74,20 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("timers", &["core"]),
     ("config", &["duration", "env", "errno", "nearest", "number", "plan", "regular", "visible"]),
-    ("process", &["core", "duration", "env", "errno", "plan"]),
+    ("process", &["block", "core", "duration", "env", "errno", "plan"]),
     ("discovery", &["core", "duration", "errno", "leaf", "plan", "regular"]),
     ("probe", &["core", "duration", "plan"]),
     ("control", &["api", "core", "duration", "errno", "http", "kept", "nearest", "number", "plan"]),
     ("telemetry", &["core", "duration", "errno", "http", "leaf", "number", "plan"]),
-    ("kept", &["api", "plan"]),
-    ("log", &["core", "duration", "errno", "kept", "plan", "regular", "visible"]),
+    ("kept", &["api", "block", "plan"]),
+    ("log", &["block", "core", "duration", "errno", "kept", "plan", "regular", "visible"]),
     ("handoff", &["core", "plan"]),
     ("http", &["errno", "leaf"]),
     ("file_watch", &["errno", "leaf"]),
     // Numbers only to count: `2 jobs`; and how a command is written.
     ("core", &["duration", "number", "plan", "shell"]),
     ("plan", &[]),
+    ("block", &[]),
     ("duration", &[]),
     ("env", &[]),
     ("errno", &[]),

@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 use tracing::{debug, error, warn};
 
 use super::{Driver, watched};
+use crate::block::Block;
 use crate::core::{self, ChildId, Input, Moment, Slot, SpawnFailure};
 use crate::kept::LogStream;
-use crate::log::{Lines, Origin, Record};
+use crate::log::{Lines, Origin, Speaker};
 use crate::plan::{CommandSpec, Plan, Signal};
-use crate::process::{Children, Death, Flow, Line, LineSink, Outputs, SpawnError, Stream};
+use crate::process::{BlockSink, Children, Death, Outputs, SpawnError, Stream};
 
 /// A start that holds up the loop for so long is told (reliability row 31).
 const SLOW_START: Duration = Duration::from_millis(100);
@@ -96,26 +97,21 @@ impl Runs {
     }
 }
 
-/// Hands one line of a child to the log.
-fn deliver(lines: &mut Lines<'_>, runs: &Runs, child: ChildId, line: Line<'_>) -> Flow {
-    let Some(run) = runs.get(child) else { return Flow::Taken };
+/// Hands what a child has written to the log. Says how much of it was taken.
+fn deliver(lines: &mut Lines<'_>, runs: &Runs, child: ChildId, stream: Stream, block: Block<'_>) -> usize {
+    let length = block.bytes().len();
+    let Some(run) = runs.get(child) else { return length };
     let origin = if run.is_check { Origin::Check(run.name()) } else { Origin::Job(run.name()) };
-    let marked;
-    let bytes = if line.cut {
-        marked = [line.bytes, CUT].concat();
-        &marked
-    } else {
-        line.bytes
-    };
-    let stream = match line.stream {
+    let stream = match stream {
         Stream::Stdout => LogStream::Stdout,
         Stream::Stderr => LogStream::Stderr,
     };
-    let record = Record::line(lines.time(), origin, Some(run.pid), bytes);
-    match lines.push(&Record { stream: Some(stream), ..record }) {
-        Ok(()) => Flow::Taken,
-        Err(_) => Flow::Full,
+    let speaker = Speaker { origin, pid: Some(run.pid), stream: Some(stream) };
+    if block.is_cut() {
+        let marked = [block.bytes(), CUT].concat();
+        return if lines.push(speaker, Block::piece(&marked)) > 0 { length } else { 0 };
     }
+    lines.push(speaker, block)
 }
 
 impl Driver {
@@ -128,10 +124,10 @@ impl Driver {
     }
 
     /// Reads output, whose lines go to the log as read now.
-    pub(super) fn read<R>(&mut self, read: impl FnOnce(&mut Outputs, &mut LineSink<'_>) -> R) -> R {
+    pub(super) fn read<R>(&mut self, read: impl FnOnce(&mut Outputs, &mut BlockSink<'_>) -> R) -> R {
         let Self { outputs, log, runs, .. } = self;
         let mut lines = log.lines(SystemTime::now());
-        read(outputs, &mut |child, line| deliver(&mut lines, runs, child, line))
+        read(outputs, &mut |child, stream, block| deliver(&mut lines, runs, child, stream, block))
     }
 
     /// Processes of a dead job's group were left.

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::events;
 use super::store::{Bounds, Line, Place, Store};
 use crate::api::{EventRecord, LogLine};
+use crate::block::Block;
 
 /// Where to begin to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +127,11 @@ impl Kept {
     /// Keeps a line. Never waits for a reader, who hears of it by [`Self::tell_of_lines`].
     pub fn line(&self, line: &Line<'_>) {
         lock(&self.0.lines).keep(line);
+    }
+
+    /// Keeps lines that differ from this one in nothing but their text, as [`Self::line`] does.
+    pub fn block(&self, line: &Line<'_>, block: Block<'_>) {
+        lock(&self.0.lines).keep_block(line, block);
     }
 
     /// Wakes those who wait for lines.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::reader::{Begin, Page};
 use super::ring::{Most, Ring};
 use crate::api::{LogLine, LogStream};
+use crate::block::Block;
 use crate::plan::Level;
 
 /// Longer lines are cut. A job's never are (`process` cuts them at 64 KiB and marks that); our own have no limit.
@@ -124,8 +125,20 @@ impl Store {
 
     /// Keeps a line.
     pub(super) fn keep(&mut self, line: &Line<'_>) {
-        self.all += 1;
         let at = self.ring_of(line.job);
+        self.keep_in(at, line);
+    }
+
+    /// Keeps lines that differ from this one in nothing but their text.
+    pub(super) fn keep_block(&mut self, line: &Line<'_>, block: Block<'_>) {
+        let at = self.ring_of(line.job);
+        for (text, _) in block.lines() {
+            self.keep_in(at, &Line { text, ..*line });
+        }
+    }
+
+    fn keep_in(&mut self, at: usize, line: &Line<'_>) {
+        self.all += 1;
         let most = self.bounds.each;
         let length = line.text.len().min(LONGEST).min(most.bytes);
         let Some(ring) = self.rings.get_mut(at) else { return };

@@ -2,6 +2,7 @@
 
 use super::format::Formatter;
 use super::record::Record;
+use crate::block::Block;
 
 /// Lines one after the other, and where each ends.
 #[derive(Debug, Default)]
@@ -15,6 +16,34 @@ impl Batch {
     pub(super) fn push(&mut self, formatter: &mut Formatter, record: &Record<'_>) {
         formatter.write(record, &mut self.bytes);
         self.ends.push(self.bytes.len());
+    }
+
+    /// Appends lines, all of which the record is but for the message, as long as they began within so many bytes more. Says how
+    /// many bytes of the block those are.
+    pub(super) fn push_block(
+        &mut self,
+        formatter: &mut Formatter,
+        record: &Record<'_>,
+        block: Block<'_>,
+        room: usize,
+    ) -> usize {
+        let limit = self.bytes.len().saturating_add(room);
+        let has_frame = formatter.begin(record);
+        let mut taken = 0;
+        for (message, end) in block.lines() {
+            if self.bytes.len() >= limit {
+                break;
+            }
+            let record = Record { message, ..*record };
+            if has_frame {
+                formatter.go_on(&record, &mut self.bytes);
+            } else {
+                formatter.write(&record, &mut self.bytes);
+            }
+            self.ends.push(self.bytes.len());
+            taken = end;
+        }
+        taken
     }
 
     /// The bytes of all lines.

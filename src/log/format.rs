@@ -47,22 +47,34 @@ impl Formatter {
 
     /// Appends the record with its newline.
     pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        if self.begin(record) {
+            return self.go_on(record, out);
+        }
         match (self.format, self.terminal) {
             (LogFormat::Text, Some(start)) => coloured(record, start, out),
-            (LogFormat::Default, _) => self.framed(record, out),
-            (LogFormat::Json | LogFormat::Text, _) if record.fields.is_empty() => self.framed(record, out),
             (LogFormat::Json, _) => self.json(record, out),
-            (LogFormat::Text, None) => self.text(record, out),
+            (LogFormat::Text | LogFormat::Default, _) => self.text(record, out),
         }
         out.push(b'\n');
     }
 
-    /// A record without fields, or whose fields are not shown.
-    fn framed(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        if !self.frame.is_of(record) {
+    /// Whether this record, and those that differ from it in nothing but the message, have a frame. Then it is ready, and
+    /// [`Self::go_on`] writes them.
+    pub(super) fn begin(&mut self, record: &Record<'_>) -> bool {
+        let has_frame = match self.format {
+            LogFormat::Default => true,
+            LogFormat::Json => record.fields.is_empty(),
+            LogFormat::Text => record.fields.is_empty() && self.terminal.is_none(),
+        };
+        if has_frame && !self.frame.is_of(record) {
             self.frame.begin(record);
             self.make_frame(record);
         }
+        has_frame
+    }
+
+    /// Appends a record for which [`Self::begin`] has said yes, with its newline.
+    pub(super) fn go_on(&self, record: &Record<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.frame.before);
         match self.format {
             LogFormat::Default => shown_message(record, out),
@@ -70,6 +82,7 @@ impl Formatter {
             LogFormat::Text => message(record, out),
         }
         out.extend_from_slice(&self.frame.after);
+        out.push(b'\n');
     }
 
     fn make_frame(&mut self, record: &Record<'_>) {

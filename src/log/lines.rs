@@ -5,8 +5,9 @@
 
 use std::time::SystemTime;
 
-use super::record::Record;
-use super::writer::{Full, Log};
+use super::record::{Record, Speaker};
+use super::writer::Log;
+use crate::block::Block;
 
 /// The way of a batch of lines into the log; dropped, it lets the writer run.
 #[derive(Debug)]
@@ -23,20 +24,13 @@ impl<'l> Lines<'l> {
         Self { log, time, any: false }
     }
 
-    /// When they were read.
-    pub fn time(&self) -> SystemTime {
-        self.time
-    }
-
-    /// Logs a line that a job or health check has written. Never waits and never drops. Where the level is too high for
-    /// them they are only kept.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`] if it was not taken: try again after [`Log::room`].
-    pub fn push(&mut self, record: &Record<'_>) -> Result<(), Full> {
+    /// Logs lines that a job or health check has written, and says how many bytes of them were taken: never waits and never
+    /// drops. Try the rest again after [`Log::room`]. Where the level is too high for them they are only kept.
+    #[must_use = "what was not taken must come again"]
+    pub fn push(&mut self, speaker: Speaker<'_>, block: Block<'_>) -> usize {
         self.any = true;
-        self.log.queue_line(record)
+        let record = Record::line(self.time, speaker.origin, speaker.pid, b"");
+        self.log.queue_block(&Record { stream: speaker.stream, ..record }, block)
     }
 }
 

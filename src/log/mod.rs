@@ -33,6 +33,6 @@ pub use error::LogError;
 pub use format::Formatter;
 pub use layer::LogLayer;
 pub use lines::Lines;
-pub use record::{Origin, Record, Value};
+pub use record::{Origin, Record, Speaker, Value};
 pub use time::Zone;
-pub use writer::{Full, Log, LogGuard, Standing};
+pub use writer::{Log, LogGuard, Standing};

@@ -38,6 +38,17 @@ impl<'a> Record<'a> {
     }
 }
 
+/// Whose words a block of lines is.
+#[derive(Debug, Clone, Copy)]
+pub struct Speaker<'a> {
+    /// The job or the health check.
+    pub origin: Origin<'a>,
+    /// Its process.
+    pub pid: Option<i32>,
+    /// Where that wrote them, if that is known.
+    pub stream: Option<LogStream>,
+}
+
 /// Who speaks in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin<'a> {

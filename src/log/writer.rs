@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use thiserror::Error;
 use tokio::sync::Notify;
 
 use self::queue::{State, TooMany, Work};
@@ -26,6 +25,7 @@ use super::output::{Notice, Output};
 use super::pulse::{Pulse, now};
 use super::record::{Origin, Record};
 use super::time::Zone;
+use crate::block::Block;
 use crate::errno::go_words;
 use crate::kept::{Kept, Line};
 use crate::plan::{Level, Logging};
@@ -40,11 +40,6 @@ const IDLE_MEMORY: usize = 16 * 1024;
 const STACK: usize = 128 * 1024;
 /// How long the last lines may take to leave when the program ends.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
-
-/// The queue is full: the line was not taken. Try again after [`Log::room`]; until then leave the pipe alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the log's queue is full")]
-pub struct Full;
 
 /// The way into the log. Clones lead to the same place.
 #[derive(Debug, Clone)]
@@ -157,21 +152,21 @@ impl Log {
         Lines::new(self, time)
     }
 
-    /// Queues and keeps a line of a job; nobody is told.
-    pub(super) fn queue_line(&self, record: &Record<'_>) -> Result<(), Full> {
+    /// Queues and keeps lines of a job, all of which this record is but for the message; nobody is told. Says how many bytes of
+    /// them there was room for.
+    pub(super) fn queue_block(&self, record: &Record<'_>, block: Block<'_>) -> usize {
+        let mut taken = block;
         if self.enabled(record.level) {
             let mut state = self.0.lock();
             if state.closed {
-                self.0.lost.fetch_add(1, Ordering::Relaxed);
-            } else if state.bytes >= JOBS_LIMIT {
-                state.refused = true;
-                return Err(Full);
+                self.0.lost.fetch_add(block.lines().count() as u64, Ordering::Relaxed);
             } else {
-                state.push(record);
+                taken = block.up_to(state.push_block(record, block));
+                state.refused |= taken != block;
             }
         }
-        self.0.keep_line(record);
-        Ok(())
+        self.0.keep_block(record, taken);
+        taken.bytes().len()
     }
 
     /// Lets the writer run, and those who follow the lines.
@@ -265,22 +260,18 @@ impl Shared {
 
     /// Keeps a line of our own, whatever it is about.
     fn keep_own(&self, record: &Record<'_>) {
-        self.keep(record, "", false);
+        self.kept.line(&line(record, "", false));
         self.kept.tell_of_lines();
     }
 
-    /// Keeps a line of a job; one of its health check is the job's too.
-    fn keep_line(&self, record: &Record<'_>) {
-        match record.origin {
-            Origin::Own => self.keep(record, "", false),
-            Origin::Job(job) => self.keep(record, job, false),
-            Origin::Check(check) => self.keep(record, check.strip_prefix("check.").unwrap_or(check), true),
-        }
-    }
-
-    fn keep(&self, record: &Record<'_>, job: &str, check: bool) {
-        let &Record { time, level, pid, stream, message: text, .. } = record;
-        self.kept.line(&Line { job, check, stream, pid, level, time, text });
+    /// Keeps lines of a job; those of its health check are the job's too.
+    fn keep_block(&self, record: &Record<'_>, block: Block<'_>) {
+        let (job, check) = match record.origin {
+            Origin::Own => ("", false),
+            Origin::Job(job) => (job, false),
+            Origin::Check(check) => (check.strip_prefix("check.").unwrap_or(check), true),
+        };
+        self.kept.block(&line(record, job, check), block);
     }
 
     /// Lets the writer run if it sleeps.
@@ -371,6 +362,12 @@ impl Shared {
         self.lock().formatter.write(&record, &mut line);
         line
     }
+}
+
+/// A record as it is kept.
+fn line<'r>(record: &Record<'r>, job: &'r str, check: bool) -> Line<'r> {
+    let &Record { time, level, pid, stream, message: text, .. } = record;
+    Line { job, check, stream, pid, level, time, text }
 }
 
 #[cfg(test)]

@@ -4,21 +4,24 @@
 //! stream. Otherwise bytes are kept, whatever they are. A line over [`LONGEST`] comes in pieces, all but the last marked as cut, where
 //! the original stopped reading for ever (v3 §9, design §4 row 13).
 
+use crate::block::Block;
+
 /// The longest line, in bytes.
 pub const LONGEST: usize = 64 * 1024;
 
-/// What a sink says to a line.
+/// Takes lines, and says how many bytes of them it took: whole lines, in their order. What it did not take is kept and comes
+/// again; nothing more is read before all of it is taken.
+pub(super) type BlockSink<'a> = dyn FnMut(Block<'_>) -> usize + 'a;
+
+/// Whether all that there was has been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a line that found no room must be kept"]
-pub enum Flow {
-    /// The line was taken.
+#[must_use = "lines that found no room must be kept"]
+pub(super) enum Flow {
+    /// Everything was taken.
     Taken,
-    /// There was no room. The line is kept and comes again; nothing more is read before it is taken.
+    /// There was no room for all of it.
     Full,
 }
-
-/// Takes a line's bytes, and whether it goes on in the next one.
-pub(super) type PieceSink<'a> = dyn FnMut(&[u8], bool) -> Flow + 'a;
 
 /// The splitter of one stream. Takes no memory while there is no partial line.
 #[derive(Debug, Default)]
@@ -32,7 +35,7 @@ pub(super) struct Lines {
 impl Lines {
     /// Delivers the lines that end in this chunk and keeps the rest. To be called only when nothing is stalled, since
     /// what is held is then known to have no line end.
-    pub fn feed(&mut self, chunk: &[u8], sink: &mut PieceSink<'_>) -> Flow {
+    pub fn feed(&mut self, chunk: &[u8], sink: &mut BlockSink<'_>) -> Flow {
         if self.held.is_empty() {
             let (used, flow) = deliver(chunk, 0, self.ended, sink);
             self.held.extend_from_slice(chunk.get(used..).unwrap_or_default());
@@ -44,12 +47,12 @@ impl Lines {
     }
 
     /// Delivers what found no room before.
-    pub fn resume(&mut self, sink: &mut PieceSink<'_>) -> Flow {
+    pub fn resume(&mut self, sink: &mut BlockSink<'_>) -> Flow {
         self.deliver_held(0, sink)
     }
 
     /// The stream has ended: delivers everything.
-    pub fn finish(&mut self, sink: &mut PieceSink<'_>) -> Flow {
+    pub fn finish(&mut self, sink: &mut BlockSink<'_>) -> Flow {
         self.ended = true;
         self.deliver_held(0, sink)
     }
@@ -59,7 +62,7 @@ impl Lines {
         self.held.len()
     }
 
-    fn deliver_held(&mut self, searched: usize, sink: &mut PieceSink<'_>) -> Flow {
+    fn deliver_held(&mut self, searched: usize, sink: &mut BlockSink<'_>) -> Flow {
         let (used, flow) = deliver(&self.held, searched, self.ended, sink);
         self.held.drain(..used.min(self.held.len()));
         // An idle stream gives its memory back; a partial line keeps about its own size.
@@ -73,36 +76,42 @@ impl Lines {
 }
 
 /// Delivers lines from the front of `data`, whose first `searched` bytes are known to have no LF. Says how many bytes were taken.
-fn deliver(data: &[u8], searched: usize, ended: bool, sink: &mut PieceSink<'_>) -> (usize, Flow) {
+fn deliver(data: &[u8], searched: usize, ended: bool, sink: &mut BlockSink<'_>) -> (usize, Flow) {
     let mut used = 0;
     let mut searched = searched;
-    loop {
-        let rest = data.get(used..).unwrap_or_default();
-        let newline = find_newline(rest, std::mem::take(&mut searched));
-        let (end, taken) = match newline {
-            Some(at) => (at, at + 1),
-            // One more than the longest may still be a line with its CR.
-            None if rest.len() > LONGEST + 1 || (ended && !rest.is_empty()) => (rest.len(), rest.len()),
-            None => return (used, Flow::Taken),
-        };
-        let line = rest.get(..end).unwrap_or_default();
-        let line = if newline.is_some() || ended { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
-        let (piece, taken, cut) = if line.len() > LONGEST {
-            let piece = cut_between_characters(line);
-            (piece, piece.len(), true)
-        } else {
-            (line, taken, false)
-        };
-        if sink(piece, cut) == Flow::Full {
+    while let Some(block) = next(data.get(used..).unwrap_or_default(), std::mem::take(&mut searched), ended) {
+        let length = block.bytes().len();
+        let taken = sink(block).min(length);
+        used += taken;
+        if taken < length {
             return (used, Flow::Full);
         }
-        used += taken;
     }
+    (used, Flow::Taken)
 }
 
-/// The place of the first LF, looked for from `from`.
-fn find_newline(data: &[u8], from: usize) -> Option<usize> {
-    memchr::memchr(b'\n', data.get(from..)?).map(|at| from + at)
+/// What can be delivered of the front of `rest`: as many whole lines as [`LONGEST`] bytes have, else one line, else a piece of one.
+fn next(rest: &[u8], searched: usize, ended: bool) -> Option<Block<'_>> {
+    let window = rest.get(..LONGEST).unwrap_or(rest);
+    let searched = searched.min(window.len());
+    if let Some(last) = memchr::memrchr(b'\n', window.get(searched..)?) {
+        return rest.get(..=searched + last).map(Block::of);
+    }
+    // No line ends within the longest.
+    let end = memchr::memchr(b'\n', rest.get(LONGEST..).unwrap_or_default()).map(|at| LONGEST + at + 1);
+    let line = match end {
+        Some(end) => rest.get(..end)?,
+        // One more than the longest may still be a line with its CR.
+        None if rest.len() > LONGEST + 1 || (ended && !rest.is_empty()) => rest,
+        None => return None,
+    };
+    let text = if end.is_some() || ended { without_end(line) } else { line };
+    Some(if text.len() > LONGEST { Block::piece(cut_between_characters(text)) } else { Block::of(line) })
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The first [`LONGEST`] bytes, or up to three fewer where that would tear a character of UTF-8 apart.
@@ -124,19 +133,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Feeds chunks to a sink that refuses every line `refusals` times.
+    /// Feeds chunks to a sink that takes all, or refuses so many times and then takes one line.
     fn split(chunks: &[&[u8]], refusals: usize) -> Vec<(Vec<u8>, bool)> {
         let mut lines = Lines::default();
         let mut got = Vec::new();
         let mut refused = 0;
-        let mut sink = |bytes: &[u8], cut: bool| {
+        let mut sink = |block: Block<'_>| {
             if refused < refusals {
                 refused += 1;
-                return Flow::Full;
+                return 0;
             }
             refused = 0;
-            got.push((bytes.to_vec(), cut));
-            Flow::Taken
+            let most = if refusals == 0 { usize::MAX } else { 1 };
+            let mut taken = 0;
+            for (line, end) in block.lines().take(most) {
+                got.push((line.to_vec(), block.is_cut()));
+                taken = end;
+            }
+            taken
         };
         for chunk in chunks {
             let mut flow = lines.feed(chunk, &mut sink);
@@ -207,6 +221,13 @@ mod tests {
             let ends = data.split(|byte| *byte == b'\n').count() - 1;
             let partial = usize::from(data.last().is_some_and(|byte| *byte != b'\n'));
             prop_assert_eq!(expected.len(), ends + partial);
+            let blocks = Block::of(&data);
+            let ends: Vec<usize> = blocks.lines().map(|(_, end)| end).collect();
+            prop_assert_eq!(ends.last().copied().unwrap_or_default(), data.len());
+            for end in ends {
+                let (front, all) = (blocks.up_to(end).lines(), blocks.lines());
+                prop_assert!(front.zip(all).all(|(one, other)| one == other));
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::lines::{Flow, Lines};
 use super::sys;
+use crate::block::Block;
 use crate::core::ChildId;
 use crate::errno::go_words;
 
@@ -58,19 +59,9 @@ pub struct OutputPipe {
     pub(super) stream: Stream,
 }
 
-/// A line without its end, or a piece of a long one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line<'a> {
-    /// At most [`super::LONGEST`] bytes, any bytes.
-    pub bytes: &'a [u8],
-    /// Whether the line goes on in the next one of this stream.
-    pub cut: bool,
-    /// Where it came from.
-    pub stream: Stream,
-}
-
-/// Takes the lines of children.
-pub type LineSink<'a> = dyn FnMut(ChildId, Line<'_>) -> Flow + 'a;
+/// Takes what a child has written to one of its streams, and says how many bytes of it it took: whole lines. What it did not
+/// take comes again.
+pub type BlockSink<'a> = dyn FnMut(ChildId, Stream, Block<'_>) -> usize + 'a;
 
 /// What a pump did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -157,7 +148,7 @@ impl Outputs {
 
     /// Reads what is there, about `budget` bytes at most, and delivers whole lines, those first that found no room
     /// before. To be called when [`Self::ready`] said so, or when the sink has room again.
-    pub fn pump(&mut self, budget: usize, sink: &mut LineSink<'_>) -> Pumped {
+    pub fn pump(&mut self, budget: usize, sink: &mut BlockSink<'_>) -> Pumped {
         let mut pumped = Pumped::default();
         while let Some(key) = self.stalled.front().copied() {
             if self.unstall(key, sink) == Flow::Full {
@@ -192,7 +183,7 @@ impl Outputs {
 
     /// Like [`Self::pump`], but for this child alone and without a poll: after its death all of its output is there to be
     /// read, and its end need not wait for the turn of others.
-    pub fn pump_child(&mut self, id: ChildId, budget: usize, sink: &mut LineSink<'_>) -> Pumped {
+    pub fn pump_child(&mut self, id: ChildId, budget: usize, sink: &mut BlockSink<'_>) -> Pumped {
         let mut pumped = Pumped::default();
         for key in keys(id) {
             let (bytes, flow) = self.pump_pipe(key, budget.saturating_sub(pumped.bytes), sink);
@@ -209,7 +200,7 @@ impl Outputs {
 
     /// Reads what is left, delivers it, a last partial line too, and closes the pipes of this child. A sink without room
     /// loses the rest; the count is in the answer.
-    pub fn release(&mut self, id: ChildId, sink: &mut LineSink<'_>) -> Released {
+    pub fn release(&mut self, id: ChildId, sink: &mut BlockSink<'_>) -> Released {
         let mut released = Released::default();
         for key in keys(id) {
             let (_, flow) = self.pump_pipe(key, LAST, sink);
@@ -221,7 +212,7 @@ impl Outputs {
                 released.lost_bytes += bytes;
                 released.still_open |= open;
             }
-            if pipe.lines.finish(&mut to_pieces(key, sink)) == Flow::Full {
+            if pipe.lines.finish(&mut to_blocks(key, sink)) == Flow::Full {
                 released.lost_bytes += pipe.lines.len();
             }
         }
@@ -248,7 +239,7 @@ impl Outputs {
     }
 
     /// Reads one pipe until it is empty, the sink is full, or about so many bytes were read.
-    fn pump_pipe(&mut self, key: u64, budget: usize, sink: &mut LineSink<'_>) -> (usize, Flow) {
+    fn pump_pipe(&mut self, key: u64, budget: usize, sink: &mut BlockSink<'_>) -> (usize, Flow) {
         let (mut total, mut flow) = (0, self.unstall(key, sink));
         while flow == Flow::Taken && total < budget {
             let bytes;
@@ -262,9 +253,9 @@ impl Outputs {
     }
 
     /// Tries the lines of a stalled pipe again. `Taken` for one that isn't.
-    fn unstall(&mut self, key: u64, sink: &mut LineSink<'_>) -> Flow {
+    fn unstall(&mut self, key: u64, sink: &mut BlockSink<'_>) -> Flow {
         let Some(pipe) = self.pipes.get_mut(&key).filter(|pipe| pipe.stalled) else { return Flow::Taken };
-        let flow = pipe.lines.resume(&mut to_pieces(key, sink));
+        let flow = pipe.lines.resume(&mut to_blocks(key, sink));
         if flow == Flow::Taken {
             pipe.stalled = false;
             let ended = pipe.fd.is_none();
@@ -277,10 +268,10 @@ impl Outputs {
     }
 
     /// One read of one pipe.
-    fn read(&mut self, key: u64, sink: &mut LineSink<'_>) -> (usize, Flow) {
+    fn read(&mut self, key: u64, sink: &mut BlockSink<'_>) -> (usize, Flow) {
         let Some(pipe) = self.pipes.get_mut(&key) else { return (0, Flow::Taken) };
         let Some(fd) = pipe.fd.as_ref().filter(|_| !pipe.stalled) else { return (0, Flow::Taken) };
-        let (buffer, sink) = (ready(&mut self.buffer), &mut to_pieces(key, sink));
+        let (buffer, sink) = (ready(&mut self.buffer), &mut to_blocks(key, sink));
         let (bytes, flow) = match read(fd, buffer) {
             Err(Errno::EAGAIN) => return (0, Flow::Taken),
             ended @ (Ok(0) | Err(_)) => {
@@ -319,7 +310,7 @@ fn read(fd: &OwnedFd, buffer: &mut [u8]) -> nix::Result<usize> {
 }
 
 /// The sink of one pipe.
-fn to_pieces<'a>(key: u64, sink: &'a mut LineSink<'_>) -> impl FnMut(&[u8], bool) -> Flow + 'a {
+fn to_blocks<'a>(key: u64, sink: &'a mut BlockSink<'_>) -> impl FnMut(Block<'_>) -> usize + 'a {
     let (id, stream) = owner(key);
-    move |bytes, cut| sink(id, Line { bytes, cut, stream })
+    move |block| sink(id, stream, block)
 }

@@ -104,9 +104,9 @@ fn numbers(output: &str) -> Vec<usize> {
     output.lines().filter_map(|line| line.split_once(" line ")?.1.split(' ').next()?.parse().ok()).collect()
 }
 
-// Seen red with src/log/writer.rs:
-//- } else if state.bytes >= JOBS_LIMIT {
-//+ } else if false {
+// Seen red with src/log/writer/queue.rs:
+//- let Some(room) = JOBS_LIMIT.checked_sub(self.bytes).filter(|room| *room > 0) else { return 0 };
+//+ let room = usize::MAX;
 #[test]
 fn f78_a_stuck_standard_output_holds_up_only_who_writes_to_it() {
     let (reader, writer) = std::io::pipe().unwrap();
@@ -483,8 +483,8 @@ fn each_line(pilot: &Pilot, mut see: impl FnMut(&[u8])) {
 }
 
 // Seen red with src/process/lines.rs:
-//- (piece, piece.len(), true)
-//+ (piece, piece.len(), false)
+//- Some(if text.len() > LONGEST { Block::piece(cut_between_characters(text)) } else { Block::of(line) })
+//+ Some(if text.len() > LONGEST { Block::of(cut_between_characters(text)) } else { Block::of(line) })
 #[test]
 fn f80_an_endless_line_comes_in_marked_pieces_and_bounded_memory() {
     let bytes = count(10_000_000, 100_000_000);

@@ -5,11 +5,12 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use containerpilot::block::Block;
 use containerpilot::core::{ChildId, ExitStatus};
 use containerpilot::env::Environment;
 use containerpilot::plan::{CommandSpec, Signal};
 use containerpilot::process::{
-    Children, Death, Flow, Line, Outputs, Reaped, Received, Signals, SpawnError, Spawned, block_all, own_pid,
+    Children, Death, Outputs, Reaped, Received, Signals, SpawnError, Spawned, Stream, block_all, own_pid,
 };
 use nix::sys::signal::{Signal as Kernel, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus};
@@ -165,7 +166,7 @@ impl Loop {
                 ready = self.outputs.ready() => {
                     ready.unwrap();
                     let lines = &mut self.lines;
-                    self.outputs.pump(1 << 20, &mut |id, line| keep(lines, id, line));
+                    self.outputs.pump(1 << 20, &mut by_lines(|id, line| keep(lines, id, line)));
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -197,6 +198,35 @@ impl Loop {
     pub fn text(&self, id: ChildId) -> String {
         let lines = self.lines.iter().filter(|(owner, ..)| *owner == id);
         lines.map(|(_, bytes, _)| String::from_utf8(bytes.clone()).unwrap() + "\n").collect()
+    }
+}
+
+/// A line, or a piece of one that goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    pub bytes: &'a [u8],
+    pub cut: bool,
+    pub stream: Stream,
+}
+
+/// Whether a line was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    Taken,
+    Full,
+}
+
+/// A sink of lines, one after the other: what is not taken comes again.
+pub fn by_lines(mut take: impl FnMut(ChildId, Line<'_>) -> Flow) -> impl FnMut(ChildId, Stream, Block<'_>) -> usize {
+    move |id, stream, block| {
+        let mut taken = 0;
+        for (bytes, end) in block.lines() {
+            if take(id, Line { bytes, cut: block.is_cut(), stream }) == Flow::Full {
+                break;
+            }
+            taken = end;
+        }
+        taken
     }
 }
 

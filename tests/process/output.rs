@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use containerpilot::plan::Signal;
-use containerpilot::process::{Flow, LONGEST, Released, Stream, own_pid};
+use containerpilot::process::{LONGEST, Released, Stream, own_pid};
 
-use crate::isolated::{Loop, command, descriptors, env, isolated, keep, shell, status_field};
+use crate::isolated::{Flow, Loop, by_lines, command, descriptors, env, isolated, keep, shell, status_field};
 
 /// Our memory that is no file's, in KiB. Not "private dirty": the harness that we were forked from shares pages with us, and
 /// those become private whenever it writes to them.
@@ -32,10 +32,14 @@ fn both_streams_are_told_apart() {
         let id = room.spawn(&shell("echo out; echo err >&2"));
         room.death(id);
         let mut got = Vec::new();
-        room.outputs.pump_child(id, 1 << 16, &mut |_, line| {
-            got.push((line.stream, line.bytes.to_vec()));
-            Flow::Taken
-        });
+        room.outputs.pump_child(
+            id,
+            1 << 16,
+            &mut by_lines(|_, line| {
+                got.push((line.stream, line.bytes.to_vec()));
+                Flow::Taken
+            }),
+        );
         if room.lines.is_empty() {
             assert_eq!(got, [(Stream::Stdout, b"out".to_vec()), (Stream::Stderr, b"err".to_vec())]);
         }
@@ -53,13 +57,16 @@ fn f80_a_line_without_end_comes_in_pieces_and_takes_no_memory() {
         while !room.outputs.drained(id) {
             let runtime = room.runtime.clone();
             runtime.block_on(room.outputs.ready()).unwrap();
-            room.outputs.pump(1 << 20, &mut |_, line| {
-                assert!(line.bytes.len() <= LONGEST);
-                assert!(line.cut == (line.bytes.len() == LONGEST), "{}", line.bytes.len());
-                bytes += line.bytes.len();
-                pieces += 1;
-                Flow::Taken
-            });
+            room.outputs.pump(
+                1 << 20,
+                &mut by_lines(|_, line| {
+                    assert!(line.bytes.len() <= LONGEST);
+                    assert!(line.cut == (line.bytes.len() == LONGEST), "{}", line.bytes.len());
+                    bytes += line.bytes.len();
+                    pieces += 1;
+                    Flow::Taken
+                }),
+            );
             most = most.max(memory());
         }
         assert_eq!(bytes, 100_000_000 + 4);
@@ -78,11 +85,14 @@ fn f80_a_million_lines_arrive_whole_and_in_order() {
         while !room.outputs.drained(id) {
             let runtime = room.runtime.clone();
             runtime.block_on(room.outputs.ready()).unwrap();
-            room.outputs.pump(1 << 18, &mut |_, line| {
-                assert_eq!(std::str::from_utf8(line.bytes).unwrap().parse(), Ok(next));
-                next += 1;
-                Flow::Taken
-            });
+            room.outputs.pump(
+                1 << 18,
+                &mut by_lines(|_, line| {
+                    assert_eq!(std::str::from_utf8(line.bytes).unwrap().parse(), Ok(next));
+                    next += 1;
+                    Flow::Taken
+                }),
+            );
         }
         assert_eq!(next, 1_000_001);
         room.death(id);
@@ -105,17 +115,20 @@ fn f78_a_full_sink_holds_the_writers_and_loses_nothing() {
             if !full {
                 runtime.block_on(room.outputs.ready()).unwrap();
             }
-            let pumped = room.outputs.pump(1 << 18, &mut |id, line| {
-                if room_left == 0 {
-                    refusals += 1;
-                    return Flow::Full;
-                }
-                room_left -= 1;
-                let next = &mut next[usize::from(id == ids[1])];
-                assert_eq!(std::str::from_utf8(line.bytes).unwrap().parse(), Ok(*next));
-                *next += 1;
-                Flow::Taken
-            });
+            let pumped = room.outputs.pump(
+                1 << 18,
+                &mut by_lines(|id, line| {
+                    if room_left == 0 {
+                        refusals += 1;
+                        return Flow::Full;
+                    }
+                    room_left -= 1;
+                    let next = &mut next[usize::from(id == ids[1])];
+                    assert_eq!(std::str::from_utf8(line.bytes).unwrap().parse(), Ok(*next));
+                    *next += 1;
+                    Flow::Taken
+                }),
+            );
             full = pumped.full;
             if full {
                 room_left = 7;
@@ -139,8 +152,8 @@ fn f78_a_sink_that_stays_full_stops_the_reading() {
         let mut bytes = 0;
         for _ in 0..100 {
             runtime.block_on(room.outputs.ready()).unwrap();
-            bytes += room.outputs.pump(1 << 20, &mut |_, _| Flow::Full).bytes;
-            bytes += room.outputs.pump_child(id, 1 << 20, &mut |_, _| Flow::Full).bytes;
+            bytes += room.outputs.pump(1 << 20, &mut by_lines(|_, _| Flow::Full)).bytes;
+            bytes += room.outputs.pump_child(id, 1 << 20, &mut by_lines(|_, _| Flow::Full)).bytes;
         }
         assert!((1..=16 * 1024).contains(&bytes), "{bytes}");
         room.children.signal(id, Signal::KILL);
@@ -148,7 +161,7 @@ fn f78_a_sink_that_stays_full_stops_the_reading() {
             room.runtime.clone().block_on(room.signals.next());
             room.reap();
         }
-        let released = room.outputs.release(id, &mut |_, _| Flow::Full);
+        let released = room.outputs.release(id, &mut by_lines(|_, _| Flow::Full));
         // What was read, and what was in the pipe, which nobody holds any more.
         let unread = released.lost_bytes - bytes;
         assert!(unread <= 64 * 1024 && !released.still_open, "{released:?}, {bytes} read");
@@ -171,14 +184,17 @@ fn release_with_room(script: &str, mut room_left: usize) -> (Released, usize) {
         room.reap();
     }
     let mut taken = 0;
-    let released = room.outputs.release(id, &mut |_, line| {
-        if room_left == 0 {
-            return Flow::Full;
-        }
-        room_left -= 1;
-        taken += line.bytes.len() + 1;
-        Flow::Taken
-    });
+    let released = room.outputs.release(
+        id,
+        &mut by_lines(|_, line| {
+            if room_left == 0 {
+                return Flow::Full;
+            }
+            room_left -= 1;
+            taken += line.bytes.len() + 1;
+            Flow::Taken
+        }),
+    );
     assert!(room.outputs.drained(id));
     assert_eq!(descriptors(), before);
     room.children.sweep(Signal::KILL);
@@ -242,10 +258,10 @@ fn f41_a_pipe_that_a_grandchild_holds_is_let_go() {
         let id = room.spawn(&shell(&format!("printf partial; {}", left_behind("sleep 99"))));
         room.death(id);
         let lines = &mut room.lines;
-        room.outputs.pump_child(id, 1 << 20, &mut |id, line| keep(lines, id, line));
+        room.outputs.pump_child(id, 1 << 20, &mut by_lines(|id, line| keep(lines, id, line)));
         assert!(!room.outputs.drained(id));
         assert!(lines.is_empty());
-        let released = room.outputs.release(id, &mut |id, line| keep(lines, id, line));
+        let released = room.outputs.release(id, &mut by_lines(|id, line| keep(lines, id, line)));
         assert!(released.still_open);
         assert!(room.outputs.drained(id));
         assert_eq!(room.text(id), "partial\n");
@@ -253,7 +269,7 @@ fn f41_a_pipe_that_a_grandchild_holds_is_let_go() {
         room.children.sweep(Signal::KILL);
         room.until("nothing is left", |room| !room.children.any_left());
         // Somebody who has nothing to release.
-        assert_eq!(room.outputs.release(id, &mut |_, _| Flow::Taken), Released::default());
+        assert_eq!(room.outputs.release(id, &mut by_lines(|_, _| Flow::Taken)), Released::default());
     });
 }
 
@@ -269,7 +285,7 @@ fn f81_all_output_can_be_had_at_the_death() {
                 room.reap();
             }
             let lines = &mut room.lines;
-            room.outputs.pump_child(id, 1 << 20, &mut |id, line| keep(lines, id, line));
+            room.outputs.pump_child(id, 1 << 20, &mut by_lines(|id, line| keep(lines, id, line)));
             assert!(room.outputs.drained(id), "{pid}");
             assert_eq!(room.text(id), format!("{round}\n{round}\n"));
             room.lines.clear();
@@ -295,20 +311,23 @@ fn one_that_floods_does_not_starve_the_others() {
             assert!(start.elapsed() < Duration::from_secs(30), "heard {heard}, {per_flood:?}");
             // Less than one read for each that floods: every pump leaves some for the next.
             runtime.block_on(room.outputs.ready()).unwrap();
-            let pumped = room.outputs.pump(20_000, &mut |id, line| {
-                match floods.iter().position(|flood| *flood == id) {
-                    Some(at) => per_flood[at] += line.bytes.len(),
-                    None => heard += usize::from(line.bytes == b"here"),
-                }
-                Flow::Taken
-            });
+            let pumped = room.outputs.pump(
+                20_000,
+                &mut by_lines(|id, line| {
+                    match floods.iter().position(|flood| *flood == id) {
+                        Some(at) => per_flood[at] += line.bytes.len(),
+                        None => heard += usize::from(line.bytes == b"here"),
+                    }
+                    Flow::Taken
+                }),
+            );
             assert!(pumped.bytes <= 20_000 + 16 * 1024, "a budget is exceeded by one read at most");
         }
         let (least, most) = (per_flood.iter().min().unwrap(), per_flood.iter().max().unwrap());
         assert!(most < &(3 * least), "{per_flood:?}");
         for id in floods {
             room.children.signal(id, Signal::KILL);
-            room.outputs.release(id, &mut |_, _| Flow::Taken);
+            room.outputs.release(id, &mut by_lines(|_, _| Flow::Taken));
         }
         room.until("all are dead", |room| !room.children.any_left());
     });

@@ -8,7 +8,7 @@ use containerpilot::process::{Children, terminate_all_now};
 use nix::sys::signal::{Signal as Kernel, kill};
 use nix::unistd::Pid;
 
-use crate::isolated::{Loop, as_pid_one, command, descriptors, env, isolated, shell, status_field};
+use crate::isolated::{Loop, as_pid_one, by_lines, command, descriptors, env, isolated, keep, shell, status_field};
 
 fn number(signal: i32) -> Signal {
     Signal::from_number(signal).unwrap()
@@ -61,12 +61,12 @@ fn a_group_is_signalled_while_its_leader_is_an_unreaped_zombie() {
         // Not reaped: only the output is looked at.
         while status_field(pid, "State") != "Z (zombie)" || room.text(id) != "up\n" {
             let lines = &mut room.lines;
-            room.outputs.pump_child(id, 1 << 16, &mut |id, line| crate::isolated::keep(lines, id, line));
+            room.outputs.pump_child(id, 1 << 16, &mut by_lines(|id, line| keep(lines, id, line)));
         }
         assert!(room.children.signal(id, Signal::USR2));
         while !room.text(id).contains("got") {
             let lines = &mut room.lines;
-            room.outputs.pump_child(id, 1 << 16, &mut |id, line| crate::isolated::keep(lines, id, line));
+            room.outputs.pump_child(id, 1 << 16, &mut by_lines(|id, line| keep(lines, id, line)));
         }
         room.death(id);
     });

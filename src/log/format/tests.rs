@@ -187,10 +187,16 @@ proptest! {
                 match format {
                     LogFormat::Json => other.json(&record, &mut plain),
                     LogFormat::Text => other.text(&record, &mut plain),
-                    LogFormat::Default => other.framed(&record, &mut plain),
+                    LogFormat::Default => {
+                        other.write(&record, &mut plain);
+                        plain.pop();
+                    }
                 }
                 plain.push(b'\n');
-                prop_assert_eq!(framed, plain);
+                prop_assert_eq!(&framed, &plain);
+                prop_assert!(formatter.begin(&record));
+                formatter.go_on(&record, &mut framed);
+                prop_assert_eq!(framed, plain.repeat(2));
             }
         }
     }

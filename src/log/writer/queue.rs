@@ -6,6 +6,8 @@ use super::super::batch::Batch;
 use super::super::format::Formatter;
 use super::super::output::Output;
 use super::super::record::Record;
+use super::JOBS_LIMIT;
+use crate::block::Block;
 
 /// So many outputs may wait with lines between them.
 const SWITCHES: usize = 4;
@@ -50,15 +52,27 @@ pub(super) enum Work {
 
 impl State {
     pub(super) fn push(&mut self, record: &Record<'_>) {
+        self.append(|batch, formatter| batch.push(formatter, record));
+    }
+
+    /// Appends lines, all of which this record is but for the message, until [`JOBS_LIMIT`] is reached. Says how many bytes of
+    /// the block those are.
+    pub(super) fn push_block(&mut self, record: &Record<'_>, block: Block<'_>) -> usize {
+        let Some(room) = JOBS_LIMIT.checked_sub(self.bytes).filter(|room| *room > 0) else { return 0 };
+        self.append(|batch, formatter| batch.push_block(formatter, record, block, room)).unwrap_or_default()
+    }
+
+    /// Appends to the batch that lines go to.
+    fn append<R>(&mut self, append: impl FnOnce(&mut Batch, &mut Formatter) -> R) -> Option<R> {
         if !matches!(self.queue.last(), Some(Work::Write(_))) {
             let spare = std::mem::take(&mut self.spare);
             self.add(Work::Write(spare));
         }
-        if let Some(Work::Write(batch)) = self.queue.last_mut() {
-            let before = batch.len();
-            batch.push(&mut self.formatter, record);
-            self.bytes += batch.len() - before;
-        }
+        let Some(Work::Write(batch)) = self.queue.last_mut() else { return None };
+        let before = batch.len();
+        let result = append(batch, &mut self.formatter);
+        self.bytes += batch.len() - before;
+        Some(result)
     }
 
     pub(super) fn add(&mut self, work: Work) {

@@ -8,7 +8,7 @@ use nix::unistd::pipe;
 
 use super::*;
 use crate::kept::{Begin, Lines, LogStream, Reader};
-use crate::log::Origin;
+use crate::log::{Origin, Speaker};
 use crate::plan::{LogFormat, LogOutput};
 
 const LINE: &str = "a line of an ordinary length, as a web server writes one for each request that it answers";
@@ -30,8 +30,14 @@ fn say(log: &Log, message: &str) {
     log.own(&Record::own(SystemTime::now(), Level::Info, message));
 }
 
+/// The log's queue is full.
+#[derive(Debug, PartialEq)]
+struct Full;
+
 fn job_says(log: &Log, line: &str) -> Result<(), Full> {
-    log.lines(SystemTime::now()).push(&Record::line(SystemTime::now(), Origin::Job("web"), Some(7), line.as_bytes()))
+    let web = Speaker { origin: Origin::Job("web"), pid: Some(7), stream: None };
+    let taken = log.lines(SystemTime::now()).push(web, Block::of(line.as_bytes()));
+    if taken == line.len() { Ok(()) } else { Err(Full) }
 }
 
 /// Lets a job write until none of its lines is taken any more, the writer being stuck with those that it took. Gives their
@@ -369,8 +375,8 @@ fn what_is_logged_is_kept_and_nothing_below_the_level() {
     log.own(&Record { origin: Origin::Job("web"), ..Record::own(SystemTime::now(), Level::Warn, "about it") });
     assert_eq!(job_says(&log, "its own"), Ok(()));
     let stream = Some(LogStream::Stderr);
-    let line = Record::line(SystemTime::now(), Origin::Check("check.web"), Some(8), b"checked");
-    assert_eq!(log.lines(SystemTime::now()).push(&Record { stream, ..line }), Ok(()));
+    let check = Speaker { origin: Origin::Check("check.web"), pid: Some(8), stream };
+    assert_eq!(log.lines(SystemTime::now()).push(check, Block::of(b"checked\n")), 8);
     let wanted = [("", "ours"), ("", "about it"), ("web", "its own"), ("web", "checked")];
     assert_eq!(kept(&log), wanted.map(|(job, text)| (job.to_owned(), text.to_owned())));
     let last = newest_of_web(&log);
