@@ -1,7 +1,8 @@
 //! One watch's task: it asks for the healthy instances of a service, and tells when they are others (v3 §14).
 //!
 //! Where the agent can wait for a change it is asked to ([Consul's blocking queries][1]), at most for the watch's
-//! interval; else it is asked once each interval. A failure tells nothing: what is not known has not changed.
+//! interval; else it is asked once each interval. So it is by all watches but those that have a
+//! [place](Client::place): each that waits holds a connection, and an agent takes 200 of one address. A failure tells nothing: what is not known has not changed.
 //!
 //! [1]: https://developer.hashicorp.com/consul/api-docs/features/blocking
 
@@ -80,11 +81,13 @@ impl Task {
     pub(super) async fn run(mut self) {
         let spec = Arc::clone(&self.spec);
         let interval = spec.interval.clamp(SHORTEST, LONGEST);
+        let mut place = None;
         loop {
             self.pace.turn().await;
             let began = now();
+            place = place.or_else(|| self.client.place());
             let asked = self.index;
-            let wait = (asked > 0).then_some(Wait { index: asked, seconds: interval.as_secs() });
+            let wait = (asked > 0 && place.is_some()).then_some(Wait { index: asked, seconds: interval.as_secs() });
             match self.client.health(&HealthQuery(&spec), wait).await {
                 Ok(healthy) => {
                     let next = Next::after(asked, healthy.index, now().saturating_duration_since(began), interval);
@@ -92,7 +95,7 @@ impl Task {
                     self.works();
                     self.leave_out(&healthy.odd);
                     self.tell(healthy.instances).await;
-                    if next.poll {
+                    if next.poll || place.is_none() {
                         sleep_until(began + spec.interval.max(SHORTEST)).await;
                     }
                 }

@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response, Url};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::address::Endpoint;
@@ -33,6 +33,9 @@ const LARGEST_REFUSAL: usize = 4096;
 /// So many agent calls at a time: Consul takes 200 connections of one address. One that hangs for half a minute has that
 /// many of ours to look at when it goes on, and watches need theirs too.
 const AT_A_TIME: usize = 32;
+/// So many queries may wait for a change at a time, each on a connection of its own. With them, the calls and the questions
+/// of the other watches, some connections are left for whoever else of this address asks.
+pub(crate) const WAITING: usize = 120;
 /// So many connections are kept while they have nothing to do, for 90 s, which is longer than between two heartbeats. Room
 /// for all agent calls and as many watches: a hundred services with fewer than they use make new ones with each heartbeat.
 const IDLE: usize = 64;
@@ -62,6 +65,10 @@ pub(crate) struct Client {
     partition: Option<String>,
     token: Token,
     turns: Semaphore,
+    /// Of queries that are answered at once.
+    questions: Semaphore,
+    /// Of queries that wait.
+    places: Arc<Semaphore>,
     /// What came of the last call.
     last: Mutex<Option<Result<(), String>>>,
     http: OnceLock<Result<Http, CallError>>,
@@ -106,6 +113,8 @@ impl Client {
             partition: consul.partition.clone(),
             token: Token::of(consul),
             turns: Semaphore::new(AT_A_TIME),
+            questions: Semaphore::new(AT_A_TIME),
+            places: Arc::new(Semaphore::new(WAITING)),
             last: Mutex::new(None),
             http: OnceLock::new(),
         })
@@ -142,13 +151,22 @@ impl Client {
         self.put(&["agent", "service", "deregister", id], None, limit).await
     }
 
-    /// `GET /v1/health/service/NAME`, at once or as soon as something changes.
+    /// A place among those who may wait for changes, if one is free: without one, ask. It is free again when it is dropped.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// `GET /v1/health/service/NAME`, at once or as soon as something changes; the latter is for who has a [place](Self::place).
     pub(crate) async fn health(&self, query: &HealthQuery<'_>, wait: Option<Wait>) -> Result<Healthy, CallError> {
         let limit = Limit::of_query(wait);
         let mut url = self.url(&["health", "service", &query.0.name])?;
         query.put(&mut url, wait);
         let call = Call { method: Method::GET, url, body: None };
-        let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| self.timed_out(limit)).flatten();
+        let calling = async {
+            let _turn = if wait.is_none() { self.questions.acquire().await.ok() } else { None };
+            self.call(&call).await
+        };
+        let answer = timeout(limit.0, calling).await.map_err(|_| self.timed_out(limit)).flatten();
         let answer = self.note(answer)?;
         let (instances, odd) = instances(&answer.body)?;
         if instances.is_empty() && odd.is_empty() && answer.filtered {

@@ -24,6 +24,8 @@ mod tls;
 mod token;
 mod types;
 
+#[cfg(test)]
+pub(super) use client::WAITING;
 pub(super) use client::{Client, Limit};
 pub(super) use error::CallError;
 pub use error::DiscoveryError;

@@ -4,6 +4,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::discovery::Discovery;
+use crate::discovery::consul::WAITING;
 use crate::discovery::fake::{Fake, Logged, Reply, Request, soon, status, until};
 
 const WATCH: WatchId = WatchId(3);
@@ -122,6 +123,34 @@ async fn an_agent_that_does_not_wait_is_asked_once_each_interval() {
         assert!(count <= most, "{count}, not {most}");
         nothing(&mut discovery).await;
     }
+}
+
+#[tokio::test]
+async fn of_many_watches_so_many_wait_and_the_others_ask() {
+    let fake = Fake::start(|request| match asked(request) {
+        Some(_) => Reply::Hang,
+        None => Reply::Index(7, list(&["a"])),
+    })
+    .await;
+    let mut discovery = Discovery::new(&fake.consul()).unwrap();
+    let first = (0..WAITING).map(|number| WatchId(u32::try_from(number).unwrap()));
+    let others = (1000..1010).map(WatchId);
+    first.clone().for_each(|watch| discovery.start_watch(watch, &spec(60)));
+    // Each has said something that is to be taken.
+    let waiting = |discovery: &mut Discovery, fake: &Fake| {
+        while discovery.take().is_some() {}
+        fake.count("index=7")
+    };
+    until("they wait", || waiting(&mut discovery, &fake) == WAITING).await;
+    others.for_each(|watch| discovery.start_watch(watch, &spec(1)));
+    until("the others have asked four times", || {
+        waiting(&mut discovery, &fake);
+        fake.seen().len() >= 2 * WAITING + 40
+    })
+    .await;
+    assert_eq!(waiting(&mut discovery, &fake), WAITING);
+    discovery.stop_watch(WatchId(0));
+    until("one of them has the place that is free", || waiting(&mut discovery, &fake) == WAITING + 1).await;
 }
 
 #[tokio::test]
