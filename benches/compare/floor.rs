@@ -3,33 +3,52 @@
 //! `floor [-r] [-p] JOBS`: a job a line, words between spaces. A job is a clone that shares memory until its exec, as
 //! vfork's; then there is one wait for signals, in which it reaps everything, passes SIGTERM on to each job, and ends when
 //! none is left. `-r` starts a job again that has ended. `-p` puts the jobs' output through a pipe and a time and a name
-//! before each line.
+//! before each line. `-c CHECKS` starts each line of that file each second, one after the other in even steps.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stdout, execve, pipe2};
+
+use crate::namespace::now;
 
 /// Runs it. Returns the exit status.
 pub fn run(words: &[CString]) -> i32 {
     let has = |flag: &[u8]| words.iter().any(|word| word.as_bytes() == flag);
-    let Some(file) = words.last() else { return 2 };
-    let Ok(text) = std::fs::read(Path::new(std::ffi::OsStr::from_bytes(file.as_bytes()))) else { return 2 };
-    let Some(mut floor) = Floor::new(&text, has(b"-r")) else { return 2 };
-    let relayed = if has(b"-p") { floor.relay() } else { floor.supervise().map_err(io::Error::from) };
-    i32::from(relayed.is_err())
+    let Some(jobs) = words.last().and_then(|file| commands(file)) else { return 2 };
+    let Some(mut floor) = Floor::new(jobs, has(b"-r")) else { return 2 };
+    let done = if has(b"-p") {
+        floor.relay()
+    } else if has(b"-c") {
+        let checks = words.iter().skip_while(|word| word.as_bytes() != b"-c").nth(1);
+        let Some(checks) = checks.and_then(|file| commands(file)) else { return 2 };
+        floor.check(checks)
+    } else {
+        floor.supervise().map_err(io::Error::from)
+    };
+    i32::from(done.is_err())
+}
+
+/// The commands in a file.
+fn commands(file: &CStr) -> Option<Vec<Vec<CString>>> {
+    let text = std::fs::read(Path::new(OsStr::from_bytes(file.to_bytes()))).ok()?;
+    let words = |line: &[u8]| line.split(|byte| *byte == b' ').map(CString::new).collect::<Result<Vec<_>, _>>();
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(words).collect::<Result<Vec<_>, _>>().ok()
 }
 
 struct Floor {
@@ -45,10 +64,7 @@ struct Floor {
 }
 
 impl Floor {
-    fn new(text: &[u8], restarts: bool) -> Option<Self> {
-        let words = |line: &[u8]| line.split(|byte| *byte == b' ').map(CString::new).collect::<Result<Vec<_>, _>>();
-        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let jobs = lines.map(words).collect::<Result<Vec<_>, _>>().ok()?;
+    fn new(jobs: Vec<Vec<CString>>, restarts: bool) -> Option<Self> {
         let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             CString::new([name.into_vec(), value.into_vec()].join(&b'=')).ok()
         };
@@ -118,6 +134,32 @@ impl Floor {
     fn terminate(&mut self) -> nix::Result<()> {
         self.stopping = true;
         self.running.keys().try_for_each(|pid| kill(*pid, Signal::SIGTERM))
+    }
+
+    /// With checks: they are commands as the jobs are, and come after them.
+    fn check(&mut self, checks: Vec<Vec<CString>>) -> io::Result<()> {
+        self.start_all()?;
+        let signals = SignalFd::with_flags(&self.signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let (jobs, count) = (self.jobs.len(), checks.len());
+        self.jobs.extend(checks);
+        let begin = now();
+        let mut turn = 0;
+        while !self.running.is_empty() {
+            let due = begin + 1_000_000_000 * turn as u64 / count.max(1) as u64;
+            let wait = if self.stopping { u64::MAX } else { due.saturating_sub(now()) };
+            let timeout = TimeSpec::from_duration(Duration::from_nanos(wait.min(1_000_000_000)));
+            let mut ready = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+            ppoll(&mut ready, Some(timeout), None)?;
+            while let Some(signal) = signals.read_signal()? {
+                let number = i32::try_from(signal.ssi_signo).unwrap_or(0);
+                self.on_signal(Signal::try_from(number)?)?;
+            }
+            if !self.stopping && due <= now() {
+                self.start(jobs + turn % count.max(1))?;
+                turn += 1;
+            }
+        }
+        Ok(())
     }
 
     /// With a pipe from all jobs, each line of which gets a time and a name.

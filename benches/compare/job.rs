@@ -216,8 +216,16 @@ impl Jobs {
         Self::new('p', program, dir)
     }
 
+    /// Jobs that exit at once and stamp this file.
+    pub fn exiting_at(program: &Path, file: PathBuf) -> io::Result<Self> {
+        Self::at('e', program, file)
+    }
+
     fn new(kind: char, program: &Path, dir: &Path) -> io::Result<Self> {
-        let file = dir.join("stamps");
+        Self::at(kind, program, dir.join("stamps"))
+    }
+
+    fn at(kind: char, program: &Path, file: PathBuf) -> io::Result<Self> {
         fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o666).open(&file)?;
         let argument = format!("{kind}{}", file.display());
         Ok(Self { file, argument, program: program.display().to_string() })

@@ -2,14 +2,17 @@
 //!
 //! - `load orphans N DIR`: when `DIR/go` is there, leaves N orphans to PID 1 and looks until it has reaped them all;
 //! - `load lines BYTES CHUNK FILE`: writes lines of 100 bytes, so many bytes a write (0: a line a write), then an end mark;
-//! - `load sink FILE`: reads lines up to that mark, and whatever comes after.
+//! - `load sink FILE`: reads lines up to that mark, and whatever comes after;
+//! - `load ask SOCKET PATH CLIENTS N FILE`: asks N times for each client, all clients at the same time.
 //!
-//! The last two of them stay until they are ended. Each writes its figures to its file, all at once.
+//! The two in the middle stay until they are ended. Each writes its figures to its file, all at once.
 
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::wait::waitpid;
@@ -36,6 +39,11 @@ pub fn run(words: &[CString]) -> i32 {
             .map_err(io::Error::other)
             .and_then(|(bytes, chunk)| lines(bytes, chunk, file.as_ref())),
         ["sink", file] => sink(file.as_ref()),
+        ["ask", socket, path, clients, count, file] => clients
+            .parse()
+            .and_then(|clients| Ok((clients, count.parse()?)))
+            .map_err(io::Error::other)
+            .and_then(|(clients, count)| ask(socket.as_ref(), path, clients, count, file.as_ref())),
         _ => return 2,
     };
     i32::from(done.is_err())
@@ -57,7 +65,7 @@ fn note(file: &Path, figures: &[u64]) -> io::Result<()> {
 /// SIGTERM ends it.
 fn stay() -> ! {
     loop {
-        std::thread::sleep(Duration::from_hours(1));
+        thread::sleep(Duration::from_hours(1));
     }
 }
 
@@ -65,7 +73,7 @@ fn orphans(count: u64, dir: &Path) -> io::Result<()> {
     let children = || observe::children(1).len();
     fs::write(dir.join("ready"), "")?;
     while !dir.join("go").exists() {
-        std::thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1));
     }
     let before = children();
     let first = now();
@@ -75,7 +83,7 @@ fn orphans(count: u64, dir: &Path) -> io::Result<()> {
             left -= 1;
         } else {
             // No process is to be had: PID 1 is behind.
-            std::thread::sleep(Duration::from_micros(200));
+            thread::sleep(Duration::from_micros(200));
         }
     }
     let last = now();
@@ -83,7 +91,7 @@ fn orphans(count: u64, dir: &Path) -> io::Result<()> {
     let patience = last + 10_000_000_000;
     let mut unreaped = children().saturating_sub(before);
     while unreaped > 0 && now() < patience {
-        std::thread::sleep(Duration::from_micros(if unreaped > 500 { 2000 } else { 100 }));
+        thread::sleep(Duration::from_micros(if unreaped > 500 { 2000 } else { 100 }));
         unreaped = children().saturating_sub(before);
     }
     note(&dir.join("orphans"), &[first, last, now(), unreaped as u64])?;
@@ -151,6 +159,29 @@ fn sink(file: &Path) -> io::Result<()> {
             note(file, &[now(), lines])?;
         }
     }
+}
+
+/// Notes how long the middle one took and 99 of 100, in nanoseconds, and how many were not answered with 200.
+fn ask(socket: &Path, path: &str, clients: usize, count: usize, file: &Path) -> io::Result<()> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: socket\r\nConnection: close\r\n\r\n");
+    let one = || -> io::Result<(u64, bool)> {
+        let begin = now();
+        let mut stream = UnixStream::connect(socket)?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok((now().saturating_sub(begin), answer.starts_with(b"HTTP/1.1 200 ")))
+    };
+    let answers: Vec<(u64, bool)> = thread::scope(|scope| {
+        let client = || (0..count).map(|_| one().unwrap_or((0, false))).collect::<Vec<_>>();
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap_or_default()).collect()
+    });
+    let refused = answers.iter().filter(|(_, good)| !good).count();
+    let mut times: Vec<u64> = answers.iter().map(|(took, _)| *took).collect();
+    times.sort_unstable();
+    let at = |hundredth: usize| times.get(times.len() * hundredth / 100).copied().unwrap_or(0);
+    note(file, &[at(50), at(99), refused as u64])
 }
 
 /// Without Rust's buffer, which looks for ends of lines.

@@ -48,6 +48,12 @@ pub struct Loads {
     pub idle: Duration,
     /// How long restarts are counted.
     pub restarts: Duration,
+    /// Requests of each client.
+    pub requests: u32,
+    /// Jobs that are checked each second.
+    pub checks: usize,
+    /// How long their checks are looked at.
+    pub checked: Duration,
 }
 
 impl Options {
@@ -60,10 +66,12 @@ impl Options {
     pub fn loads(&self) -> Loads {
         let (idle, restarts) = (Duration::from_secs(5), Duration::from_secs(3));
         if self.quick {
-            let (idle, restarts) = (idle / 5, restarts / 3);
-            Loads { orphans: 2000, many: 200, log: 10_000_000, idle, restarts }
+            let (idle, restarts, checked) = (idle / 5, restarts / 3, Duration::from_secs(2));
+            Loads { orphans: 2000, many: 200, log: 10_000_000, idle, restarts, requests: 100, checks: 100, checked }
         } else {
-            Loads { orphans: 20_000, many: 1000, log: 100_000_000, idle, restarts }
+            let checked = Duration::from_secs(10);
+            let (orphans, many, log) = (20_000, 1000, 100_000_000);
+            Loads { orphans, many, log, idle, restarts, requests: 1000, checks: 1000, checked }
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::namespace::Init;
 use crate::options::Loads;
 use crate::systems::{System, Task};
 
+mod checks;
+mod control;
 mod idle;
 mod many;
 mod orphans;
@@ -126,7 +128,7 @@ pub struct Measure {
 }
 
 /// All measures.
-pub const ALL: [Measure; 9] = [
+pub const ALL: [Measure; 11] = [
     Measure { letter: 'a', title: "start of a job", how: How::InTurn(3, start::start) },
     Measure { letter: 'b', title: "run of a job that exits", how: How::InTurn(3, start::run) },
     Measure { letter: 'c', title: "idle", how: How::Together(idle::idle) },
@@ -136,6 +138,8 @@ pub const ALL: [Measure; 9] = [
     Measure { letter: 'g', title: "many jobs", how: How::InTurn(1, many::many) },
     Measure { letter: 'h', title: "log", how: How::InTurn(1, relay::relay) },
     Measure { letter: 'i', title: "size", how: How::Once(size::size) },
+    Measure { letter: 'j', title: "requests", how: How::InTurn(1, control::requests) },
+    Measure { letter: 'k', title: "health checks", how: How::InTurn(1, checks::checks) },
 ];
 
 /// All figures, in the order of the table.
@@ -148,6 +152,8 @@ pub const FIGURES: &[&[Figure]] = &[
     &many::FIGURES,
     &relay::FIGURES,
     &size::FIGURES,
+    &control::FIGURES,
+    &checks::FIGURES,
 ];
 
 /// Less is better.

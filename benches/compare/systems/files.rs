@@ -32,6 +32,9 @@ impl System for Supervisord {
     }
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
+        if !task.checks.is_empty() {
+            return not_applicable("checks nothing");
+        }
         if task.ends {
             return not_applicable("does not end with its jobs");
         }
@@ -86,6 +89,9 @@ impl System for Horust {
     }
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
+        if !task.checks.is_empty() {
+            return not_applicable("checks nothing");
+        }
         if task.output == Output::Relayed {
             return not_applicable("no relay of output");
         }

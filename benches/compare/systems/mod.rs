@@ -18,6 +18,8 @@ pub type Words = Vec<String>;
 pub struct Task {
     /// The jobs.
     pub jobs: Vec<Words>,
+    /// A check each second of each of them, in their order, or none at all.
+    pub checks: Vec<Words>,
     /// Start a job again as soon as it has ended.
     pub restarts: bool,
     /// What becomes of what they write.
@@ -46,6 +48,10 @@ pub trait System {
     fn files(&self) -> Option<Vec<PathBuf>>;
     /// How it names its version.
     fn version(&self) -> String;
+    /// The unix socket on which it answers HTTP, if it does, where its files are in this directory.
+    fn socket(&self, _dir: &Path) -> Option<PathBuf> {
+        None
+    }
     /// The words that run the task, with files in the directory. [`Trouble::NotApplicable`] if it can't.
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble>;
 }

@@ -28,6 +28,10 @@ impl ContainerPilot {
     }
 }
 
+fn socket(dir: &Path) -> PathBuf {
+    dir.join("socket")
+}
+
 impl System for ContainerPilot {
     fn name(&self) -> &str {
         &self.name
@@ -39,6 +43,10 @@ impl System for ContainerPilot {
 
     fn version(&self) -> String {
         self.version.clone()
+    }
+
+    fn socket(&self, dir: &Path) -> Option<PathBuf> {
+        Some(socket(dir))
     }
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
@@ -53,6 +61,9 @@ impl System for ContainerPilot {
                         job.insert("backoff".to_owned(), json!(false));
                     }
                 }
+                if let Some(check) = task.checks.get(n) {
+                    job.insert("health".to_owned(), json!({ "exec": check, "interval": 1, "ttl": 3 }));
+                }
                 if task.output == Output::Passed {
                     job.insert("logging".to_owned(), json!({ "raw": true }));
                 }
@@ -62,7 +73,7 @@ impl System for ContainerPilot {
         let jobs: Vec<_> = task.jobs.iter().enumerate().map(job).collect();
         // Nobody asks that Consul anything.
         let consul = if is_old { json!("localhost:8500") } else { json!(false) };
-        let text = json!({ "consul": consul, "control": { "socket": dir.join("socket") }, "jobs": jobs });
+        let text = json!({ "consul": consul, "control": { "socket": socket(dir) }, "jobs": jobs });
         let file = dir.join("app.json5");
         fs::write(&file, text.to_string())?;
         Ok([self.program.as_path(), "-config".as_ref(), &file].map(|word| word.display().to_string()).to_vec())

@@ -32,14 +32,22 @@ impl System for Floor {
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
         let file = dir.join("jobs");
-        let lines: String = task.jobs.iter().map(|words| words.join(" ") + "\n").collect();
-        fs::write(&file, lines)?;
+        fs::write(&file, lines_of(&task.jobs))?;
         let mut words = vec![self.program.display().to_string(), "floor".to_owned()];
         words.extend(task.restarts.then(|| "-r".to_owned()));
         words.extend((task.output == Output::Relayed).then(|| "-p".to_owned()));
+        if !task.checks.is_empty() {
+            let checks = dir.join("checks");
+            fs::write(&checks, lines_of(&task.checks))?;
+            words.extend(["-c".to_owned(), checks.display().to_string()]);
+        }
         words.push(file.display().to_string());
         Ok(words)
     }
+}
+
+fn lines_of(commands: &[Words]) -> String {
+    commands.iter().map(|words| words.join(" ") + "\n").collect()
 }
 
 /// An init that runs one command.
@@ -72,6 +80,9 @@ impl System for Single {
     }
 
     fn command(&self, _: &Path, task: &Task) -> Result<Words, Trouble> {
+        if !task.checks.is_empty() {
+            return not_applicable("checks nothing");
+        }
         let [job] = task.jobs.as_slice() else { return not_applicable("one job only") };
         if task.restarts {
             return not_applicable("starts nothing again");

@@ -52,6 +52,9 @@ impl System for S6 {
     }
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
+        if !task.checks.is_empty() {
+            return not_applicable("checks nothing");
+        }
         if task.restarts {
             return not_applicable("waits a second between two starts, on purpose");
         }
@@ -97,6 +100,9 @@ impl System for Runit {
     }
 
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
+        if !task.checks.is_empty() {
+            return not_applicable("checks nothing");
+        }
         if task.restarts {
             return not_applicable("waits a second between two starts, on purpose");
         }
