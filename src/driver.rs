@@ -15,6 +15,7 @@ mod on_purpose;
 mod reload;
 mod running;
 mod services;
+mod settle;
 mod views;
 mod watched;
 
@@ -74,17 +75,17 @@ pub struct Driver {
     reloads: Reloads,
     /// Dead children whose output is not yet delivered.
     draining: Vec<Draining>,
+    /// When the start is over, or what a reload has read is not needed any more.
+    settles: Option<Moment>,
     /// Metrics, if somebody is to see them.
     telemetry: Option<Telemetry>,
     /// A line was refused by the log; no output is read until there is room.
     log_is_full: bool,
     /// The world waits for the end of every other process; those that turn up meanwhile get this.
     sweeping: Option<Signal>,
-    /// A child has died, was stopped or went on, or reaping stopped at its limit: there is somebody to look for. Nobody else is
-    /// looked for: that is two calls for each line of a job.
+    /// A child has died, was stopped or went on, or reaping stopped at its limit: there is somebody to look for. Otherwise
+    /// nobody is looked for: that would be a call for each line of a job.
     child_news: bool,
-    /// Reaping stopped at its limit: no signal will tell of those who are left.
-    more_deaths: bool,
     /// Taking signals stopped at its limit: more were sent already.
     more_signals: bool,
     exit: Option<u8>,
@@ -130,12 +131,12 @@ impl Driver {
             discovery,
             reloads: Reloads::new(plan, reloader, has_threads),
             draining: Vec::new(),
+            settles: None,
             telemetry: plan.telemetry.as_ref().map(|plan| Telemetry::new(plan, observed::VERSION)),
             log_is_full: false,
             sweeping: None,
             // Who died before the signals were listened to (row 3).
             child_news: true,
-            more_deaths: false,
             more_signals: false,
             exit: None,
         };
@@ -158,8 +159,7 @@ impl Driver {
             telemetry.serve();
         }
         self.watch_file();
-        // The first jobs run. What made them out of a text is not needed any more.
-        process::release_startup_pages();
+        self.settle_later();
         while self.exit.is_none() {
             self.wait(signals).await;
             self.gather(signals);
@@ -174,10 +174,11 @@ impl Driver {
     /// Sleeps until there is something to gather. With inputs in hand it only lets the runtime see what has come: readiness
     /// and timers are news to it only when this task waits.
     async fn wait(&mut self, signals: &mut Signals) {
-        if self.more_deaths || self.more_signals || !self.inbox.is_empty() {
+        if self.child_news || self.more_signals || !self.inbox.is_empty() {
             return tokio::task::yield_now().await;
         }
-        let due = self.timers.next().into_iter().chain(self.draining.iter().map(|dead| dead.until)).min();
+        let drained = self.draining.iter().map(|dead| dead.until);
+        let due = self.timers.next().into_iter().chain(drained).chain(self.settles).min();
         // A moment that the clock can't tell is one that never comes.
         let due = due.and_then(|moment| self.epoch.checked_add(moment.0)).map(tokio::time::Instant::from_std);
         tokio::select! {
@@ -296,6 +297,7 @@ impl Driver {
         for child in over {
             self.let_go(child);
         }
+        self.settle(now);
     }
 
     /// Whether this is a limit for a run that is over and only not told yet. It was kept: nobody must be called killed
@@ -320,7 +322,6 @@ impl Driver {
     /// Reaps everybody who is dead, and tells the deaths whose output is complete.
     fn reap(&mut self) {
         let reaped = self.children.reap();
-        self.more_deaths = reaped.more;
         self.child_news |= reaped.more;
         for death in &reaped.deaths {
             self.on_death(death);

@@ -24,7 +24,6 @@ use crate::core::{GLOBAL, Input, Summary};
 use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::plan::{Consul, Control, Logging, Plan};
-use crate::process;
 
 /// What reads the configuration again.
 #[derive(Clone)]
@@ -386,8 +385,7 @@ impl Driver {
     /// A reload is done: those who waited for that are told, when no other one is on its way.
     pub(super) fn on_reloaded(&mut self, summary: &Summary) {
         self.tell_event(GLOBAL, "reload", &summary.to_string());
-        // As after the start: what made a plan out of a text is not needed any more.
-        process::release_startup_pages();
+        self.settle_later();
         if self.world.is_reloading() {
             return;
         }
