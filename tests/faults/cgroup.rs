@@ -25,7 +25,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A new group of this controller (`cpu`, `memory`, `pids`), or one that can be frozen (`freezer`).
+    /// A new group of this controller (`memory`, `pids`), or one that can be frozen (`freezer`).
     pub fn new(controller: &str) -> Self {
         let one = Self::of(Version::One, controller);
         let group = one.or_else(|one| Self::of(Version::Two, controller).map_err(|two| format!("{one}; {two}")));
@@ -96,16 +96,6 @@ impl Group {
     /// How often another one was refused.
     pub fn refused_processes(&self) -> u64 {
         self.number("pids.events", "max ")
-    }
-
-    /// So many hundredths of one processor are for all in it together. Controller `cpu`.
-    pub fn limit_processor(&self, hundredths: u64) {
-        // In microseconds of 100 000.
-        let quota = hundredths * 1000;
-        match self.version {
-            Version::One => self.set("cpu.cfs_quota_us", &quota.to_string()),
-            Version::Two => self.set("cpu.max", &format!("{quota} 100000")),
-        }
     }
 
     /// Freezes everybody in it, as `docker pause` does, until what is given is dropped.

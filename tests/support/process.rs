@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
 /// One process of a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -105,6 +108,12 @@ pub fn status_field(pid: i32, field: &str) -> Option<String> {
 pub fn memory_kib(pid: i32, field: &str) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     field_of(&text, field)?.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// The number of a processor that we may use, for `taskset -c`.
+pub fn one_processor() -> String {
+    let ours = sched_getaffinity(Pid::from_raw(0)).expect("our own processors");
+    (0..CpuSet::count()).find(|number| ours.is_set(*number) == Ok(true)).expect("one at least").to_string()
 }
 
 /// The processor time that all living threads of a process used.
