@@ -11,7 +11,7 @@
 //! people and scripts ask on, `api` the words of its newer half, `console` what asks there for the operator, `kept` the
 //! last lines and events for who asks later, `telemetry` what monitoring sees, `http` the server below every socket that
 //! we answer on; `file_watch` tells when the configuration may have changed; `exit` names our exit statuses, `block`,
-//! `env`, `duration`, `errno`, `leaf`, `nearest`, `number` and `regular` are leaves. `fuzzing` is where fuzzing comes in, in no release.
+//! `env`, `duration`, `errno`, `leaf`, `nearest`, `nowait`, `number` and `regular` are leaves. `fuzzing` is where fuzzing comes in, in no release.
 //! `tests/doors.rs` says which room may name which.
 
 pub mod api;
@@ -36,6 +36,7 @@ pub mod kept;
 pub mod leaf;
 pub mod log;
 pub mod nearest;
+pub mod nowait;
 pub mod number;
 pub mod plan;
 pub mod process;

@@ -9,6 +9,8 @@ use crate::block::Block;
 pub(super) struct Batch {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The beginning of the first line has been written already.
+    begun: bool,
 }
 
 impl Batch {
@@ -60,7 +62,7 @@ impl Batch {
     pub(super) fn complete_within(&self, written: usize) -> (u64, bool) {
         let complete = self.ends.partition_point(|end| *end <= written);
         let end = complete.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
-        (complete as u64, written > end)
+        (complete as u64, written > end || (complete == 0 && self.begun))
     }
 
     /// All bytes, cut between lines so that a piece has at most `most` bytes; a longer line is a piece of its own.
@@ -80,10 +82,24 @@ impl Batch {
         })
     }
 
+    /// Forgets the first bytes, which are written.
+    pub(super) fn skip(&mut self, written: usize) {
+        let complete = self.ends.partition_point(|end| *end <= written);
+        let begun =
+            complete.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(written > 0, |end| *end < written);
+        self.begun = begun || (complete == 0 && self.begun);
+        self.ends.drain(..complete);
+        for end in &mut self.ends {
+            *end -= written;
+        }
+        self.bytes.drain(..written.min(self.bytes.len()));
+    }
+
     /// Makes it empty; keeps at most `keep` bytes of memory.
     pub(super) fn clear(&mut self, keep: usize) {
         self.bytes.clear();
         self.ends.clear();
+        self.begun = false;
         self.bytes.shrink_to(keep);
         self.ends.shrink_to(keep / 64);
     }
@@ -119,6 +135,26 @@ mod tests {
                 let lines = chunk.split_inclusive(|b| *b == b'\n').count();
                 prop_assert!(chunk.len() <= most || lines == 1);
             }
+        }
+
+        #[test]
+        fn what_is_written_in_pieces_is_counted_as_in_one(
+            lines in prop::collection::vec(0_usize..50, 0..20), pieces in prop::collection::vec(0_usize..400, 0..5), last in 0_usize..400
+        ) {
+            let whole = batch(&lines);
+            let mut rest = batch(&lines);
+            let mut written = 0;
+            for piece in pieces {
+                let piece = piece.min(rest.len());
+                rest.skip(piece);
+                written += piece;
+            }
+            let last = last.min(rest.len());
+            let (complete, torn) = whole.complete_within(written + last);
+            let (before, _) = whole.complete_within(written);
+            prop_assert_eq!(rest.complete_within(last), (complete - before, torn));
+            prop_assert_eq!(rest.lines(), whole.lines() - before);
+            prop_assert_eq!(&rest.bytes[..], &whole.bytes[written..]);
         }
 
         #[test]

@@ -17,6 +17,7 @@ use nix::sys::stat::{SFlag, fstat};
 
 use super::batch::Batch;
 use super::pulse::Pulse;
+use crate::nowait;
 use crate::plan::LogOutput;
 
 /// How often at most a file's path is compared with what is open.
@@ -55,6 +56,15 @@ struct Failing {
     why: Errno,
     /// The output ends in the middle of a line.
     torn: bool,
+}
+
+/// What came of a try to write at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtOnce {
+    /// All of it is written, but for so many lines that are lost.
+    Done(u64),
+    /// So many bytes are written. For the others somebody has to wait, or to say something before them.
+    Rest(usize),
 }
 
 /// What has to be said in the log itself before its next line.
@@ -110,6 +120,52 @@ impl Output {
         }
     }
 
+    /// Whether lines can be tried to be written at once: a file has to be followed, which may take as long as it likes.
+    pub(super) fn takes_at_once(&self) -> bool {
+        matches!(self.target, Target::Stdout(_) | Target::Stderr(_))
+    }
+
+    /// Writes lines as far as that needs no waiting.
+    pub(super) fn write_at_once(&mut self, batch: &Batch) -> AtOnce {
+        let Some(fd) = self.target.fd().ok().filter(|_| self.takes_at_once() && self.failing.is_none()) else {
+            return AtOnce::Rest(0);
+        };
+        let mut done = 0;
+        for chunk in batch.chunks(self.most()) {
+            match nowait::write(fd, chunk) {
+                Ok(written) => {
+                    done += written;
+                    if written < chunk.len() {
+                        return AtOnce::Rest(done);
+                    }
+                }
+                Err(
+                    why @ (Errno::EPIPE | Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG | Errno::EIO | Errno::EBADF),
+                ) => {
+                    return AtOnce::Done(self.fails(batch, done, why));
+                }
+                Err(_) => return AtOnce::Rest(done),
+            }
+        }
+        AtOnce::Done(0)
+    }
+
+    /// Waits until it takes something, or not so long.
+    pub(super) fn wait_for_room(&self, at_most: Duration) {
+        if let Ok(fd) = self.target.fd() {
+            // Whatever it answers, the next write tells.
+            let _ = poll(
+                &mut [PollFd::new(fd, PollFlags::POLLOUT)],
+                PollTimeout::try_from(at_most).unwrap_or(PollTimeout::MAX),
+            );
+        }
+    }
+
+    /// The largest piece: the kernel must not mix it with what others write.
+    fn most(&self) -> usize {
+        if self.pipe && self.shared { ATOMIC } else { LARGEST }
+    }
+
     /// Writes all lines, however long that takes. `tell` prints what has to be said before them. Gives the number of
     /// lines that are lost. Each piece that is taken is told to the pulse.
     pub(super) fn write(
@@ -127,15 +183,17 @@ impl Output {
         let result = self.say(pulse, &mut tell).map_err(|why| (0, why)).and_then(|()| {
             let fd = self.target.fd().map_err(|why| (0, why))?;
             let mut done = 0;
-            for chunk in batch.chunks(if self.pipe && self.shared { ATOMIC } else { LARGEST }) {
+            for chunk in batch.chunks(self.most()) {
                 put(fd, chunk, pulse).map_err(|(n, why)| (done + n, why))?;
                 done += chunk.len();
             }
             Ok(())
         });
-        let Err((written, why)) = result else {
-            return 0;
-        };
+        result.err().map_or(0, |(written, why)| self.fails(batch, written, why))
+    }
+
+    /// So many bytes are written, and the next could not be. Says how many lines that loses.
+    fn fails(&mut self, batch: &Batch, written: usize, why: Errno) -> u64 {
         let (complete, torn) = batch.complete_within(written);
         let lost = batch.lines() - complete;
         match &mut self.failing {

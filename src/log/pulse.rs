@@ -24,6 +24,11 @@ impl Pulse {
         self.since.store(self.passed().max(1), Ordering::Relaxed);
     }
 
+    /// There is work, and nobody does any of it: since when, stays as it is.
+    pub(super) fn begin(&self) {
+        let _ = self.since.compare_exchange(0, self.passed().max(1), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     /// There is none.
     pub(super) fn rest(&self) {
         self.since.store(0, Ordering::Relaxed);

@@ -4,29 +4,27 @@
 //! accepted as long as the queue is below a limit; jobs' lines have a lower one, so that there is room for our own
 //! words while a job floods us.
 
+mod at_once;
 mod queue;
 mod standing;
+mod thread;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use self::queue::{State, TooMany, Work};
 pub use self::standing::Standing;
-use self::standing::lines_were_lost;
-use super::batch::Batch;
 use super::error::{LogError, open};
 use super::format::Formatter;
 use super::lines::Lines;
-use super::output::{Notice, Output};
-use super::pulse::{Pulse, now};
+use super::pulse::Pulse;
 use super::record::{Origin, Record};
 use super::time::Zone;
 use crate::block::Block;
-use crate::errno::go_words;
 use crate::kept::{Kept, Line};
 use crate::plan::{Level, Logging};
 
@@ -38,6 +36,8 @@ const OWN_LIMIT: usize = 1024 * 1024;
 const IDLE_MEMORY: usize = 16 * 1024;
 /// The writer thread's stack is never deep.
 const STACK: usize = 128 * 1024;
+/// How often it is tried again to write where no thread can be had for it.
+const NO_WRITER: Duration = Duration::from_secs(1);
 /// How long the last lines may take to leave when the program ends.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
@@ -74,29 +74,19 @@ struct Shared {
 }
 
 impl Log {
-    /// Opens the output and starts the writer thread. What is logged is kept there too.
+    /// Opens the output. What is logged is kept there too.
+    ///
+    /// # Errors
+    /// The output can't be opened, or needs a writer thread that can't be had.
     pub fn start(logging: &Logging, kept: Kept) -> Result<(Self, LogGuard), LogError> {
         let start = SystemTime::now();
         let output = open(&logging.output)?;
         let zone = Zone::of_this_process();
         let doubt = zone.doubt().map(str::to_owned);
         let formatter = Formatter::new(logging.format, output.colours_since(start), zone);
+        let needs_writer = !output.takes_at_once();
         let log = Self(Arc::new(Shared {
-            state: Mutex::new(State {
-                formatter,
-                queue: Vec::new(),
-                bytes: 0,
-                spare: Batch::default(),
-                dropped: 0,
-                refused: false,
-                reopens: false,
-                idle: false,
-                closed: false,
-                queued: 0,
-                done: 0,
-                flushing: 0,
-                failing: None,
-            }),
+            state: Mutex::new(State::new(formatter, output)),
             work: Condvar::new(),
             progress: Condvar::new(),
             room: Notify::new(),
@@ -107,12 +97,9 @@ impl Log {
             pulse: Pulse::default(),
             kept,
         }));
-        let shared = Arc::clone(&log.0);
-        thread::Builder::new()
-            .name("log".to_owned())
-            .stack_size(STACK)
-            .spawn(move || shared.write_all(output))
-            .map_err(LogError::Thread)?;
+        if needs_writer {
+            log.start_writer(&mut log.0.lock()).map_err(LogError::Thread)?;
+        }
         let guard = LogGuard(log.clone());
         if let Some(doubt) = doubt {
             log.own(&Record::own(SystemTime::now(), Level::Warn, &doubt));
@@ -144,7 +131,7 @@ impl Log {
             return;
         }
         state.push(record);
-        self.0.wake(state);
+        self.wake(state);
     }
 
     /// Takes lines that were read at this moment.
@@ -171,23 +158,29 @@ impl Log {
 
     /// Lets the writer run, and those who follow the lines.
     pub(super) fn tell_of_lines(&self) {
-        self.0.wake(self.0.lock());
+        self.wake(self.0.lock());
         self.0.kept.tell_of_lines();
     }
 
-    /// Waits until a refused line may be tried again. It may be refused again: others waited too.
+    /// Waits until a refused line may be tried again. It may be refused again: others waited too. Needs a runtime with time.
     pub async fn room(&self) {
         let mut notified = std::pin::pin!(self.0.room.notified());
         // Listen before looking, or the writer's word could fall between the two.
         notified.as_mut().enable();
-        {
+        let has_writer = {
             let mut state = self.0.lock();
             if state.closed || state.bytes < JOBS_LIMIT {
                 return;
             }
             state.refused = true;
+            state.has_writer
+        };
+        if has_writer {
+            notified.await;
+        } else {
+            // No thread could be had for it: whoever comes back tries again.
+            let _ = timeout(NO_WRITER, notified).await;
         }
-        notified.await;
     }
 
     /// Closes a log file and opens it again, after the lines that came before this call, or before one whose turn
@@ -199,7 +192,7 @@ impl Log {
         if !std::mem::replace(&mut state.reopens, true) {
             state.add(Work::Reopen);
         }
-        self.0.wake(state);
+        self.wake(state);
     }
 
     /// From the next line on logs as this says. The lines before go where they were to go.
@@ -211,10 +204,13 @@ impl Log {
         let output = open(&logging.output)?;
         let terminal = output.colours_since(self.0.start);
         let mut state = self.0.lock();
+        if !state.has_writer && !output.takes_at_once() {
+            self.start_writer(&mut state).map_err(LogError::Thread)?;
+        }
         let replaced = state.switch(output).map_err(|TooMany| LogError::Stuck)?;
         state.formatter.change(logging.format, terminal);
         self.0.level.store(logging.level as u8, Ordering::Relaxed);
-        self.0.wake(state);
+        self.wake(state);
         drop(replaced);
         // What callsites know of the level is remembered by tracing.
         tracing::callsite::rebuild_interest_cache();
@@ -231,6 +227,12 @@ impl Log {
     /// calling thread: this is for the end of the program. Tells whether it is done.
     pub fn flush(&self, at_most: Duration) -> bool {
         let mut state = self.0.lock();
+        if !state.has_writer {
+            self.write_within(&mut state, at_most);
+        }
+        if !state.has_writer {
+            return state.queue.is_empty();
+        }
         let goal = state.queued;
         state.flushing += 1;
         let waited = self.0.progress.wait_timeout_while(state, at_most, |state| state.done < goal);
@@ -243,11 +245,10 @@ impl Log {
 impl Drop for LogGuard {
     fn drop(&mut self) {
         self.0.flush(LAST_FLUSH);
-        let shared = &self.0.0;
-        let mut state = shared.lock();
+        let mut state = self.0.0.lock();
         state.closed = true;
-        shared.wake(state);
-        shared.room.notify_waiters();
+        self.0.wake(state);
+        self.0.0.room.notify_waiters();
         // The thread is not waited for: it may be inside a `write` that never ends.
     }
 }
@@ -272,95 +273,6 @@ impl Shared {
             Origin::Check(check) => (check.strip_prefix("check.").unwrap_or(check), true),
         };
         self.kept.block(&line(record, job, check), block);
-    }
-
-    /// Lets the writer run if it sleeps.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
-        let idle = std::mem::take(&mut state.idle);
-        drop(state);
-        if idle {
-            self.work.notify_one();
-        }
-    }
-
-    /// The writer thread.
-    fn write_all(&self, mut output: Output) {
-        while let Some(queue) = self.take() {
-            for work in queue {
-                self.pulse.beat();
-                let mut spare = None;
-                match work {
-                    Work::Write(mut batch) => {
-                        output.shared = self.others.load(Ordering::Relaxed);
-                        let lost = output.write(&batch, now(), &self.pulse, |notice| self.notice(notice));
-                        self.lost.fetch_add(lost, Ordering::Relaxed);
-                        batch.clear(usize::MAX);
-                        spare = Some(batch);
-                    }
-                    Work::Switch(new) => output = new,
-                    Work::Reopen => output.reopen(now()),
-                }
-                let mut state = self.lock();
-                state.done += 1;
-                state.failing = output.trouble();
-                if let Some(spare) = spare {
-                    state.spare = spare;
-                }
-                if state.flushing > 0 {
-                    drop(state);
-                    self.progress.notify_all();
-                }
-            }
-        }
-    }
-
-    /// Waits for work and takes all there is. `None` at the end.
-    fn take(&self) -> Option<Vec<Work>> {
-        let mut state = self.lock();
-        while state.queue.is_empty() {
-            if state.closed {
-                return None;
-            }
-            state.spare.clear(IDLE_MEMORY);
-            state.idle = true;
-            self.pulse.rest();
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.idle = false;
-        let dropped = std::mem::take(&mut state.dropped);
-        if dropped > 0 {
-            // Nothing was accepted after the first one that was dropped: this is their place.
-            let message = lines_were_lost(dropped, "the log output was blocked");
-            let record = Record::own(SystemTime::now(), Level::Warn, &message);
-            state.push(&record);
-            self.keep_own(&record);
-        }
-        state.bytes = 0;
-        state.reopens = false;
-        let queue = std::mem::take(&mut state.queue);
-        if std::mem::take(&mut state.refused) {
-            drop(state);
-            self.room.notify_waiters();
-        }
-        Some(queue)
-    }
-
-    /// Prints what the output has to say about itself.
-    fn notice(&self, notice: &Notice) -> Vec<u8> {
-        let (level, message) = match notice {
-            Notice::Lost(lines, why) => {
-                (Level::Warn, lines_were_lost(*lines, &format!("writing failed: {}", go_words(*why))))
-            }
-            Notice::NotReopened(path, why) => {
-                let (path, why) = (path.display(), go_words(*why));
-                (Level::Error, format!("failed to open log file '{path}' again: {why}; lines still go to the old file"))
-            }
-        };
-        let mut line = Vec::new();
-        let record = Record::own(SystemTime::now(), level, &message);
-        self.keep_own(&record);
-        self.lock().formatter.write(&record, &mut line);
-        line
     }
 }
 

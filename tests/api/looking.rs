@@ -20,7 +20,7 @@ fn wait_serving(pilot: &Pilot) {
 
 const FLOOD: &str = r#"{ name: "flood", exec: ["sh", "-c", "while :; do printf '%01000d\n' 1; done"] }"#;
 
-// Seen red with src/log/writer.rs:
+// Seen red with src/log/writer/thread.rs:
 //- self.pulse.beat();
 //+
 #[test]
@@ -80,7 +80,7 @@ fn f78_a_log_that_is_read_slowly_is_not_told() {
     reading.join().unwrap().unwrap();
 }
 
-// Seen red with src/log/writer.rs:
+// Seen red with src/log/writer/thread.rs:
 //- state.failing = output.trouble();
 //+
 #[test]

@@ -13,6 +13,7 @@ mod events;
 mod hung;
 mod left_over;
 mod output;
+mod output_at_once;
 mod privileges;
 mod rotation;
 mod signals;

@@ -16,7 +16,7 @@ use crate::support::wait::{holds_for, poll};
 use crate::support::{DEADLINE, Launch, Pilot, Signal, count, long_lane, wait_until};
 
 /// Jobs that have nothing to do with output: a job that starts ever again, and one with a health check.
-const BYSTANDERS: &str = r#"
+pub const BYSTANDERS: &str = r#"
     { name: "tick", exec: ["sh", "-c", "echo tick >> $LOG"], when: { interval: "50ms" } },
     { name: "checked", exec: ["sleep", "1000"],
       health: { exec: ["sh", "-c", "echo check >> $LOG"], interval: 1, ttl: 5 } },
@@ -33,7 +33,7 @@ pub fn full_pipe() -> (PipeReader, PipeWriter) {
 
 /// The bystanders' lives go on: each of them is seen anew.
 #[track_caller]
-fn bystanders_go_on(pilot: &Pilot) {
+pub fn bystanders_go_on(pilot: &Pilot) {
     let (ticks, checks) = (pilot.logged("tick"), pilot.logged("check"));
     pilot.wait_logged("tick", ticks + 10);
     pilot.wait_logged("check", checks + 2);
@@ -45,13 +45,13 @@ fn patience() -> Duration {
 }
 
 /// A pipe's reader that takes everything, in a thread of its own.
-struct Reader {
+pub struct Reader {
     bytes: Arc<Mutex<Vec<u8>>>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Reader {
-    fn start(mut pipe: PipeReader) -> Self {
+    pub fn start(mut pipe: PipeReader) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&bytes);
         let thread = thread::spawn(move || {
@@ -63,12 +63,12 @@ impl Reader {
         Self { bytes, thread }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
     /// Everything, when all writers are gone.
-    fn finish(self) -> String {
+    pub fn finish(self) -> String {
         self.thread.join().unwrap();
         let bytes = self.bytes.lock().unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -76,7 +76,7 @@ impl Reader {
 }
 
 /// Writes numbered lines of a kilobyte, about a mebibyte a second, so many; says every hundredth in the log.
-fn flood(name: &str, lines: usize, more: &str) -> String {
+pub fn flood(name: &str, lines: usize, more: &str) -> String {
     let perl = r#"$| = 1; open(L, ">>", $ENV{LOG});
         for $i (1 .. LINES) {
             printf("line %08d %s\n", $i, "x" x 1000);
@@ -89,7 +89,7 @@ fn flood(name: &str, lines: usize, more: &str) -> String {
 
 /// Waits until a flood is held up inside its `write`.
 #[track_caller]
-fn wait_stuck(pilot: &Pilot, name: &str) {
+pub fn wait_stuck(pilot: &Pilot, name: &str) {
     let flood = pilot.wait_process(&format!("{name} $i"));
     let writes = || {
         let call = fs::read_to_string(format!("/proc/{}/syscall", flood.pid)).unwrap_or_default();
@@ -100,7 +100,7 @@ fn wait_stuck(pilot: &Pilot, name: &str) {
 }
 
 /// The numbers of the lines that a flood wrote, as they stand in the output.
-fn numbers(output: &str) -> Vec<usize> {
+pub fn numbers(output: &str) -> Vec<usize> {
     output.lines().filter_map(|line| line.split_once(" line ")?.1.split(' ').next()?.parse().ok()).collect()
 }
 

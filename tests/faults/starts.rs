@@ -64,7 +64,12 @@ fn without_memory_at_the_start_it_is_70_too() {
 fn f24_without_a_thread_it_is_70_and_names_the_limit() {
     let dir = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap();
     let file = dir.path().join("c.json5");
-    fs::write(&file, JOBS).unwrap();
+    // Standard output needs no thread as long as somebody reads it.
+    let log = dir.path().join("log");
+    fs::write(&log, "").unwrap();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o666)).unwrap();
+    let to_a_file = format!("{{ logging: {{ output: {log:?} }},");
+    fs::write(&file, JOBS.replacen('{', &to_a_file, 1)).unwrap();
     let path = file.to_str().unwrap();
     let nobody = ["setpriv", "--reuid=61235", "--clear-groups", "prlimit", "--nproc=1"];
     let told = limited(&nobody, &["-config", path]);

@@ -1,4 +1,6 @@
-//! What waits for the writer thread.
+//! What waits for the writer thread, if there is one.
+
+use std::collections::VecDeque;
 
 use nix::errno::Errno;
 
@@ -19,7 +21,11 @@ pub(super) struct TooMany;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) formatter: Formatter,
-    pub(super) queue: Vec<Work>,
+    /// The output, until the writer has it.
+    pub(super) direct: Option<Output>,
+    /// There is a writer. Until then whoever logs writes, as far as that needs no waiting.
+    pub(super) has_writer: bool,
+    pub(super) queue: VecDeque<Work>,
     /// Bytes of lines in the queue.
     pub(super) bytes: usize,
     /// An empty batch with memory in it.
@@ -51,6 +57,27 @@ pub(super) enum Work {
 }
 
 impl State {
+    /// Nothing yet, for this output.
+    pub(super) fn new(formatter: Formatter, output: Output) -> Self {
+        Self {
+            formatter,
+            direct: Some(output),
+            has_writer: false,
+            queue: VecDeque::new(),
+            bytes: 0,
+            spare: Batch::default(),
+            dropped: 0,
+            refused: false,
+            reopens: false,
+            idle: false,
+            closed: false,
+            queued: 0,
+            done: 0,
+            flushing: 0,
+            failing: None,
+        }
+    }
+
     pub(super) fn push(&mut self, record: &Record<'_>) {
         self.append(|batch, formatter| batch.push(formatter, record));
     }
@@ -64,11 +91,11 @@ impl State {
 
     /// Appends to the batch that lines go to.
     fn append<R>(&mut self, append: impl FnOnce(&mut Batch, &mut Formatter) -> R) -> Option<R> {
-        if !matches!(self.queue.last(), Some(Work::Write(_))) {
+        if !matches!(self.queue.back(), Some(Work::Write(_))) {
             let spare = std::mem::take(&mut self.spare);
             self.add(Work::Write(spare));
         }
-        let Some(Work::Write(batch)) = self.queue.last_mut() else { return None };
+        let Some(Work::Write(batch)) = self.queue.back_mut() else { return None };
         let before = batch.len();
         let result = append(batch, &mut self.formatter);
         self.bytes += batch.len() - before;
@@ -76,7 +103,7 @@ impl State {
     }
 
     pub(super) fn add(&mut self, work: Work) {
-        self.queue.push(work);
+        self.queue.push_back(work);
         self.queued += 1;
     }
 

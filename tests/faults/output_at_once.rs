@@ -1,0 +1,80 @@
+//! The log without a thread of its own: rows 25 and 78, where whoever logs writes as far as that needs no waiting.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+
+use crate::cgroup::Group;
+use crate::output::{BYSTANDERS, Reader, bystanders_go_on, flood, numbers, wait_stuck};
+use crate::support::wait::holds_for;
+use crate::support::{DEADLINE, Launch, wait_until};
+
+/// Whether this kernel can write into a pipe without waiting for room (Linux 6.4); else there is always a thread.
+fn pipes_can() -> bool {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    containerpilot::nowait::write(std::os::fd::AsFd::as_fd(&writer), b"x") != Err(Errno::EOPNOTSUPP)
+}
+
+// Seen red with src/log/output.rs:
+//- Ok(written) => {
+//+ Ok(written) => { if done > 0 || written > 0 { return AtOnce::Rest(done + written) }
+#[test]
+fn f78_as_long_as_somebody_reads_there_is_no_thread_for_it() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    // No line may find it full: the machine may have no processor for the reader.
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
+    let reader = Reader::start(reader);
+    let config = format!("{{ consul: false, jobs: [ {BYSTANDERS} {} ] }}", flood("flood", 500, ""));
+    let mut pilot = Launch::config(&config).stdout(writer).start();
+    wait_until(DEADLINE, || numbers(&reader.text()).len() == 500, "all lines");
+    bystanders_go_on(&pilot);
+    if pipes_can() {
+        assert_eq!(pilot.threads(), 1);
+    }
+    assert_eq!(pilot.stop().0, 0);
+    let output = reader.finish();
+    assert_eq!(numbers(&output), (1..=500).collect::<Vec<_>>());
+    assert!(output.contains("stopped: "), "the last words are missing");
+}
+
+// Seen red with src/log/writer.rs:
+//- let _ = timeout(NO_WRITER, notified).await;
+//+ notified.await;
+#[test]
+fn f25_without_a_thread_for_it_lines_wait_for_their_reader_and_none_is_lost() {
+    let group = Group::new("pids");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let lines = 3000;
+    let config = format!(
+        r#"{{ consul: false, jobs: [ {{ name: "main", exec: ["sleep", "1000"] }}, {} ] }}"#,
+        flood("flood", lines, "")
+    );
+    let mut pilot = Launch::config(&config).setup(&group.enter()).stdout(writer).start();
+    // Before anything is stuck: no thread from here on.
+    pilot.wait_process("flood $i");
+    wait_until(DEADLINE, || pilot.threads() == 1 || !pipes_can(), "who read the file is gone");
+    group.limit_processes(Some(group.processes()));
+    wait_stuck(&pilot, "flood");
+    let threads = pilot.threads();
+    holds_for(Duration::from_secs(2), || pilot.threads() == threads, "there is no thread for it");
+    let reader = Reader::start(reader);
+    wait_until(DEADLINE, || numbers(&reader.text()).len() >= lines, "all lines");
+    // Once one can be had it is made where it is needed, and not before.
+    group.limit_processes(None);
+    assert_eq!(pilot.stop().0, 0);
+    assert_eq!(numbers(&reader.finish()), (1..=lines).collect::<Vec<_>>());
+}
+
+/// Who has closed the other end costs lines, and nothing else.
+#[test]
+fn f78_a_reader_who_is_gone_stops_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let config = format!("{{ consul: false, logging: {{ level: 'DEBUG' }}, jobs: [ {BYSTANDERS} ] }}");
+    let mut pilot = Launch::config(&config).stdout(writer).start();
+    bystanders_go_on(&pilot);
+    assert_eq!(pilot.stop().0, 0);
+    assert_eq!(pilot.stderr(), "");
+    pilot.finish();
+}
