@@ -83,8 +83,7 @@ pub struct Driver {
     log_is_full: bool,
     /// The world waits for the end of every other process; those that turn up meanwhile get this.
     sweeping: Option<Signal>,
-    /// A child has died, was stopped or went on, or reaping stopped at its limit: there is somebody to look for. Otherwise
-    /// nobody is looked for: that would be a call for each line of a job.
+    /// There may be somebody to look for, dead or stopped. Else nobody is: that would be a call for each line of a job.
     child_news: bool,
     /// Taking signals stopped at its limit: more were sent already.
     more_signals: bool,
@@ -186,6 +185,7 @@ impl Driver {
             received = signals.next() => self.on_signal(received),
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
             () = self.log.room(), if self.log_is_full => {}
+            () = self.log.retry() => {}
             () = asked::news(self.control.as_mut()) => {}
             () = services::news(self.discovery.as_mut()) => {}
             () = observed::asked(self.telemetry.as_mut()) => {}

@@ -1,10 +1,12 @@
-//! A write that never waits, into a descriptor that others share.
+//! A write that does not wait for room, into a descriptor that others share.
 //!
 //! `O_NONBLOCK` would be theirs, too: our children's, and of whoever started us. This is asked for with the one write instead. Not
-//! every kernel and not every kind of file can do it; then it says so, and nothing was written.
+//! every kernel and not every kind of file can do it; then it says so, and nothing was written. What is waited for all the same is
+//! whoever moves bytes through the same pipe at this moment.
 #![expect(unsafe_code, reason = "a call that nix does not have")]
 
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
@@ -20,10 +22,16 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> nix::Result<usize> {
     Errno::result(written).map(|written| usize::try_from(written).unwrap_or(0))
 }
 
+/// Whether this kernel can do it for pipes: since Linux 6.4, where no filter of system calls forbids it.
+pub fn knows_pipes() -> bool {
+    static KNOWS: OnceLock<bool> = OnceLock::new();
+    let tried = || std::io::pipe().is_ok_and(|(_reader, writer)| write(writer.as_fd(), b"x") == Ok(1));
+    *KNOWS.get_or_init(tried)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
-    use std::os::fd::AsFd as _;
 
     use super::*;
 

@@ -9,7 +9,7 @@ use super::Driver;
 use crate::core::Moment;
 use crate::process;
 
-/// So long after the first jobs were started, or a configuration was read again.
+/// So long after the first jobs were started, or a configuration was read again, if nothing else stands.
 const OVER: Duration = Duration::from_secs(1);
 
 impl Driver {

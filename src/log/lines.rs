@@ -1,7 +1,7 @@
 //! Many lines of jobs in one go.
 //!
-//! The writer thread and whoever follows the log are told once, when all lines are in. Told of each line, the writer would
-//! wake up for it, write it alone and take the lock from under the next one: a flood would cost several times as much.
+//! They are written, and whoever follows the log is told, once, when all lines are in. Each written alone, a flood would cost
+//! several times as much.
 
 use std::time::SystemTime;
 
@@ -9,9 +9,9 @@ use super::record::{Record, Speaker};
 use super::writer::Log;
 use crate::block::Block;
 
-/// The way of a batch of lines into the log; dropped, it lets the writer run.
+/// The way of a batch of lines into the log; dropped, it has them written.
 #[derive(Debug)]
-#[must_use = "dropping it wakes the writer"]
+#[must_use = "dropping it writes them"]
 pub struct Lines<'l> {
     log: &'l Log,
     time: SystemTime,

@@ -1,4 +1,4 @@
-//! Where the writer thread puts bytes: a standard descriptor, or a file that follows its own rotation.
+//! Where bytes go: to a standard descriptor, or into a file that follows its own rotation.
 //!
 //! An output never gives up. What can't be written is counted, and the first lines that can be written again say how
 //! many are missing and why (reliability row 79).
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::{FileStat, SFlag, fstat, makedev};
 
 use super::batch::Batch;
 use super::pulse::Pulse;
@@ -120,14 +120,35 @@ impl Output {
         }
     }
 
-    /// Whether lines can be tried to be written at once: a file has to be followed, which may take as long as it likes.
+    /// Whether lines can be tried to be written at once: into a pipe, where this kernel can do that, or into nothing. A file that we
+    /// have opened has to be followed, and any file may be held by somebody who writes there, too, as long as he likes.
     pub(super) fn takes_at_once(&self) -> bool {
-        matches!(self.target, Target::Stdout(_) | Target::Stderr(_))
+        let is_standard = matches!(self.target, Target::Stdout(_) | Target::Stderr(_));
+        is_standard && (if self.pipe { nowait::knows_pipes() } else { self.is_nothing() })
+    }
+
+    /// Whether it is `/dev/null`.
+    fn is_nothing(&self) -> bool {
+        let is_null = |stat: FileStat| {
+            SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR && stat.st_rdev == makedev(1, 3)
+        };
+        self.target.fd().and_then(fstat).is_ok_and(is_null)
+    }
+
+    /// Whether the last lines could not be written.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.is_some()
+    }
+
+    /// Counts all these lines as lost, of an output that fails.
+    pub(super) fn loses(&mut self, batch: &Batch) -> u64 {
+        let why = self.failing.as_ref().map_or(Errno::EIO, |failing| failing.why);
+        self.fails(batch, 0, why)
     }
 
     /// Writes lines as far as that needs no waiting.
     pub(super) fn write_at_once(&mut self, batch: &Batch) -> AtOnce {
-        let Some(fd) = self.target.fd().ok().filter(|_| self.takes_at_once() && self.failing.is_none()) else {
+        let Some(fd) = self.target.fd().ok().filter(|_| self.failing.is_none()) else {
             return AtOnce::Rest(0);
         };
         let mut done = 0;

@@ -1,9 +1,9 @@
-//! When the output took something last, for who asks while the writer thread is inside a `write`.
+//! When the output took something last, for who asks while somebody waits for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Since when the writer waits for the output. One thread sets it, after every write: that costs a look at the clock and no
+/// Since when the output has taken nothing. Whoever writes sets it, one at a time: that costs a look at the clock and no
 /// lock. Whoever looks needs nothing else that this thread did, so that no order is asked of the memory.
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -45,7 +45,7 @@ impl Pulse {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the writer thread gives the loop no input; its time is its own")]
+#[expect(clippy::disallowed_methods, reason = "how long the output takes is no input of the loop")]
 pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -1,20 +1,20 @@
-//! The queue between everybody and the writer thread, and the thread.
+//! The queue between everybody and the output: emptied by whoever logs (`at_once`), or by the writer thread (`thread`).
 //!
-//! The queue holds formatted bytes, so the thread takes all of it at once and writes it in few calls. A record is
-//! accepted as long as the queue is below a limit; jobs' lines have a lower one, so that there is room for our own
-//! words while a job floods us.
+//! It holds formatted bytes, so that all of it is written in few calls. A record is accepted as long as the queue is below a limit;
+//! jobs' lines have a lower one, so that there is room for our own words while a job floods us.
 
 mod at_once;
 mod queue;
 mod standing;
 mod thread;
 
+use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use self::queue::{State, TooMany, Work};
 pub use self::standing::Standing;
@@ -45,7 +45,7 @@ const LAST_FLUSH: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct Log(Arc<Shared>);
 
-/// Keeps the writer thread. When it is dropped, what was accepted gets one more second to be written; afterwards
+/// Keeps the log open. When it is dropped, what was accepted gets one more second to be written; afterwards
 /// every line is lost and counted.
 #[derive(Debug)]
 #[must_use = "dropping it ends the log"]
@@ -125,6 +125,9 @@ impl Log {
         }
         self.0.keep_own(record);
         let mut state = self.0.lock();
+        if state.bytes >= OWN_LIMIT {
+            self.write_at_once(&mut state);
+        }
         if state.closed || state.bytes >= OWN_LIMIT {
             state.dropped += 1;
             self.0.lost.fetch_add(1, Ordering::Relaxed);
@@ -149,10 +152,12 @@ impl Log {
                 self.0.lost.fetch_add(block.lines().count() as u64, Ordering::Relaxed);
             } else {
                 taken = block.up_to(state.push_block(record, block));
-                state.refused |= taken != block;
+                state.refused |= taken.bytes().len() < block.bytes().len();
             }
         }
-        self.0.keep_block(record, taken);
+        if !taken.bytes().is_empty() {
+            self.0.keep_block(record, taken);
+        }
         taken.bytes().len()
     }
 
@@ -162,25 +167,33 @@ impl Log {
         self.0.kept.tell_of_lines();
     }
 
-    /// Waits until a refused line may be tried again. It may be refused again: others waited too. Needs a runtime with time.
+    /// Waits until a refused line may be tried again. It may be refused again: others waited too.
     pub async fn room(&self) {
         let mut notified = std::pin::pin!(self.0.room.notified());
         // Listen before looking, or the writer's word could fall between the two.
         notified.as_mut().enable();
-        let has_writer = {
+        {
             let mut state = self.0.lock();
             if state.closed || state.bytes < JOBS_LIMIT {
                 return;
             }
             state.refused = true;
-            state.has_writer
-        };
-        if has_writer {
-            notified.await;
-        } else {
-            // No thread could be had for it: whoever comes back tries again.
-            let _ = timeout(NO_WRITER, notified).await;
         }
+        notified.await;
+    }
+
+    /// Where no thread could be had for what the output did not take: tries again now, and comes back when it is time for the
+    /// next try. Else it never comes back. To be waited for wherever the loop waits; needs a runtime with time.
+    pub async fn retry(&self) {
+        let waits = |state: &State| !state.has_writer && !state.queue.is_empty();
+        let is_left = {
+            let mut state = self.0.lock();
+            if waits(&state) {
+                self.write_at_once(&mut state);
+            }
+            waits(&state)
+        };
+        if is_left { sleep(NO_WRITER).await } else { pending().await }
     }
 
     /// Closes a log file and opens it again, after the lines that came before this call, or before one whose turn
@@ -199,7 +212,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// If the file can't be opened, or the output before is stuck; then nothing changes.
+    /// If the file can't be opened, there is no thread for it, or the output before is stuck; then nothing changes.
     pub fn reconfigure(&self, logging: &Logging) -> Result<(), LogError> {
         let output = open(&logging.output)?;
         let terminal = output.colours_since(self.0.start);
@@ -255,7 +268,7 @@ impl Drop for LogGuard {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock is held leaves at worst half a line.
+        // A panic while the lock is held leaves half a line, or loses the output: then all that is said is kept, and nothing more.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -162,7 +162,10 @@ impl Children {
         let mut reaped = Reaped { more: true, ..Reaped::default() };
         let mut oom = None;
         for _ in 0..MOST {
-            let went_on = match sys::any_changed() {
+            // The dead first: a stop can be made again and again.
+            let dead = if reaped.stops.is_empty() && reaped.continued.is_empty() { Ok(None) } else { sys::any_dead() };
+            let changed = if let Ok(None) = dead { sys::any_changed() } else { dead };
+            let went_on = match changed {
                 Ok(Some((pid, Change::Dead(status)))) => self.bury(pid, status, &mut oom, &mut reaped),
                 Ok(Some((pid, _))) => self.note_stop(pid, &mut reaped),
                 Ok(None) | Err(_) => false,
@@ -185,6 +188,9 @@ impl Children {
             reaped.orphans.extend(buried.then_some(pid));
             return buried;
         };
+        // Whoever is dead is not stopped.
+        reaped.stops.retain(|stop| stop.id != id);
+        reaped.continued.retain(|other| *other != id);
         let killed = self.by_id.remove(&id).is_some_and(|child| child.killed);
         let (left_behind, buried) = finish_group(pid, killed);
         let suspect = !killed && status.shell_code() == BY_KILL;

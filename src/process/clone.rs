@@ -31,8 +31,9 @@ const SET: usize = 8;
 #[derive(Debug)]
 pub(super) struct Cloner {
     stack: Box<[MaybeUninit<u128>]>,
-    /// The signals that we ignore, or that we were made to ignore by whoever started us.
-    ignored: Vec<c_int>,
+    /// The signals that have another meaning than the default: those that we ignore, or were made to ignore by whoever started us,
+    /// and those with a handler. A handler must not run in the child, and exec would change it only then.
+    changed: Vec<c_int>,
 }
 
 /// What a child becomes.
@@ -59,16 +60,16 @@ struct Shared<'a> {
     file: *const c_char,
     arguments: *const *const c_char,
     variables: *const *const c_char,
-    ignored: &'a [c_int],
+    changed: &'a [c_int],
     descriptors: &'a [(c_int, c_int)],
     failed: AtomicI32,
 }
 
 impl Cloner {
-    /// Which signals are ignored is asked here: afterwards nobody may change that.
+    /// What signals mean is asked here: afterwards nobody may change that.
     pub(super) fn new() -> Self {
-        let ignored = (1..=LAST_SIGNAL).filter(|signal| is_ignored(*signal)).collect();
-        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), ignored }
+        let changed = (1..=LAST_SIGNAL).filter(|signal| is_changed(*signal)).collect();
+        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), changed }
     }
 
     /// A child in a group of its own, with no signal blocked, none ignored and these descriptors, that has executed its program.
@@ -87,7 +88,7 @@ impl Cloner {
             file: program.file.as_ptr(),
             arguments: arguments.as_ptr(),
             variables: variables.as_ptr(),
-            ignored: &self.ignored,
+            changed: &self.changed,
             descriptors: &moves,
             failed: AtomicI32::new(0),
         };
@@ -113,14 +114,16 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
     // SAFETY: what `start` has handed over.
     let shared = unsafe { &*shared.cast::<Shared<'_>>() };
     let Err(errno) = become_the_program(shared);
-    shared.failed.store(errno as i32, Ordering::Relaxed);
+    // One that has no name is none for nix, and it must be one.
+    let number = if errno == Errno::UnknownErrno { libc::EIO } else { errno as i32 };
+    shared.failed.store(number, Ordering::Relaxed);
     127
 }
 
 fn become_the_program(shared: &Shared<'_>) -> nix::Result<std::convert::Infallible> {
     // SAFETY: numbers only.
     Errno::result(unsafe { libc::setpgid(0, 0) })?;
-    for signal in shared.ignored {
+    for signal in shared.changed {
         mean_the_default(*signal)?;
     }
     for (from, to) in shared.descriptors {
@@ -139,14 +142,14 @@ fn become_the_program(shared: &Shared<'_>) -> nix::Result<std::convert::Infallib
     Err(Errno::UnknownErrno)
 }
 
-/// Whether a signal is ignored. The C library would refuse to tell of two of them.
-fn is_ignored(signal: c_int) -> bool {
+/// Whether a signal has another meaning than the default. The C library would refuse to tell of two of them.
+fn is_changed(signal: c_int) -> bool {
     // A handler or what stands for one, flags, a restorer and a set: all words. None is larger than eight.
     let mut action = [0_usize; 8];
     let before = action.as_mut_ptr();
     // SAFETY: the kernel writes its structure there, which is smaller.
     let result = unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, ptr::null::<usize>(), before, SET) };
-    result == 0 && action.first() == Some(&libc::SIG_IGN)
+    result == 0 && action.first() != Some(&libc::SIG_DFL)
 }
 
 fn mean_the_default(signal: c_int) -> nix::Result<()> {

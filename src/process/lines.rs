@@ -105,13 +105,9 @@ fn next(rest: &[u8], searched: usize, ended: bool) -> Option<Block<'_>> {
         None if rest.len() > LONGEST + 1 || (ended && !rest.is_empty()) => rest,
         None => return None,
     };
-    let text = if end.is_some() || ended { without_end(line) } else { line };
+    let is_whole = end.is_some() || ended;
+    let text = if is_whole { Block::of(line).lines().next().map_or(line, |(text, _)| text) } else { line };
     Some(if text.len() > LONGEST { Block::piece(cut_between_characters(text)) } else { Block::of(line) })
-}
-
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The first [`LONGEST`] bytes, or up to three fewer where that would tear a character of UTF-8 apart.

@@ -1,6 +1,6 @@
 //! The system calls that nix can't express, behind safe functions.
 //!
-//! With `clone`, `heap`, `pages` and `no_nss`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
+//! With `clone`, `heap`, `pages`, `no_nss` and, outside of this room, `nowait`, the only file of the crate with `unsafe`. What is here and why it isn't nix: its `waitid` fails with EINVAL for ever
 //! on a child that a real-time signal ended, its `kill` knows no real-time signals, its `signal` is unsafe itself,
 //! tokio's registration of a descriptor is unsafe, epoll is behind a feature that nothing else needs, and it has no terminal's size.
 #![expect(unsafe_code, reason = "thin wrappers of system calls; each says why it is sound")]

@@ -162,11 +162,9 @@ impl Client {
         let mut url = self.url(&["health", "service", &query.0.name])?;
         query.put(&mut url, wait);
         let call = Call { method: Method::GET, url, body: None };
-        let calling = async {
-            let _turn = if wait.is_none() { self.questions.acquire().await.ok() } else { None };
-            self.call(&call).await
-        };
-        let answer = timeout(limit.0, calling).await.map_err(|_| self.timed_out(limit)).flatten();
+        // The time in the queue is not the agent's: each before us has a limit of his own.
+        let _turn = if wait.is_none() { self.questions.acquire().await.ok() } else { None };
+        let answer = timeout(limit.0, self.call(&call)).await.map_err(|_| self.timed_out(limit)).flatten();
         let answer = self.note(answer)?;
         let (instances, odd) = instances(&answer.body)?;
         if instances.is_empty() && odd.is_empty() && answer.filtered {

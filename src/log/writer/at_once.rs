@@ -7,11 +7,13 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::super::output::AtOnce;
+use super::super::output::{AtOnce, Output};
 use super::super::pulse::now;
 use super::queue::{State, Work};
-use super::{IDLE_MEMORY, Log};
+use super::{JOBS_LIMIT, Log};
 
+/// So much memory is kept between two writes: what a flood has in each.
+const MEMORY: usize = 128 * 1024;
 /// So long the last lines wait for room at a time.
 const A_WHILE: Duration = Duration::from_millis(100);
 
@@ -29,32 +31,52 @@ impl Log {
     }
 
     /// Writes what the output takes now, and starts a writer for the rest. If none can be had, the rest waits for the next call.
-    fn write_at_once(&self, state: &mut State) {
+    pub(super) fn write_at_once(&self, state: &mut State) {
         let Some(mut output) = state.direct.take() else { return };
-        self.0.tell_dropped(state);
-        let mut is_rest = false;
+        output.shared = self.0.others.load(Ordering::Relaxed);
+        let mut is_rest = self.write_queue(state, &mut output);
+        if !is_rest && state.dropped > 0 {
+            self.0.tell_dropped(state);
+            is_rest = self.write_queue(state, &mut output);
+        }
+        let fails = output.is_failing();
+        state.direct = Some(output);
+        if is_rest && self.start_writer(state).is_err() && fails {
+            // What can't be written is lost, whoever tries; nobody shall wait for it.
+            self.lose_queue(state);
+        }
+        if state.queue.is_empty() {
+            self.0.pulse.rest();
+        } else if !state.has_writer {
+            self.0.pulse.begin();
+        }
+        if state.bytes < JOBS_LIMIT && !state.has_writer && std::mem::take(&mut state.refused) {
+            self.0.room.notify_waiters();
+        }
+    }
+
+    /// Works through the queue. Whether something is left that has to wait.
+    fn write_queue(&self, state: &mut State, output: &mut Output) -> bool {
         while let Some(work) = state.queue.pop_front() {
             match work {
-                Work::Write(mut batch) => {
-                    output.shared = self.0.others.load(Ordering::Relaxed);
-                    match output.write_at_once(&batch) {
-                        AtOnce::Done(lost) => {
-                            self.0.lost.fetch_add(lost, Ordering::Relaxed);
-                            state.bytes = state.bytes.saturating_sub(batch.len());
-                            // A flood is not asked for its memory each time; what comes after it is.
-                            batch.clear(if batch.len() > IDLE_MEMORY { usize::MAX } else { IDLE_MEMORY });
-                            state.spare = batch;
-                        }
-                        AtOnce::Rest(written) => {
-                            batch.skip(written);
-                            state.bytes = state.bytes.saturating_sub(written);
-                            state.queue.push_front(Work::Write(batch));
-                            is_rest = true;
-                            break;
-                        }
+                Work::Write(mut batch) => match output.write_at_once(&batch) {
+                    AtOnce::Done(lost) => {
+                        self.0.lost.fetch_add(lost, Ordering::Relaxed);
+                        state.bytes = state.bytes.saturating_sub(batch.len());
+                        batch.clear(MEMORY);
+                        state.spare = batch;
                     }
-                }
-                Work::Switch(new) => output = new,
+                    AtOnce::Rest(written) => {
+                        if written > 0 {
+                            self.0.pulse.beat();
+                        }
+                        batch.skip(written);
+                        state.bytes = state.bytes.saturating_sub(written);
+                        state.queue.push_front(Work::Write(batch));
+                        return true;
+                    }
+                },
+                Work::Switch(new) => *output = new,
                 Work::Reopen => {
                     state.reopens = false;
                     output.reopen(now());
@@ -63,15 +85,24 @@ impl Log {
             state.done += 1;
             state.failing = output.trouble();
         }
+        false
+    }
+
+    /// Counts what is in the queue as lost.
+    fn lose_queue(&self, state: &mut State) {
+        let Some(mut output) = state.direct.take() else { return };
+        for work in std::mem::take(&mut state.queue) {
+            match work {
+                Work::Write(batch) => {
+                    self.0.lost.fetch_add(output.loses(&batch), Ordering::Relaxed);
+                }
+                Work::Switch(new) => output = new,
+                Work::Reopen => {}
+            }
+            state.done += 1;
+        }
+        (state.bytes, state.reopens) = (0, false);
         state.direct = Some(output);
-        if is_rest && self.start_writer(state).is_err() {
-            self.0.pulse.begin();
-        } else if !is_rest {
-            self.0.pulse.rest();
-        }
-        if state.bytes == 0 && std::mem::take(&mut state.refused) {
-            self.0.room.notify_waiters();
-        }
     }
 
     /// Likewise, and waits for room where there is no writer, at most so long.
@@ -80,12 +111,11 @@ impl Log {
         loop {
             self.write_at_once(state);
             let left = at_most.saturating_sub(now().saturating_duration_since(begin));
+            let Some(output) = &state.direct else { return };
             if state.has_writer || state.queue.is_empty() || left.is_zero() {
                 return;
             }
-            if let Some(output) = &state.direct {
-                output.wait_for_room(left.min(A_WHILE));
-            }
+            output.wait_for_room(left.min(A_WHILE));
         }
     }
 }
