@@ -221,6 +221,10 @@ fn run_plan(
     let mut builder = tokio::runtime::Builder::new_current_thread();
     // They are kept: if none could be had later, that would be our end.
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
+    builder.on_thread_start(|| {
+        // Without one, a fault on that thread is the end without a word.
+        let _ = process::have_stack_for_faults();
+    });
     // Room for as many as are ever ready at once here; tokio's own 1024 are 12 kB.
     builder.max_io_events_per_tick(EVENTS);
     let runtime = builder.build().map_err(|error| Failed::broken("start the event loop", &error))?;

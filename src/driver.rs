@@ -265,7 +265,7 @@ impl Driver {
             Received::Other(signal) => {
                 debug!("got {}", signal.name());
                 #[cfg(debug_assertions)]
-                self.panic_on_purpose(signal);
+                self.break_on_purpose(signal);
                 // As the kernel does with most of them: one that is waiting is enough (row 14).
                 let input = Input::Signal(signal);
                 if !self.inbox.contains(&input) {

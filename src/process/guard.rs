@@ -23,6 +23,9 @@ const STEPS: usize = 100;
 const STEP: Duration = Duration::from_millis(10);
 /// Our own fault, as an exit status (design §5).
 const INTERNAL: i32 = 70;
+/// What is said of it.
+const FAULT: &str =
+    "containerpilot: internal error, please report it: a stack has run over, or memory was touched that is not ours\n";
 /// How long the last words may wait for a reader of stderr, in milliseconds.
 const LAST_WORDS: u16 = 1000;
 /// A pipe that has any room takes so many bytes without blocking.
@@ -84,6 +87,30 @@ pub(super) fn signal_everything_else(signal: Signal, mut wanted: impl FnMut(i32)
 /// None that a kernel is known to have.
 pub fn end_children_on_abort() -> nix::Result<()> {
     sys::on_abort(end_on_abort)
+}
+
+/// So does memory that is touched and is not ours: the end of a stack that has run over, mostly.
+///
+/// # Errors
+/// None that a kernel is known to have.
+pub(super) fn end_children_on_fault() -> nix::Result<()> {
+    have_stack_for_faults()?;
+    sys::on_bad_memory(end_on_fault)
+}
+
+/// For a thread that may go deep: a stack for what [`begin`](super::begin) has prepared for its fault. Without it the kernel ends us.
+///
+/// # Errors
+/// None that a kernel is known to have.
+pub fn have_stack_for_faults() -> nix::Result<()> {
+    sys::stack_for_faults()
+}
+
+extern "C" fn end_on_fault(number: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    if !sys::was_sent(info) {
+        last_words(FAULT);
+        end_on_abort(number);
+    }
 }
 
 /// Whether an abort is ending everything: the loop may be another thread, which goes on meanwhile.

@@ -8,6 +8,7 @@
 //!   SIGCHLD ──► Signals::next ──► Children::reap ──► Death, Stop, orphans
 //! ```
 //!
+//! - `begin`: what comes before anything else.
 //! - `signals`: blocked first, then read from a descriptor.
 //! - `children`: the table; who is dead, what is left of its group.
 //! - `spawn`, `clone`, `look_up`, `spawn_error`, `interpreter`: one start, and why it failed.
@@ -19,6 +20,7 @@
 //! - `no_nss`: what must not be linked.
 //! - `sys`, `proc_table`: the kernel.
 
+mod begin;
 mod children;
 mod clone;
 mod guard;
@@ -36,9 +38,9 @@ mod spawn;
 mod spawn_error;
 mod sys;
 
+pub use begin::begin;
 pub use children::{Children, Death, Reaped, Spawned, Stop};
-pub use guard::{end_children_on_abort, end_everything, last_words, terminate_all_now};
-pub use heap::share_one_heap;
+pub use guard::{end_children_on_abort, end_everything, have_stack_for_faults, last_words, terminate_all_now};
 pub use lines::LONGEST;
 pub use output::{BlockSink, OutputPipe, Outputs, Pumped, Released, Stream};
 pub use pages::release_startup_pages;

@@ -7,8 +7,8 @@
 //! for each). A blocked signal is never discarded by the kernel, not even by PID 1 without a handler. Children get an
 //! empty mask whichever way we do it (`spawn.rs`).
 //!
-//! Three are not blocked. SEGV and BUS keep the handler of Rust's runtime, which tells of a stack overflow. PIPE is
-//! ignored, as Rust does: blocked, it would come back from the signalfd after each broken pipe of ours. TTIN, TTOU and
+//! Three are not blocked. SEGV and BUS have a handler, for a stack that has run over (`guard`); sent by somebody, they do nothing.
+//! PIPE is ignored: blocked, it would come back from the signalfd after each broken pipe of ours. TTIN, TTOU and
 //! TSTP need not be ignored: blocked, they do not stop us, and the calls that raise them go on (row 15).
 //!
 //! The kernel keeps at most one of each kind pending, so a storm is merged (row 14); the 31 real-time signals queue

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use tokio::io::Interest;
@@ -48,6 +48,43 @@ pub(super) fn on_abort(handler: extern "C" fn(libc::c_int)) -> nix::Result<()> {
     let handler = nix::sys::signal::SigHandler::Handler(handler);
     // SAFETY: the caller's handler only makes system calls, and does not return into what has failed.
     unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGABRT, handler) }.map(drop)
+}
+
+/// Calls this when memory is touched that is not ours, as below the end of a stack. It runs on a stack of its own, where the thread has
+/// one ([`stack_for_faults`]), and must not come back: the third argument of whoever is called is of no use then.
+pub(super) fn on_bad_memory(
+    handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void),
+) -> nix::Result<()> {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK;
+    let action = SigAction::new(SigHandler::SigAction(handler), flags, SigSet::all());
+    for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
+        // SAFETY: the caller's handler only makes system calls.
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
+/// Whether a signal that came with this was sent by somebody, and is no fault of ours.
+pub(super) fn was_sent(info: *const libc::siginfo_t) -> bool {
+    // SAFETY: what the kernel hands to a handler, or nothing.
+    unsafe { info.as_ref() }.is_some_and(|info| info.si_code <= 0)
+}
+
+/// A stack for the handler of [`on_bad_memory`], for this thread, as long as it lives.
+pub(super) fn stack_for_faults() -> nix::Result<()> {
+    // What the kernel puts there may be larger than the stack of old, and an ending program needs some, too. Not touched before.
+    const SIZE: usize = 64 * 1024;
+    let memory: &mut [MaybeUninit<u128>] = Box::leak(Box::new_uninit_slice(SIZE / size_of::<u128>()));
+    let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: SIZE };
+    // SAFETY: the memory is this stack's for ever.
+    Errno::result(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }).map(drop)
+}
+
+/// 0, 1 and 2, open or not: for asking which of them is.
+pub(super) fn standard_descriptors() -> [BorrowedFd<'static>; 3] {
+    // SAFETY: only asked about, by numbers that are always valid to ask about.
+    [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// The end at once: nothing is flushed, nothing is dropped.

@@ -45,6 +45,25 @@ fn f22_a_panic_is_one_line_with_its_place_and_our_children_are_ended() {
     pilot.finish();
 }
 
+// Seen red with src/process/guard.rs:
+//- sys::on_bad_memory(end_on_fault)
+//+ { let _ = end_on_fault; Ok(()) }
+#[test]
+fn f22_a_stack_that_has_run_over_is_one_line_and_our_children_are_ended() {
+    let mut pilot = config(JOBS).env("CONTAINERPILOT_OVERRUN_ON", "SIGWINCH").untraced().start();
+    pilot.wait_logged("up", 3);
+    wait_command(&pilot, "sleep 1003");
+    // Sent by somebody it is no fault of ours.
+    pilot.signal(Signal::SIGSEGV);
+    pilot.signal(Signal::SIGWINCH);
+    assert_eq!(pilot.wait_exit_within(BOUND), 70);
+    let stderr = pilot.stderr();
+    assert!(stderr.starts_with("containerpilot: internal error, please report it: a stack has run over, "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert_eq!(pilot.log(), ["up", "up", "up", "term"], "the polite one had its moment, and nothing was started again");
+    pilot.finish();
+}
+
 #[test]
 fn f22_children_that_end_at_once_are_not_waited_for() {
     let text = r#"{ consul: false, jobs: [
