@@ -38,7 +38,7 @@ fn config(consul: &str, logging: &str) -> String {
         jobs: [
             {{ name: "web", exec: ["sh", "-c", "sleep 1000", "--password={{{{ .SECRET }}}}"], port: 8080,
                interfaces: "static:192.0.2.7", tags: ["a"],
-               health: {{ exec: ["sh", "-c", "[ ! -e $DIR/sick ]", "{{{{ .SECRET }}}}"], interval: 1, ttl: 3, timeout: "900ms" }} }},
+               health: {{ exec: ["sh", "-c", "[ ! -e $DIR/sick ]", "{{{{ .SECRET }}}}"], interval: 1, ttl: 3, timeout: "30s" }} }},
             {{ name: "missing", exec: ["/nowhere/app", "--password={{{{ .SECRET }}}}"], restarts: 2 }},
             {{ name: "forbidden", exec: ["{{{{ .DIR }}}}/forbidden", "{{{{ .SECRET }}}}"] }},
             {{ name: "failing", exec: ["sh", "-c", "exit 3", "{{{{ .SECRET }}}}"], restarts: 2 }},

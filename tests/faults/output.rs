@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use crate::support::process::look;
 use crate::support::wait::{holds_for, poll};
 use crate::support::{DEADLINE, Launch, Pilot, Signal, count, long_lane, wait_until};
 
@@ -628,6 +629,8 @@ fn f80_a_raw_job_inherits_the_descriptors_themselves() {
     .stdout(writer)
     .start();
     let (raw, tamed) = (pilot.wait_process("sleep 1000"), pilot.wait_process("sleep 2000"));
+    // Before, its shell moves its own descriptors.
+    wait_until(DEADLINE, || look(raw.pid).is_some_and(|raw| raw.command == "sleep 1000"), "it has said all");
     let of =
         |pid: i32, number: i32| fs::metadata(format!("/proc/{pid}/fd/{number}")).map(|m| (m.dev(), m.ino())).unwrap();
     for number in [1, 2] {
