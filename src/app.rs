@@ -30,7 +30,7 @@ use crate::exit::Exit;
 use crate::kept::Kept;
 use crate::log::{Log, LogError, LogLayer};
 use crate::plan::Plan;
-use crate::process::{self, Signals};
+use crate::process::{self, FaultStack, Signals};
 
 /// So many descriptors are told as ready by one look at them; the others by the next.
 const EVENTS: usize = 128;
@@ -223,7 +223,7 @@ fn run_plan(
     builder.enable_io().enable_time().max_blocking_threads(READERS).thread_keep_alive(Duration::MAX);
     builder.on_thread_start(|| {
         // Without one, a fault on that thread is the end without a word.
-        let _ = process::have_stack_for_faults();
+        let _ = FaultStack::for_ever();
     });
     // Room for as many as are ever ready at once here; tokio's own 1024 are 12 kB.
     builder.max_io_events_per_tick(EVENTS);

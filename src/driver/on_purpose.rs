@@ -1,6 +1,7 @@
 //! What goes wrong only because a test wants it to. In no release.
 
 use super::Driver;
+use crate::env::Environment;
 use crate::plan::Signal;
 
 impl Driver {
@@ -21,10 +22,14 @@ impl Driver {
 
     /// Likewise, with a stack that runs over.
     fn overrun_on_purpose(&self, signal: Signal) {
-        let name = signal.name();
-        if self.env.get("CONTAINERPILOT_OVERRUN_ON").is_some_and(|on| on == name.as_str()) {
-            std::hint::black_box(deeper(1));
-        }
+        overrun_on(&self.env, &signal.name());
+    }
+}
+
+/// Lets this thread's stack run over, if the environment names this.
+pub(super) fn overrun_on(env: &Environment, what: &str) {
+    if env.get("CONTAINERPILOT_OVERRUN_ON").is_some_and(|on| on == what) {
+        std::hint::black_box(deeper(1));
     }
 }
 

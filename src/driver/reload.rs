@@ -24,6 +24,7 @@ use crate::core::{GLOBAL, Input, Summary};
 use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::plan::{Consul, Control, Logging, Plan};
+use crate::process::FaultStack;
 
 /// What reads the configuration again.
 #[derive(Clone)]
@@ -229,6 +230,10 @@ impl Driver {
         // As much stack as the first reading had.
         let thread = std::thread::Builder::new().name("reload".to_owned()).stack_size(8 << 20);
         let reading = move || {
+            // Without one, a text that is too deep is the end without a word.
+            let _stack = FaultStack::of_this_thread();
+            #[cfg(debug_assertions)]
+            super::on_purpose::overrun_on(&env, "reload");
             // Before the reading, so that nothing is missed after it.
             let seen = watched.map_or(Ok(()), |watched| watched.renew());
             drop(sender.send(Box::new((read(env, known), seen))));

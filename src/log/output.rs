@@ -120,19 +120,15 @@ impl Output {
         }
     }
 
-    /// Whether lines can be tried to be written at once: into a pipe, where this kernel can do that, or into nothing. A file that we
+    /// Whether lines can be tried to be written at once: into a pipe or into nothing, where this kernel can do that. A file that we
     /// have opened has to be followed, and any file may be held by somebody who writes there, too, as long as he likes.
     pub(super) fn takes_at_once(&self) -> bool {
-        let is_standard = matches!(self.target, Target::Stdout(_) | Target::Stderr(_));
-        is_standard && (if self.pipe { nowait::knows_pipes() } else { self.is_nothing() })
-    }
-
-    /// Whether it is `/dev/null`.
-    fn is_nothing(&self) -> bool {
-        let is_null = |stat: FileStat| {
-            SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR && stat.st_rdev == makedev(1, 3)
-        };
-        self.target.fd().and_then(fstat).is_ok_and(is_null)
+        let Some(fd) = self.target.fd().ok().filter(|_| !matches!(self.target, Target::File(_))) else { return false };
+        if self.pipe {
+            nowait::knows_pipes() && !is_opened(fd)
+        } else {
+            is_nothing(fd) && nowait::write(fd, b"\n") == Ok(1)
+        }
     }
 
     /// Whether the last lines could not be written.
@@ -266,6 +262,23 @@ impl Target {
             Self::File(followed) => followed.file.as_ref().map(File::as_fd).ok_or(followed.why),
         }
     }
+}
+
+/// Whether it is `/dev/null`.
+fn is_nothing(fd: BorrowedFd<'_>) -> bool {
+    let is_null = |stat: FileStat| {
+        SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR && stat.st_rdev == makedev(1, 3)
+    };
+    fstat(fd).is_ok_and(is_null)
+}
+
+/// Whether a path was opened, as that of a named pipe: there the kernel can't do without waiting what it can for others. It tells
+/// by a flag that it gives to all that is opened, and that says nothing else where files may be large anyway.
+fn is_opened(fd: BorrowedFd<'_>) -> bool {
+    const LARGE_FILE: i32 = 0o100_000;
+    const LARGE_FILE_ARM: i32 = 0o400_000;
+    let flag = if cfg!(target_arch = "aarch64") { LARGE_FILE_ARM } else { LARGE_FILE };
+    fcntl(fd, FcntlArg::F_GETFL).is_ok_and(|flags| flags & flag != 0)
 }
 
 fn is_pipe(target: &Target) -> bool {

@@ -8,7 +8,6 @@ mod queue;
 mod standing;
 mod thread;
 
-use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -60,6 +59,8 @@ struct Shared {
     progress: Condvar,
     /// For those whose line was refused.
     room: Notify,
+    /// For who tries again where there is no writer.
+    stuck: Notify,
     lost: AtomicU64,
     /// The configured level, so that records below it cost next to nothing.
     level: AtomicU8,
@@ -90,6 +91,7 @@ impl Log {
             work: Condvar::new(),
             progress: Condvar::new(),
             room: Notify::new(),
+            stuck: Notify::new(),
             lost: AtomicU64::new(0),
             level: AtomicU8::new(logging.level as u8),
             start,
@@ -125,7 +127,7 @@ impl Log {
         }
         self.0.keep_own(record);
         let mut state = self.0.lock();
-        if state.bytes >= OWN_LIMIT {
+        if state.bytes >= OWN_LIMIT && !state.has_writer {
             self.write_at_once(&mut state);
         }
         if state.closed || state.bytes >= OWN_LIMIT {
@@ -133,6 +135,7 @@ impl Log {
             self.0.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        self.0.tell_dropped_before(&mut state);
         state.push(record);
         self.wake(state);
     }
@@ -151,6 +154,9 @@ impl Log {
             if state.closed {
                 self.0.lost.fetch_add(block.lines().count() as u64, Ordering::Relaxed);
             } else {
+                if state.bytes < JOBS_LIMIT {
+                    self.0.tell_dropped_before(&mut state);
+                }
                 taken = block.up_to(state.push_block(record, block));
                 state.refused |= taken.bytes().len() < block.bytes().len();
             }
@@ -185,6 +191,9 @@ impl Log {
     /// Where no thread could be had for what the output did not take: tries again now, and comes back when it is time for the
     /// next try. Else it never comes back. To be waited for wherever the loop waits; needs a runtime with time.
     pub async fn retry(&self) {
+        let mut stuck = std::pin::pin!(self.0.stuck.notified());
+        // Listen before looking: others log, too.
+        stuck.as_mut().enable();
         let waits = |state: &State| !state.has_writer && !state.queue.is_empty();
         let is_left = {
             let mut state = self.0.lock();
@@ -193,7 +202,10 @@ impl Log {
             }
             waits(&state)
         };
-        if is_left { sleep(NO_WRITER).await } else { pending().await }
+        if !is_left {
+            stuck.await;
+        }
+        sleep(NO_WRITER).await;
     }
 
     /// Closes a log file and opens it again, after the lines that came before this call, or before one whose turn
@@ -268,7 +280,7 @@ impl Drop for LogGuard {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock is held leaves half a line, or loses the output: then all that is said is kept, and nothing more.
+        // A panic while the lock is held leaves half a line, or loses the output, which is the end of the log.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

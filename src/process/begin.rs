@@ -10,7 +10,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 
@@ -24,6 +24,7 @@ use super::sys;
 /// # Errors
 /// None that a kernel is known to have.
 pub fn begin() -> io::Result<()> {
+    sys::note_own_pid();
     share_one_heap();
     open_missing();
     block_all()?;
@@ -35,9 +36,10 @@ pub fn begin() -> io::Result<()> {
 fn open_missing() {
     let first: [BorrowedFd<'static>; 3] = sys::standard_descriptors();
     let mut asked = first.map(|fd| PollFd::new(fd, PollFlags::empty()));
-    let _ = poll(&mut asked, PollTimeout::ZERO);
-    for asked in asked {
-        if asked.revents().is_some_and(|events| events.contains(PollFlags::POLLNVAL)) {
+    let answered = poll(&mut asked, PollTimeout::ZERO).is_ok();
+    for (fd, asked) in first.into_iter().zip(asked) {
+        let is_told = asked.revents().is_some_and(|events| events.contains(PollFlags::POLLNVAL));
+        if is_told || (!answered && fcntl(fd, FcntlArg::F_GETFD).is_err()) {
             // The lowest that is free is this one. It is meant to be inherited, as those are.
             let opened =
                 open("/dev/null", OFlag::O_RDWR, Mode::empty()).or_else(|_| open("/", OFlag::O_RDONLY, Mode::empty()));

@@ -161,13 +161,17 @@ impl Children {
     pub fn reap(&mut self) -> Reaped {
         let mut reaped = Reaped { more: true, ..Reaped::default() };
         let mut oom = None;
+        let mut stops = false;
         for _ in 0..MOST {
             // The dead first: a stop can be made again and again.
-            let dead = if reaped.stops.is_empty() && reaped.continued.is_empty() { Ok(None) } else { sys::any_dead() };
+            let dead = if stops { sys::any_dead() } else { Ok(None) };
             let changed = if let Ok(None) = dead { sys::any_changed() } else { dead };
             let went_on = match changed {
                 Ok(Some((pid, Change::Dead(status)))) => self.bury(pid, status, &mut oom, &mut reaped),
-                Ok(Some((pid, _))) => self.note_stop(pid, &mut reaped),
+                Ok(Some((pid, _))) => {
+                    stops = true;
+                    self.note_stop(pid, &mut reaped)
+                }
                 Ok(None) | Err(_) => false,
             };
             if !went_on {

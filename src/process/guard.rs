@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{Pid, getpgid};
 
+use super::sys::FaultStack;
 use super::{proc_table, sys};
 use crate::plan::Signal;
 
@@ -89,27 +90,19 @@ pub fn end_children_on_abort() -> nix::Result<()> {
     sys::on_abort(end_on_abort)
 }
 
-/// So does memory that is touched and is not ours: the end of a stack that has run over, mostly.
+/// So does memory that is touched and is not ours: the end of a stack that has run over, mostly. On other threads than this that
+/// takes a [`FaultStack`].
 ///
 /// # Errors
 /// None that a kernel is known to have.
 pub(super) fn end_children_on_fault() -> nix::Result<()> {
-    have_stack_for_faults()?;
+    FaultStack::for_ever()?;
     sys::on_bad_memory(end_on_fault)
 }
 
-/// For a thread that may go deep: a stack for what [`begin`](super::begin) has prepared for its fault. Without it the kernel ends us.
-///
-/// # Errors
-/// None that a kernel is known to have.
-pub fn have_stack_for_faults() -> nix::Result<()> {
-    sys::stack_for_faults()
-}
-
-extern "C" fn end_on_fault(number: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    if !sys::was_sent(info) {
-        last_words(FAULT);
-        end_on_abort(number);
+extern "C" fn end_on_fault(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    if !sys::is_no_fault(info) {
+        end_now(FAULT);
     }
 }
 
@@ -121,11 +114,21 @@ pub(super) fn is_aborting() -> bool {
     ABORTING.load(Ordering::Relaxed)
 }
 
-/// In the handler of a signal: without memory, and without a lock that this very thread may hold.
 extern "C" fn end_on_abort(_: i32) {
-    // Two threads may fail at once; the other one waits here for the end.
+    // Whoever aborts has said why.
+    end_now("");
+}
+
+/// In the handler of a signal: without memory, and without a lock that this very thread may hold.
+fn end_now(words: &str) -> ! {
+    if sys::is_a_child() {
+        // What it shares with us is not its own to end.
+        sys::exit_now(127);
+    }
     if !ABORTING.swap(true, Ordering::Relaxed) {
         signal_all_now(&[Signal::TERM, Signal::CONT]);
+        // Nobody knows how long a reader takes.
+        last_words(words);
         // As PID 1 without a child there is nobody at all; else groups may have members yet.
         let is_over = if sys::is_pid_one() { within_steps(nobody_is_left) } else { within_steps(all_are_zombies) };
         if !(is_over && sys::is_pid_one()) {
@@ -134,9 +137,11 @@ extern "C" fn end_on_abort(_: i32) {
         }
         sys::exit_now(INTERNAL);
     }
-    loop {
+    // Two threads may fail at once: the other one ends us, unless it has failed once more.
+    for _ in 0..5 * STEPS {
         pause();
     }
+    sys::exit_now(INTERNAL)
 }
 
 /// Whether this comes to be within [`STEPS`].
@@ -208,7 +213,9 @@ fn try_alive() -> Option<MutexGuard<'static, BTreeSet<i32>>> {
 pub fn last_words(text: &str) {
     let stderr = io::stderr();
     for piece in text.as_bytes().chunks(ATOMIC) {
-        let room = poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(LAST_WORDS));
+        let look = || poll(&mut [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(LAST_WORDS));
+        // Once more where a signal has come between.
+        let room = look().or_else(|error| if error == Errno::EINTR { look() } else { Err(error) });
         // A pipe with room takes a piece whole, or says that it is broken.
         if !room.is_ok_and(|ready| ready > 0) || nix::unistd::write(&stderr, piece).is_err() {
             return;

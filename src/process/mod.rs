@@ -40,10 +40,10 @@ mod sys;
 
 pub use begin::begin;
 pub use children::{Children, Death, Reaped, Spawned, Stop};
-pub use guard::{end_children_on_abort, end_everything, have_stack_for_faults, last_words, terminate_all_now};
+pub use guard::{end_children_on_abort, end_everything, last_words, terminate_all_now};
 pub use lines::LONGEST;
 pub use output::{BlockSink, OutputPipe, Outputs, Pumped, Released, Stream};
 pub use pages::release_startup_pages;
 pub use signals::{Received, Signals, block_all, unblock_all};
 pub use spawn_error::{SpawnError, SpawnErrorKind};
-pub use sys::{is_pid_one, own_pid, terminal_size, watch};
+pub use sys::{FaultStack, is_pid_one, own_pid, terminal_size, watch};

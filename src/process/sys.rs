@@ -6,10 +6,13 @@
 #![expect(unsafe_code, reason = "thin wrappers of system calls; each says why it is sound")]
 
 use std::io;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal as Kernel, sigaction};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -43,42 +46,95 @@ pub(super) fn set_disposition(signal: libc::c_int, ignore: bool) -> nix::Result<
 }
 
 /// Calls this when the program aborts itself: no memory could be had, or a stack has run over. It runs on the thread that
-/// fails, whatever that holds, so it must not allocate, nor wait for a lock.
+/// fails, whatever that holds, so it must not allocate, nor wait for a lock. What fails in it ends us.
 pub(super) fn on_abort(handler: extern "C" fn(libc::c_int)) -> nix::Result<()> {
-    let handler = nix::sys::signal::SigHandler::Handler(handler);
-    // SAFETY: the caller's handler only makes system calls, and does not return into what has failed.
-    unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGABRT, handler) }.map(drop)
+    set_handler(SigHandler::Handler(handler), SaFlags::empty(), &[Kernel::SIGABRT])
 }
 
-/// Calls this when memory is touched that is not ours, as below the end of a stack. It runs on a stack of its own, where the thread has
-/// one ([`stack_for_faults`]), and must not come back: the third argument of whoever is called is of no use then.
+/// Likewise when memory is touched that is not ours, as below the end of a stack: see [`FaultStack`].
 pub(super) fn on_bad_memory(
     handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void),
 ) -> nix::Result<()> {
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-    let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK;
-    let action = SigAction::new(SigHandler::SigAction(handler), flags, SigSet::all());
-    for signal in [Signal::SIGSEGV, Signal::SIGBUS] {
-        // SAFETY: the caller's handler only makes system calls.
-        unsafe { sigaction(signal, &action) }?;
+    let flags = SaFlags::SA_SIGINFO | SaFlags::SA_RESTART;
+    set_handler(SigHandler::SigAction(handler), flags, &[Kernel::SIGSEGV, Kernel::SIGBUS])
+}
+
+fn set_handler(handler: SigHandler, flags: SaFlags, signals: &[Kernel]) -> nix::Result<()> {
+    let action = SigAction::new(handler, flags | SaFlags::SA_ONSTACK, SigSet::all());
+    for signal in signals {
+        // SAFETY: the handlers of this room only make system calls, and come back into nothing that has failed.
+        unsafe { sigaction(*signal, &action) }?;
     }
     Ok(())
 }
 
-/// Whether a signal that came with this was sent by somebody, and is no fault of ours.
-pub(super) fn was_sent(info: *const libc::siginfo_t) -> bool {
-    // SAFETY: what the kernel hands to a handler, or nothing.
-    unsafe { info.as_ref() }.is_some_and(|info| info.si_code <= 0)
+/// Our pid, once it is noted.
+static OWN: AtomicI32 = AtomicI32::new(0);
+
+/// Notes our pid, for [`is_a_child`].
+pub(super) fn note_own_pid() {
+    OWN.store(own_pid(), Ordering::Relaxed);
 }
 
-/// A stack for the handler of [`on_bad_memory`], for this thread, as long as it lives.
-pub(super) fn stack_for_faults() -> nix::Result<()> {
-    // What the kernel puts there may be larger than the stack of old, and an ending program needs some, too. Not touched before.
+/// Whether this is a child of ours that has not executed its program yet, in our memory.
+pub(super) fn is_a_child() -> bool {
+    let own = OWN.load(Ordering::Relaxed);
+    own != 0 && own != own_pid()
+}
+
+/// Whether a signal that came with this is no fault of ours: somebody has sent it, or the kernel tells of memory that is broken
+/// and that nobody has touched yet.
+pub(super) fn is_no_fault(info: *const libc::siginfo_t) -> bool {
+    const MEMORY_BROKEN: libc::c_int = 5; // BUS_MCEERR_AO
+    // SAFETY: what the kernel hands to a handler, or nothing.
+    let info = unsafe { info.as_ref() };
+    info.is_some_and(|info| info.si_code <= 0 || (info.si_signo == libc::SIGBUS && info.si_code == MEMORY_BROKEN))
+}
+
+/// A stack for the handler of a fault, on the thread that has made it, for as long as this lives. Without one the kernel ends us
+/// where that thread's own stack has run over.
+#[derive(Debug)]
+pub struct FaultStack {
+    memory: Box<[MaybeUninit<u128>]>,
+    /// It must end on its thread.
+    _here: PhantomData<*const ()>,
+}
+
+impl FaultStack {
+    /// In bytes. What the kernel puts there may be larger than the stacks of old, and an ending program needs some, too.
     const SIZE: usize = 64 * 1024;
-    let memory: &mut [MaybeUninit<u128>] = Box::leak(Box::new_uninit_slice(SIZE / size_of::<u128>()));
-    let stack = libc::stack_t { ss_sp: memory.as_mut_ptr().cast(), ss_flags: 0, ss_size: SIZE };
-    // SAFETY: the memory is this stack's for ever.
-    Errno::result(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }).map(drop)
+
+    /// For this thread. Not touched before it is needed.
+    ///
+    /// # Errors
+    /// None that a kernel is known to have.
+    pub fn of_this_thread() -> nix::Result<Self> {
+        let memory = Box::new_uninit_slice(Self::SIZE / size_of::<u128>());
+        let mut stack = Self { memory, _here: PhantomData };
+        stack.set(0)?;
+        Ok(stack)
+    }
+
+    /// For this thread, which lives as long as the program.
+    ///
+    /// # Errors
+    /// None that a kernel is known to have.
+    pub fn for_ever() -> nix::Result<()> {
+        Self::of_this_thread().map(std::mem::forget)
+    }
+
+    fn set(&mut self, flags: libc::c_int) -> nix::Result<()> {
+        let stack = libc::stack_t { ss_sp: self.memory.as_mut_ptr().cast(), ss_flags: flags, ss_size: Self::SIZE };
+        // SAFETY: the memory lives until this is dropped, which takes the stack away.
+        Errno::result(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }).map(drop)
+    }
+}
+
+impl Drop for FaultStack {
+    fn drop(&mut self) {
+        // Fails only on the stack itself.
+        let _ = self.set(libc::SS_DISABLE);
+    }
 }
 
 /// 0, 1 and 2, open or not: for asking which of them is.

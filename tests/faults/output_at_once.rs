@@ -39,8 +39,8 @@ fn f78_as_long_as_somebody_reads_there_is_no_thread_for_it() {
 }
 
 // Seen red with src/log/writer.rs:
-//- if is_left { sleep(NO_WRITER).await } else { pending().await }
-//+ let _ = (is_left, sleep(NO_WRITER)); pending().await
+//- sleep(NO_WRITER).await;
+//+ std::future::pending::<()>().await;
 #[test]
 fn f25_without_a_thread_for_it_lines_wait_for_their_reader_and_none_is_lost() {
     let group = Group::new("pids");
@@ -80,8 +80,8 @@ fn f78_a_reader_who_is_gone_stops_nothing() {
 }
 
 // Seen red with src/log/writer/at_once.rs:
-//- if is_rest && self.start_writer(state).is_err() && fails {
-//+ if is_rest && self.start_writer(state).is_err() && false {
+//- if fails {
+//+ if false {
 #[test]
 fn f25_without_a_thread_a_reader_who_is_gone_holds_up_nobody() {
     let group = Group::new("pids");

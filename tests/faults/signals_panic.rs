@@ -64,6 +64,21 @@ fn f22_a_stack_that_has_run_over_is_one_line_and_our_children_are_ended() {
     pilot.finish();
 }
 
+// Seen red with src/driver/reload.rs:
+//- let _stack = FaultStack::of_this_thread();
+//+
+#[test]
+fn f22_likewise_on_the_thread_that_reads_a_configuration_again() {
+    let text = JOBS.replacen('{', r#"{ signals: { SIGHUP: "reload" },"#, 1);
+    let mut pilot = config(&text).env("CONTAINERPILOT_OVERRUN_ON", "reload").untraced().start();
+    pilot.wait_logged("up", 3);
+    pilot.signal(Signal::SIGHUP);
+    assert_eq!(pilot.wait_exit_within(BOUND), 70);
+    assert!(pilot.stderr().contains(": a stack has run over, "), "{}", pilot.stderr());
+    assert_eq!(pilot.log(), ["up", "up", "up", "term"]);
+    pilot.finish();
+}
+
 #[test]
 fn f22_children_that_end_at_once_are_not_waited_for() {
     let text = r#"{ consul: false, jobs: [

@@ -7,10 +7,12 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use nix::poll::{PollTimeout, poll};
+
 use super::super::output::{AtOnce, Output};
 use super::super::pulse::now;
 use super::queue::{State, Work};
-use super::{JOBS_LIMIT, Log};
+use super::{JOBS_LIMIT, Log, NO_WRITER};
 
 /// So much memory is kept between two writes: what a flood has in each.
 const MEMORY: usize = 128 * 1024;
@@ -32,8 +34,17 @@ impl Log {
 
     /// Writes what the output takes now, and starts a writer for the rest. If none can be had, the rest waits for the next call.
     pub(super) fn write_at_once(&self, state: &mut State) {
-        let Some(mut output) = state.direct.take() else { return };
-        output.shared = self.0.others.load(Ordering::Relaxed);
+        let others = self.0.others.load(Ordering::Relaxed);
+        // Somebody who writes into the same pipe holds it while he copies, and that may be for ever.
+        if others && !state.queue.is_empty() && self.try_writer(state) {
+            return;
+        }
+        let Some(mut output) = state.direct.take() else {
+            // A panic has taken it along.
+            state.closed = true;
+            return self.lose_queue(state);
+        };
+        output.shared = others;
         let mut is_rest = self.write_queue(state, &mut output);
         if !is_rest && state.dropped > 0 {
             self.0.tell_dropped(state);
@@ -41,9 +52,12 @@ impl Log {
         }
         let fails = output.is_failing();
         state.direct = Some(output);
-        if is_rest && self.start_writer(state).is_err() && fails {
-            // What can't be written is lost, whoever tries; nobody shall wait for it.
-            self.lose_queue(state);
+        if is_rest && !self.try_writer(state) {
+            if fails {
+                // What can't be written is lost, whoever tries; nobody shall wait for it.
+                self.lose_queue(state);
+            }
+            self.0.stuck.notify_waiters();
         }
         if state.queue.is_empty() {
             self.0.pulse.rest();
@@ -53,6 +67,17 @@ impl Log {
         if state.bytes < JOBS_LIMIT && !state.has_writer && std::mem::take(&mut state.refused) {
             self.0.room.notify_waiters();
         }
+    }
+
+    /// Starts a writer, unless that could not be done a moment ago. Whether there is one.
+    fn try_writer(&self, state: &mut State) -> bool {
+        let now = now();
+        if state.no_writer.is_some_and(|last| now.saturating_duration_since(last) < NO_WRITER) {
+            return false;
+        }
+        let started = self.start_writer(state).is_ok();
+        state.no_writer = (!started).then_some(now);
+        started
     }
 
     /// Works through the queue. Whether something is left that has to wait.
@@ -88,21 +113,26 @@ impl Log {
         false
     }
 
-    /// Counts what is in the queue as lost.
+    /// Counts what is in the queue as lost, as far as it is for this output.
     fn lose_queue(&self, state: &mut State) {
-        let Some(mut output) = state.direct.take() else { return };
-        for work in std::mem::take(&mut state.queue) {
+        let mut output = state.direct.take();
+        while let Some(work) = state.queue.pop_front() {
+            state.done += 1;
             match work {
                 Work::Write(batch) => {
-                    self.0.lost.fetch_add(output.loses(&batch), Ordering::Relaxed);
+                    let lost = output.as_mut().map_or(batch.lines(), |output| output.loses(&batch));
+                    self.0.lost.fetch_add(lost, Ordering::Relaxed);
+                    state.bytes = state.bytes.saturating_sub(batch.len());
                 }
-                Work::Switch(new) => output = new,
-                Work::Reopen => {}
+                Work::Switch(new) => {
+                    output = Some(new);
+                    break;
+                }
+                Work::Reopen => state.reopens = false,
             }
-            state.done += 1;
         }
-        (state.bytes, state.reopens) = (0, false);
-        state.direct = Some(output);
+        state.failing = output.as_ref().and_then(Output::trouble);
+        state.direct = output;
     }
 
     /// Likewise, and waits for room where there is no writer, at most so long.
@@ -115,7 +145,13 @@ impl Log {
             if state.has_writer || state.queue.is_empty() || left.is_zero() {
                 return;
             }
+            let before = state.bytes;
             output.wait_for_room(left.min(A_WHILE));
+            self.write_at_once(state);
+            if state.bytes == before {
+                // It says that there is room, and takes nothing.
+                let _ = poll(&mut [], PollTimeout::try_from(left.min(A_WHILE)).unwrap_or(PollTimeout::MAX));
+            }
         }
     }
 }

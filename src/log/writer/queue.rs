@@ -1,6 +1,7 @@
 //! What waits for the writer thread, if there is one.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -25,6 +26,8 @@ pub(super) struct State {
     pub(super) direct: Option<Output>,
     /// There is a writer. Until then whoever logs writes, as far as that needs no waiting.
     pub(super) has_writer: bool,
+    /// When none could be had last.
+    pub(super) no_writer: Option<Instant>,
     pub(super) queue: VecDeque<Work>,
     /// Bytes of lines in the queue.
     pub(super) bytes: usize,
@@ -63,6 +66,7 @@ impl State {
             formatter,
             direct: Some(output),
             has_writer: false,
+            no_writer: None,
             queue: VecDeque::new(),
             bytes: 0,
             spare: Batch::default(),

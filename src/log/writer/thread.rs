@@ -103,6 +103,13 @@ impl Shared {
         line
     }
 
+    /// Says so before a line that is accepted again, where there is no writer to say it in time.
+    pub(super) fn tell_dropped_before(&self, state: &mut State) {
+        if !state.has_writer {
+            self.tell_dropped(state);
+        }
+    }
+
     /// Says how many of our lines were dropped. Nothing was accepted after the first of them: this is their place.
     pub(super) fn tell_dropped(&self, state: &mut State) {
         let dropped = std::mem::take(&mut state.dropped);
