@@ -167,7 +167,7 @@ fn f78_heartbeats_go_on_while_nobody_reads_standard_output() {
 fn a_check_that_is_slow_but_passes_keeps_its_service() {
     let agent = Agent::new();
     let config = WEB.replace(
-        r#"exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 2, timeout: "900ms""#,
+        r#"exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 2, timeout: "9s""#,
         r#"exec: ["sleep", "1.5"], interval: 1, ttl: 4, timeout: "3s""#,
     );
     let pilot = start(&config, agent.address());

@@ -125,7 +125,7 @@ fn a_failing_heartbeat_is_critical_at_once() {
     let agent = Agent::new();
     let config = r#"{ consul: { address: "{{ .CONSUL }}", failingHeartbeat: true }, jobs: [
         { name: "web", exec: ["sleep", "1000"], port: 8080, interfaces: "static:192.0.2.7",
-          health: { exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 60, timeout: "900ms" } },
+          health: { exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 60, timeout: "9s" } },
     ] }"#;
     let pilot = start(config, agent.address());
     agent.wait_status("web-left", "passing");

@@ -13,7 +13,7 @@ pub const WEB: &str = r#"{
     consul: "{{ .CONSUL }}", logging: { level: "DEBUG" }, stopTimeout: 2,
     jobs: [
         { name: "web", exec: ["sleep", "1000"], port: 8080, interfaces: "static:192.0.2.7",
-          health: { exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 2, timeout: "900ms" } },
+          health: { exec: ["test", "!", "-e", "{{ .DIR }}/sick"], interval: 1, ttl: 2, timeout: "9s" } },
     ],
 }"#;
 
