@@ -1,5 +1,6 @@
 //! The log without a thread of its own: rows 25 and 78, where whoever logs writes as far as that needs no waiting.
 
+use std::io::PipeWriter;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -8,7 +9,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use crate::cgroup::Group;
 use crate::output::{BYSTANDERS, Reader, bystanders_go_on, flood, numbers, wait_stuck};
 use crate::support::wait::holds_for;
-use crate::support::{DEADLINE, Launch, wait_until};
+use crate::support::{DEADLINE, Launch, Pilot, wait_until};
 
 /// Whether this kernel can write into a pipe without waiting for room (Linux 6.4); else there is always a thread.
 fn pipes_can() -> bool {
@@ -38,6 +39,22 @@ fn f78_as_long_as_somebody_reads_there_is_no_thread_for_it() {
     assert!(output.contains("stopped: "), "the last words are missing");
 }
 
+/// So many lines.
+const LINES: usize = 3000;
+
+/// A job that writes [`LINES`], and no thread from here on, before anything is stuck.
+fn without_a_thread(group: &Group, writer: PipeWriter) -> Pilot {
+    let config = format!(
+        r#"{{ consul: false, jobs: [ {{ name: "main", exec: ["sleep", "1000"] }}, {} ] }}"#,
+        flood("flood", LINES, "")
+    );
+    let pilot = Launch::config(&config).setup(&group.enter()).stdout(writer).start();
+    pilot.wait_process("flood $i");
+    wait_until(DEADLINE, || pilot.threads() == 1 || !pipes_can(), "who read the file is gone");
+    group.limit_processes(Some(group.processes()));
+    pilot
+}
+
 // Seen red with src/log/writer.rs:
 //- sleep(NO_WRITER).await;
 //+ std::future::pending::<()>().await;
@@ -45,25 +62,16 @@ fn f78_as_long_as_somebody_reads_there_is_no_thread_for_it() {
 fn f25_without_a_thread_for_it_lines_wait_for_their_reader_and_none_is_lost() {
     let group = Group::new("pids");
     let (reader, writer) = std::io::pipe().unwrap();
-    let lines = 3000;
-    let config = format!(
-        r#"{{ consul: false, jobs: [ {{ name: "main", exec: ["sleep", "1000"] }}, {} ] }}"#,
-        flood("flood", lines, "")
-    );
-    let mut pilot = Launch::config(&config).setup(&group.enter()).stdout(writer).start();
-    // Before anything is stuck: no thread from here on.
-    pilot.wait_process("flood $i");
-    wait_until(DEADLINE, || pilot.threads() == 1 || !pipes_can(), "who read the file is gone");
-    group.limit_processes(Some(group.processes()));
+    let mut pilot = without_a_thread(&group, writer);
     wait_stuck(&pilot, "flood");
     let threads = pilot.threads();
     holds_for(Duration::from_secs(2), || pilot.threads() == threads, "there is no thread for it");
     let reader = Reader::start(reader);
-    wait_until(DEADLINE, || numbers(&reader.text()).len() >= lines, "all lines");
+    wait_until(DEADLINE, || numbers(&reader.text()).len() >= LINES, "all lines");
     // Once one can be had it is made where it is needed, and not before.
     group.limit_processes(None);
     assert_eq!(pilot.stop().0, 0);
-    assert_eq!(numbers(&reader.finish()), (1..=lines).collect::<Vec<_>>());
+    assert_eq!(numbers(&reader.finish()), (1..=LINES).collect::<Vec<_>>());
 }
 
 /// Who has closed the other end costs lines, and nothing else.
@@ -86,17 +94,9 @@ fn f78_a_reader_who_is_gone_stops_nothing() {
 fn f25_without_a_thread_a_reader_who_is_gone_holds_up_nobody() {
     let group = Group::new("pids");
     let (reader, writer) = std::io::pipe().unwrap();
-    let lines = 3000;
-    let config = format!(
-        r#"{{ consul: false, jobs: [ {{ name: "main", exec: ["sleep", "1000"] }}, {} ] }}"#,
-        flood("flood", lines, "")
-    );
-    let mut pilot = Launch::config(&config).setup(&group.enter()).stdout(writer).start();
-    pilot.wait_process("flood $i");
-    wait_until(DEADLINE, || pilot.threads() == 1 || !pipes_can(), "who read the file is gone");
-    group.limit_processes(Some(group.processes()));
+    let mut pilot = without_a_thread(&group, writer);
     drop(reader);
-    pilot.wait_log(&format!("flood {lines}"));
+    pilot.wait_log(&format!("flood {LINES}"));
     group.limit_processes(None);
     assert_eq!(pilot.stop().0, 0);
     assert_eq!(pilot.stderr(), "");
