@@ -151,6 +151,7 @@ impl Driver {
     /// Runs until the world gives its exit status.
     pub async fn run(&mut self, signals: &mut Signals) -> u8 {
         // A TERM that came while the configuration was read is honoured before anything is started (row 1).
+        signals.look();
         self.take_signals(signals);
         self.inbox.push_back(Input::Start);
         self.take_turn();
@@ -249,11 +250,9 @@ impl Driver {
     }
 
     fn take_signals(&mut self, signals: &mut Signals) {
+        self.more_signals = false;
         for _ in 0..SIGNALS {
-            let Some(received) = signals.pending() else {
-                self.more_signals = false;
-                return;
-            };
+            let Some(received) = signals.pending() else { return };
             self.on_signal(received);
         }
         self.more_signals = true;

@@ -167,15 +167,24 @@ impl Outputs {
                 }
             });
             let Ok(count) = polled else { break };
+            // Fewer than asked for, none at its end, and each with less than a read takes: that was all there is.
+            let mut is_all = count < wanted;
             for event in events.iter().take(count) {
                 let (bytes, flow) = self.read(event.u64, sink);
                 pumped.bytes += bytes;
+                is_all &= bytes < CHUNK && event.events == sys::READABLE;
                 // A short line costs a read as well, and the end of a stream has no bytes at all.
                 spent += bytes.max(LEAST);
                 if flow == Flow::Full {
                     pumped.full = true;
                     return pumped;
                 }
+            }
+            if is_all {
+                // Whatever is written from now on wakes the runtime anew, also into a pipe that is on the kernel's list still.
+                let _ =
+                    self.epoll.try_io(Interest::READABLE, |_| io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
+                break;
             }
         }
         pumped

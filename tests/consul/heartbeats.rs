@@ -78,7 +78,7 @@ fn f34_a_slow_check_delays_no_heartbeat() {
         ] }"#,
         server.address(),
     );
-    let machine = Metronome::start(&pilot);
+    let machine = Metronome::of_programs(&pilot);
     // The first one is behind the making of everything.
     let beats = server.wait_for("service:well-left", 9);
     assert_on_time(&beats[1..], Duration::from_secs(1), &machine);

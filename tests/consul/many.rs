@@ -45,7 +45,7 @@ fn a_hundred_heartbeats_are_on_time_while_a_check_hangs_and_after_nobody_answere
     let before = pilot.anonymous_kib();
     {
         server.forget();
-        let machine = Metronome::start(&pilot);
+        let machine = Metronome::of_programs(&pilot);
         wait(9, 60);
         all_on_time(&server, &machine);
     }
@@ -55,7 +55,7 @@ fn a_hundred_heartbeats_are_on_time_while_a_check_hangs_and_after_nobody_answere
     // What hangs now is given up, and then all is as before.
     wait(7, 7);
     server.forget();
-    let machine = Metronome::start(&pilot);
+    let machine = Metronome::of_programs(&pilot);
     wait(9, 20);
     all_on_time(&server, &machine);
     assert!(pilot.anonymous_kib() < before + 4 * 1024, "{before} KiB, then {}", pilot.anonymous_kib());

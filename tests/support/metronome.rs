@@ -1,6 +1,7 @@
 //! How late this machine is.
 
 use std::collections::VecDeque;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -15,7 +16,7 @@ pub struct Metronome {
     waited: Duration,
     worst: Arc<Worst>,
     over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// The worst so far, in milliseconds.
@@ -25,7 +26,12 @@ struct Worst {
     late: AtomicU64,
     /// That PID 1 waited for a processor within [`MOMENT`].
     waited: AtomicU64,
+    /// That a program which does nothing took from its start to its end.
+    ran: AtomicU64,
 }
+
+/// From the end of such a program to the start of the next one.
+const PAUSE: Duration = Duration::from_millis(50);
 
 const PERIOD: Duration = Duration::from_millis(5);
 
@@ -57,11 +63,27 @@ impl Metronome {
                 }
             }
         };
-        Self { pid, waited: processor_wait(pid), worst, over, thread: Some(std::thread::spawn(measure)) }
+        Self { pid, waited: processor_wait(pid), worst, over, threads: vec![std::thread::spawn(measure)] }
+    }
+
+    /// Likewise, and how long a program runs that does nothing: for what comes behind a health check, which waits for a processor,
+    /// too.
+    pub fn of_programs(pilot: &Pilot) -> Self {
+        let mut metronome = Self::start(pilot);
+        let (worst, over) = (Arc::clone(&metronome.worst), Arc::clone(&metronome.over));
+        metronome.threads.push(std::thread::spawn(move || {
+            while !over.load(Ordering::SeqCst) {
+                let before = Instant::now();
+                assert!(Command::new("true").status().unwrap().success());
+                note(&worst.ran, before.elapsed());
+                std::thread::sleep(PAUSE);
+            }
+        }));
+        metronome
     }
 
     /// A tenth of a second, and what the machine takes: how late it wakes a thread of ours up, with three of them one behind
-    /// the other, and how long PID 1 waited for a processor since this began.
+    /// the other, how long a program ran, if that is measured, and how long PID 1 waited for a processor since this began.
     pub fn allowed(&self) -> Duration {
         self.allowed_at_rest() + processor_wait(self.pid).saturating_sub(self.waited)
     }
@@ -72,7 +94,9 @@ impl Metronome {
     }
 
     fn allowed_at_rest(&self) -> Duration {
-        Duration::from_millis(100) + 3 * Duration::from_millis(self.worst.late.load(Ordering::SeqCst))
+        let [late, ran] =
+            [&self.worst.late, &self.worst.ran].map(|it| Duration::from_millis(it.load(Ordering::SeqCst)));
+        Duration::from_millis(100) + 3 * late + ran
     }
 }
 
@@ -83,7 +107,7 @@ fn note(worst: &AtomicU64, it: Duration) {
 impl Drop for Metronome {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
