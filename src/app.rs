@@ -243,8 +243,13 @@ fn run_plan(
     drop(plan);
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(TheLoop(Box::pin(driver.run(&mut signals))))));
-    // Its thread may be held by a file system for ever.
-    runtime.shutdown_background();
+    if supervised.is_ok() {
+        // Nobody is left who would miss it, and the kernel takes all of it faster than we give it back piece by piece.
+        std::mem::forget((driver, signals, runtime));
+    } else {
+        // Its thread may be held by a file system for ever.
+        runtime.shutdown_background();
+    }
     Ok(supervised.map_or_else(
         |_| {
             // The hook only knows the loop. Where the runtime itself can't go on, it is no other task's panic either.

@@ -85,8 +85,8 @@ pub struct Driver {
     sweeping: Option<Signal>,
     /// There may be somebody to look for, dead or stopped. Else nobody is: that would be a call for each line of a job.
     child_news: bool,
-    /// Taking signals stopped at its limit: more were sent already.
-    more_signals: bool,
+    /// Taking signals or output stopped at its limit: there is more already.
+    more: bool,
     exit: Option<u8>,
 }
 
@@ -136,7 +136,7 @@ impl Driver {
             sweeping: None,
             // Who died before the signals were listened to (row 3).
             child_news: true,
-            more_signals: false,
+            more: false,
             exit: None,
         };
         driver.export_addresses(plan);
@@ -174,7 +174,7 @@ impl Driver {
     /// Sleeps until there is something to gather. With inputs in hand it only lets the runtime see what has come: readiness
     /// and timers are news to it only when this task waits.
     async fn wait(&mut self, signals: &mut Signals) {
-        if self.child_news || self.more_signals || !self.inbox.is_empty() {
+        if self.child_news || std::mem::take(&mut self.more) || !self.inbox.is_empty() {
             return tokio::task::yield_now().await;
         }
         let drained = self.draining.iter().map(|dead| dead.until);
@@ -185,8 +185,9 @@ impl Driver {
             biased;
             received = signals.next() => self.on_signal(received),
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
-            () = self.log.room(), if self.log_is_full => {}
-            () = self.log.retry() => {}
+            // Another thread tells it, so the runtime may have heard of nothing else.
+            () = self.log.room(), if self.log_is_full => signals.look(),
+            () = self.log.retry() => signals.look(),
             () = asked::news(self.control.as_mut()) => {}
             () = services::news(self.discovery.as_mut()) => {}
             () = observed::asked(self.telemetry.as_mut()) => {}
@@ -250,12 +251,11 @@ impl Driver {
     }
 
     fn take_signals(&mut self, signals: &mut Signals) {
-        self.more_signals = false;
         for _ in 0..SIGNALS {
             let Some(received) = signals.pending() else { return };
             self.on_signal(received);
         }
-        self.more_signals = true;
+        self.more = true;
     }
 
     fn on_signal(&mut self, received: Received) {
@@ -359,6 +359,7 @@ impl Driver {
     fn pump(&mut self) {
         self.log_is_full = false;
         let pumped = self.read(|outputs, sink| outputs.pump(OUTPUT_BUDGET, sink));
+        self.more |= pumped.more;
         self.pumped(pumped);
     }
 

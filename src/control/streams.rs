@@ -175,18 +175,18 @@ async fn feed(mut reader: impl Reader, sender: mpsc::Sender<Bytes>, quiet: Durat
 /// A page as lines.
 fn told<T: serde::Serialize>(page: &Page<T>) -> Bytes {
     let mut bytes = Vec::new();
-    let mut line = |value: &dyn Fn(&mut Vec<u8>) -> serde_json::Result<()>| {
+    let mut line = |told: serde_json::Result<Vec<u8>>| {
         // Neither texts nor memory can fail.
-        if value(&mut bytes).is_ok() {
+        if let Ok(told) = told {
+            bytes.extend(told);
             bytes.push(b'\n');
         }
     };
     if page.dropped > 0 {
-        let lost = Lost { dropped: page.dropped };
-        line(&|bytes| serde_json::to_writer(bytes, &lost));
+        line(serde_json::to_vec(&Lost { dropped: page.dropped }));
     }
     for item in &page.items {
-        line(&|bytes| serde_json::to_writer(bytes, item));
+        line(serde_json::to_vec(item));
     }
     bytes.into()
 }

@@ -70,6 +70,8 @@ pub struct Pumped {
     pub bytes: usize,
     /// The sink had no room: pump again when it has.
     pub full: bool,
+    /// It ended with its budget: there may be more at once.
+    pub more: bool,
 }
 
 /// What a release found.
@@ -157,6 +159,7 @@ impl Outputs {
             }
         }
         let mut spent = 0;
+        pumped.more = true;
         while spent < budget {
             let mut events = [sys::NO_EVENT; EVENTS];
             let wanted = (budget - spent).div_ceil(CHUNK).min(EVENTS);
@@ -166,7 +169,10 @@ impl Outputs {
                     count => Ok(count),
                 }
             });
-            let Ok(count) = polled else { break };
+            let Ok(count) = polled else {
+                pumped.more = false;
+                break;
+            };
             // Fewer than asked for, none at its end, and each with less than a read takes: that was all there is.
             let mut is_all = count < wanted;
             for event in events.iter().take(count) {
@@ -182,8 +188,9 @@ impl Outputs {
             }
             if is_all {
                 // Whatever is written from now on wakes the runtime anew, also into a pipe that is on the kernel's list still.
-                let _ =
-                    self.epoll.try_io(Interest::READABLE, |_| io::Result::<()>::Err(io::ErrorKind::WouldBlock.into()));
+                let nothing = || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into());
+                let _ = self.epoll.try_io(Interest::READABLE, |_| nothing());
+                pumped.more = false;
                 break;
             }
         }

@@ -76,13 +76,14 @@ impl Signals {
         Ok(Self { fd: sys::watch(fd.into())?, taken: VecDeque::new() })
     }
 
-    /// Takes what has arrived before the runtime was ever waited for, and so has heard of nothing.
+    /// Takes what has arrived where the runtime may not have heard of it, since nobody has waited for it meanwhile.
     pub fn look(&mut self) {
         // None there, mostly.
         let _ = take(self.fd.get_ref(), &mut self.taken);
     }
 
-    /// A signal that has arrived already, as far as the runtime has heard, without waiting.
+    /// A signal that has arrived already, as far as the runtime has heard, without waiting. It hears only while it is waited for: who
+    /// calls this again and again must do that between, or [`Self::look`].
     pub fn pending(&mut self) -> Option<Received> {
         let Self { fd, taken } = self;
         if taken.is_empty() {

@@ -102,3 +102,20 @@ fn f25_without_a_thread_a_reader_who_is_gone_holds_up_nobody() {
     assert_eq!(pilot.stderr(), "");
     pilot.finish();
 }
+
+// Seen red with src/driver.rs:
+//- self.more |= pumped.more;
+//+
+#[test]
+fn a_flood_that_somebody_reads_starves_no_death_and_no_signal() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let reading = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()).unwrap());
+    let flood = r#"{ name: "flood", exec: ["yes", "a line of output"] }"#;
+    let config = format!("{{ consul: false, stopTimeout: 2, jobs: [ {BYSTANDERS} {flood} ] }}");
+    let mut pilot = Launch::config(&config).stdout(writer).start();
+    for _ in 0..3 {
+        bystanders_go_on(&pilot);
+    }
+    assert_eq!(pilot.stop().0, 0);
+    assert!(reading.join().unwrap() > 1 << 20, "it was none");
+}

@@ -25,6 +25,24 @@ fn f80_bytes_are_kept_and_the_last_partial_line_is_flushed() {
     });
 }
 
+// Seen red with src/process/output.rs:
+//- is_all &= bytes < CHUNK && event.events == sys::READABLE;
+//+ is_all &= bytes < CHUNK;
+#[test]
+fn an_end_that_came_with_the_last_line_is_not_overslept() {
+    isolated(|| {
+        let mut room = Loop::new();
+        let id = room.spawn(&shell("echo last"));
+        // Before anybody looks: nothing is to come that would wake us once more.
+        while room.reaped.deaths.is_empty() {
+            room.runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+            room.reap();
+        }
+        room.until("drained", |room| room.outputs.drained(id));
+        assert_eq!(room.text(id), "last\n");
+    });
+}
+
 #[test]
 fn both_streams_are_told_apart() {
     isolated(|| {
