@@ -244,8 +244,8 @@ fn run_plan(
     drop(entered);
     let supervised = catch_unwind(AssertUnwindSafe(|| runtime.block_on(TheLoop(Box::pin(driver.run(&mut signals))))));
     if supervised.is_ok() {
-        // Nobody is left who would miss it, and the kernel takes all of it faster than we give it back piece by piece.
-        std::mem::forget((driver, signals, runtime));
+        // Nobody misses it, and the kernel takes all of it faster than we would give it back piece by piece.
+        std::mem::forget((signals, runtime));
     } else {
         // Its thread may be held by a file system for ever.
         runtime.shutdown_background();

@@ -35,7 +35,7 @@ fn an_end_that_came_with_the_last_line_is_not_overslept() {
         let id = room.spawn(&shell("echo last"));
         // Before anybody looks: nothing is to come that would wake us once more.
         while room.reaped.deaths.is_empty() {
-            room.runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+            room.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
             room.reap();
         }
         room.until("drained", |room| room.outputs.drained(id));
