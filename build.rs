@@ -8,6 +8,6 @@ fn main() {
     // A debug build is linked often, and has more functions than there is use in sorting.
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") {
         let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,{here}/link/order.ld");
+        println!("cargo::rustc-link-arg-bins=-T{here}/link/order.ld");
     }
 }

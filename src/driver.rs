@@ -151,7 +151,6 @@ impl Driver {
     /// Runs until the world gives its exit status.
     pub async fn run(&mut self, signals: &mut Signals) -> u8 {
         // A TERM that came while the configuration was read is honoured before anything is started (row 1).
-        signals.look();
         self.take_signals(signals);
         self.inbox.push_back(Input::Start);
         self.take_turn();
@@ -185,9 +184,8 @@ impl Driver {
             biased;
             received = signals.next() => self.on_signal(received),
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
-            // Another thread tells it, so the runtime may have heard of nothing else.
-            () = self.log.room(), if self.log_is_full => signals.look(),
-            () = self.log.retry() => signals.look(),
+            () = self.log.room(), if self.log_is_full => {}
+            () = self.log.retry() => {}
             () = asked::news(self.control.as_mut()) => {}
             () = services::news(self.discovery.as_mut()) => {}
             () = observed::asked(self.telemetry.as_mut()) => {}

@@ -70,7 +70,8 @@ pub struct Pumped {
     pub bytes: usize,
     /// The sink had no room: pump again when it has.
     pub full: bool,
-    /// It ended with its budget: there may be more at once.
+    /// It read, and ended before a poll found nothing: there may be more at once. Who is always told so must let the runtime look
+    /// between two pumps, since [`Outputs::ready`] then never waits, and nothing else would be heard of.
     pub more: bool,
 }
 
@@ -173,25 +174,15 @@ impl Outputs {
                 pumped.more = false;
                 break;
             };
-            // Fewer than asked for, none at its end, and each with less than a read takes: that was all there is.
-            let mut is_all = count < wanted;
             for event in events.iter().take(count) {
                 let (bytes, flow) = self.read(event.u64, sink);
                 pumped.bytes += bytes;
-                is_all &= bytes < CHUNK && event.events == sys::READABLE;
                 // A short line costs a read as well, and the end of a stream has no bytes at all.
                 spent += bytes.max(LEAST);
                 if flow == Flow::Full {
                     pumped.full = true;
                     return pumped;
                 }
-            }
-            if is_all {
-                // Whatever is written from now on wakes the runtime anew, also into a pipe that is on the kernel's list still.
-                let nothing = || io::Result::<()>::Err(io::ErrorKind::WouldBlock.into());
-                let _ = self.epoll.try_io(Interest::READABLE, |_| nothing());
-                pumped.more = false;
-                break;
             }
         }
         pumped

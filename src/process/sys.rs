@@ -263,9 +263,6 @@ pub(super) type Event = libc::epoll_event;
 /// A [`Event`] to be overwritten.
 pub(super) const NO_EVENT: Event = Event { events: 0, u64: 0 };
 
-/// Of an [`Event`]: there is something to be read, and nothing else to be told, such as the end.
-pub(super) const READABLE: u32 = libc::EPOLLIN.cast_unsigned();
-
 /// A new epoll, closed by exec.
 pub(super) fn epoll_create() -> nix::Result<OwnedFd> {
     // SAFETY: no memory involved.
@@ -276,7 +273,7 @@ pub(super) fn epoll_create() -> nix::Result<OwnedFd> {
 
 /// Waits for `fd` to be readable; its events carry `token`. It leaves the epoll by being closed.
 pub(super) fn epoll_add(epoll: &OwnedFd, fd: &OwnedFd, token: u64) -> nix::Result<()> {
-    let mut event = Event { events: READABLE, u64: token };
+    let mut event = Event { events: libc::EPOLLIN.cast_unsigned(), u64: token };
     // SAFETY: both descriptors are open, the event is only read during the call.
     let result = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event) };
     Errno::result(result).map(drop)

@@ -25,9 +25,6 @@ fn f80_bytes_are_kept_and_the_last_partial_line_is_flushed() {
     });
 }
 
-// Seen red with src/process/output.rs:
-//- is_all &= bytes < CHUNK && event.events == sys::READABLE;
-//+ is_all &= bytes < CHUNK;
 #[test]
 fn an_end_that_came_with_the_last_line_is_not_overslept() {
     isolated(|| {
@@ -40,6 +37,25 @@ fn an_end_that_came_with_the_last_line_is_not_overslept() {
         }
         room.until("drained", |room| room.outputs.drained(id));
         assert_eq!(room.text(id), "last\n");
+    });
+}
+
+#[test]
+fn a_read_that_gives_little_is_not_taken_for_all_there_is() {
+    isolated(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let written = dir.path().join("written");
+        let mut room = Loop::new();
+        // Of a pipe like this each read gives one write.
+        let direct = "printf 'one\\ntwo\\n' | dd bs=4 oflag=direct 2>/dev/null";
+        let id = room.spawn(&shell(&format!("{direct}; : > {}; exec sleep 1000", written.display())));
+        // Nothing is written afterwards.
+        while !written.exists() {
+            room.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        }
+        room.until("both lines are there", |room| room.text(id) == "one\ntwo\n");
+        assert!(room.children.signal(id, Signal::KILL));
+        room.death(id);
     });
 }
 

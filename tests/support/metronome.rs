@@ -108,7 +108,8 @@ impl Drop for Metronome {
     fn drop(&mut self) {
         self.over.store(true, Ordering::SeqCst);
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            let ended = thread.join();
+            assert!(std::thread::panicking() || ended.is_ok(), "it measured to the end");
         }
     }
 }
