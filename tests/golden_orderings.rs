@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::Value;
+use support::held::Held;
 use support::{DEADLINE, Launch, Pilot, Signal, wait};
 
 /// How many cases run at a time.
@@ -46,6 +47,9 @@ const BUSY: Duration = Duration::from_millis(8);
 
 /// A shell that took so much longer than others shows that the machine stood still for some.
 const STALL: Duration = Duration::from_millis(50);
+
+/// How often it is looked whether the kernel holds a process.
+const HELD: Duration = Duration::from_millis(200);
 
 /// What we do where the original did something else.
 struct Ours {
@@ -361,11 +365,13 @@ impl Case {
 }
 
 /// Sleeps and runs a shell that appends to a file again and again, as those of the cases do, to know whether the machine has time for
-/// the cases: its processors, and its disk.
+/// the cases: its processors, and its disk. And looks whether the kernel holds a process of a case, which no other can feel.
 #[derive(Default)]
 struct Canary {
     /// When each round began, and ended if it has.
     rounds: Mutex<Vec<(Instant, Option<Instant>)>>,
+    /// Until when somebody was held, and for how long at least.
+    held: Mutex<Vec<(Instant, Duration)>>,
     over: AtomicBool,
 }
 
@@ -374,11 +380,17 @@ impl Canary {
 
     fn sing(&self) {
         let dir = tempfile::tempdir().unwrap();
+        let (mut held, mut before) = (Held::new(HELD), Duration::ZERO);
         while !self.over.load(Ordering::Relaxed) {
             self.rounds.lock().unwrap().push((Instant::now(), None));
             std::thread::sleep(Self::SLEEP);
             Command::new("/bin/sh").args(["-c", "echo note >> notes"]).current_dir(&dir).status().unwrap();
             self.rounds.lock().unwrap().last_mut().unwrap().1 = Some(Instant::now());
+            let total = held.look();
+            if total > before {
+                self.held.lock().unwrap().push((Instant::now(), total.saturating_sub(before)));
+                before = total;
+            }
         }
     }
 
@@ -390,7 +402,9 @@ impl Canary {
     }
 
     fn worst_since(&self, since: Instant) -> Duration {
-        self.late_since(since).into_iter().max().unwrap_or_default()
+        let held = self.held.lock().unwrap();
+        let held = held.iter().filter(|(until, _)| *until >= since).map(|(_, held)| *held);
+        self.late_since(since).into_iter().chain(held).max().unwrap_or_default()
     }
 
     /// On average.

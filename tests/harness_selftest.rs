@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use support::wait::poll;
 use support::{Launch, Signal, wait_until};
 
 /// PID 1 that keeps a child running, waits for TERM and ends with status 7.
@@ -184,4 +185,17 @@ fn nothing_of_a_failed_test_survives() {
     let (pid, namespace) = receiver.recv().unwrap();
     wait_until(Duration::from_secs(10), || support::process::in_namespace(&namespace).is_empty(), "all gone");
     assert_ne!(support::process::namespace(pid), Some(namespace));
+}
+
+#[test]
+fn the_time_in_which_the_kernel_holds_somebody_does_not_count() {
+    // clone with CLONE_VFORK: the parent is held until its child has executed something.
+    let clone = if cfg!(target_arch = "x86_64") { 56 } else { 220 };
+    let text = r#"perl -e 'syscall(CLONE, 0x4011, 0, 0, 0, 0) or do { sleep 6; exec "true" }; wait'; echo over >> "$LOG"; exec sleep 1000"#;
+    let pilot = script(&text.replace("CLONE", &clone.to_string())).start();
+    let over = |deadline| poll(deadline, || (pilot.logged("over") > 0).then_some(()));
+    assert!(over(Duration::from_millis(500)).is_none(), "it is held longer");
+    assert!(over(Duration::from_secs(3)).is_some(), "three seconds, and those in which it was held");
+    pilot.signal(Signal::SIGKILL);
+    pilot.finish();
 }

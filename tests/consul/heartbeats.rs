@@ -7,7 +7,7 @@ use crate::cgroup::Group;
 use crate::setup::{UPDATE, WEB, assert_on_time, launch, recorder, start};
 use crate::support::process::{cpu_time, one_processor};
 use crate::support::scripted::well;
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass};
 use crate::support::{Agent, Metronome, Scripted, wait_until};
 use crate::told::wait_times;
 
@@ -55,7 +55,7 @@ fn f25_no_thread_can_be_had_when_the_agents_name_is_looked_up() {
     agent.wait_status("alive-left", "passing");
     group.limit_processes(Some(1));
     // Idle threads of a pool end after ten seconds; the next look-up would need a new one.
-    let _ = poll(Duration::from_secs(11), || None::<()>);
+    let_pass(Duration::from_secs(11));
     agent.restart();
     wait_until(Duration::from_secs(5), || agent.status("alive-left").as_deref() == Some("passing"), "it is back");
     agent.restart();
@@ -96,7 +96,7 @@ fn f43_after_a_pause_the_service_passes_again_without_a_burst() {
     agent.wait_status("web-left", "passing");
     let frozen = group.freeze();
     agent.wait_status("web-left", "critical");
-    let _ = poll(Duration::from_secs(3), || None::<()>);
+    let_pass(Duration::from_secs(3));
     server.forget();
     drop(frozen);
     agent.wait_status("web-left", "passing");

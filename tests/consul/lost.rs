@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::setup::{REGISTER, UPDATE, WEB, launch, recorder, start};
 use crate::support::consul::Options;
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass};
 use crate::support::{Agent, DEADLINE, Scripted, Signal, wait_until};
 use crate::told::times;
 
@@ -93,7 +93,7 @@ fn f49_a_consul_that_comes_late_knows_the_service_soon() {
         pilot.stdout().lines().filter(told).count()
     };
     wait_until(DEADLINE, || failures() > 0, "it is told");
-    let _ = poll(Duration::from_secs(4), || None::<()>);
+    let_pass(Duration::from_secs(4));
     // One line, and then only each 2ⁿ-th.
     let told = failures();
     assert!((1..=4).contains(&told), "{told} lines");
@@ -114,7 +114,7 @@ fn f50_a_stale_connection_costs_no_heartbeat() {
     server.wait_for(UPDATE, 2);
     for _ in 0..3 {
         // Between two heartbeats, like an agent that restarted or a balancer that tidied up: the one that came is answered.
-        let _ = poll(Duration::from_millis(300), || None::<()>);
+        let_pass(Duration::from_millis(300));
         server.cut();
         let before = server.matching(UPDATE).len();
         server.wait_for(UPDATE, before + 1);
@@ -175,7 +175,7 @@ fn f57_a_lapse_is_told_when_it_is_over() {
     agent.wait_status("web-left", "passing");
     pilot.signal(Signal::SIGSTOP);
     agent.wait_status("web-left", "critical");
-    let _ = poll(Duration::from_secs(2), || None::<()>);
+    let_pass(Duration::from_secs(2));
     pilot.signal(Signal::SIGCONT);
     agent.wait_status("web-left", "passing");
     let told = |line: &str| line.contains("web was critical") && line.contains("for ") && line.ends_with(" s");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::setup::{UPDATE, assert_on_time, gaps, recorder, start};
 use crate::support::scripted::well;
-use crate::support::wait::poll;
+use crate::support::wait::let_pass;
 use crate::support::{Agent, Answer, DEADLINE, Metronome, Scripted, count, wait_until};
 
 /// A hundred services, most without a check, one with a check that hangs.
@@ -34,7 +34,7 @@ fn all_on_time(server: &Scripted, machine: &Metronome) {
 
 /// Lets time pass, more of it in the long lane.
 fn wait(everyday: usize, long: usize) {
-    let _ = poll(Duration::from_secs(u64::try_from(count(everyday, long)).unwrap()), || None::<()>);
+    let_pass(Duration::from_secs(u64::try_from(count(everyday, long)).unwrap()));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::consul::Options;
 use crate::support::http::ask;
 use crate::support::ports::Ports;
 use crate::support::scripted::well;
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass};
 use crate::support::{Agent, Answer, DEADLINE, Metronome, Pilot, Scripted, long_lane, wait_until};
 use crate::told::{between, moments, times};
 
@@ -57,7 +57,7 @@ fn f51_a_consul_that_stands_still_holds_up_nothing_and_is_right_afterwards() {
     wait_until(DEADLINE, || times(&pilot, "Service registered: ") == IDS.len(), "all are registered");
     agent.freeze();
     let pause = Duration::from_secs(if long_lane() { 30 } else { 7 });
-    let _ = poll(pause, || None::<()>);
+    let_pass(pause);
     // Each attempt is bounded, so it is known by now, or soon.
     pilot.wait_stdout("service update TTL failed: ");
     agent.thaw();
@@ -79,7 +79,7 @@ fn f51_nothing_piles_up_while_nobody_answers() {
     let pilot = start(THREE, server.address());
     server.wait_for(REGISTER, 3);
     let before = pilot.anonymous_kib();
-    let _ = poll(Duration::from_secs(8), || None::<()>);
+    let_pass(Duration::from_secs(8));
     let (_, most) = server.open();
     // One for each, and those that were just given up.
     assert!(most <= 6, "{most} connections for three services");
@@ -133,7 +133,7 @@ fn f51_only_the_newest_news_is_told() {
     server.script(|_| Answer::Hang);
     fs::write(pilot.path("sick"), "").unwrap();
     pilot.wait_stdout("web is unhealthy");
-    let _ = poll(Duration::from_secs(2), || None::<()>);
+    let_pass(Duration::from_secs(2));
     fs::remove_file(pilot.path("sick")).unwrap();
     let before = times(&pilot, "event: {StatusHealthy web}");
     wait_until(DEADLINE, || times(&pilot, "event: {StatusHealthy web}") > before, "it is well again");
@@ -176,7 +176,7 @@ fn f53_a_cluster_without_a_leader_is_no_reason_to_take_anything_out() {
     let server = Scripted::start(|_| Answer::Status(500, "No cluster leader".to_owned()));
     let pilot = start(WEB, server.address());
     pilot.wait_stdout("No cluster leader");
-    let _ = poll(Duration::from_secs(3), || None::<()>);
+    let_pass(Duration::from_secs(3));
     for status in [500, 502, 503, 429] {
         server.script(move |_| Answer::Status(status, "not now".to_owned()));
         let before = server.requests().len();
@@ -238,7 +238,7 @@ fn f55_an_invalid_registration_is_told_with_its_reason_and_not_repeated_in_a_hur
     pilot.wait_stdout("service registration failed: ");
     pilot.wait_stdout("Request decode failed: xxx");
     let before = server.requests().len();
-    let _ = poll(Duration::from_secs(4), || None::<()>);
+    let_pass(Duration::from_secs(4));
     let more = server.requests().len() - before;
     assert!(more <= 10, "{more} requests in four seconds");
     let told = pilot.stdout();
@@ -259,7 +259,7 @@ fn f56_a_name_that_nobody_knows_costs_neither_threads_nor_time() {
         .start();
     pilot.wait_stdout("one is healthy");
     pilot.wait_stdout("service registration failed: ");
-    let _ = poll(Duration::from_secs(8), || None::<()>);
+    let_pass(Duration::from_secs(8));
     assert!(pilot.threads() <= 7, "the loop, the log and four for names: {}", pilot.threads());
     // Of eighty; a name that held the loop up would cost seconds at a time.
     assert!(times(&pilot, "tick.Run start") > 20);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::setup::{WEB, launch_on, recorder, start};
 use crate::support::scripted::well;
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass, poll};
 use crate::support::{Agent, DEADLINE, Metronome, Pilot, Scripted, count, wait_until};
 
 /// A watch of `web` whose events stand in the ordered log.
@@ -196,7 +196,7 @@ fn an_idle_watch_costs_one_parked_request_per_wait() {
     let config = WATCH.replace("interval: 1", "interval: 4");
     let pilot = start(&config, server.address());
     pilot.wait_log("changed 192.0.2.1:80");
-    let _ = poll(Duration::from_secs(10), || None::<()>);
+    let_pass(Duration::from_secs(10));
     let requests = server.matching("GET /v1/health/service/web");
     // At the start, and then one each four seconds; Consul adds a sixteenth at most.
     assert!((3..=5).contains(&requests.len()), "{requests:#?}");

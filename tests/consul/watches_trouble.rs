@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::setup::start;
 use crate::support::scripted::{Request, well};
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass};
 use crate::support::{Agent, Answer, DEADLINE, Pilot, Scripted, wait_until};
 use crate::told::times;
 
@@ -162,7 +162,7 @@ fn an_index_of_nothing_never_blocks() {
     // Consul's documentation: the index is greater than zero, and who gets less asks without one.
     let server = Scripted::start(lists(0, &json!([entry("web-1", 80)])));
     let pilot = started(&server);
-    let _ = poll(Duration::from_secs(4), || None::<()>);
+    let_pass(Duration::from_secs(4));
     let requests = server.matching(QUERY);
     assert!(requests.len() <= 8, "{} requests in four seconds", requests.len());
     assert!(
@@ -178,7 +178,7 @@ fn an_agent_that_does_not_park_queries_is_asked_once_an_interval() {
         Scripted::start(move |request| if request.method == "GET" { Answer::ok(&list) } else { well(request) });
     let pilot = started(&server);
     server.forget();
-    let _ = poll(Duration::from_secs(5), || None::<()>);
+    let_pass(Duration::from_secs(5));
     let requests = server.matching(QUERY).len();
     assert!((2..=7).contains(&requests), "{requests} requests in five seconds");
     pilot.finish();
@@ -192,7 +192,7 @@ fn an_index_that_runs_is_not_chased() {
     let server = Scripted::start(move |_| Answer::list(index.fetch_add(1, Ordering::SeqCst), &list));
     let pilot = started(&server);
     let before = server.requests().len();
-    let _ = poll(Duration::from_secs(4), || None::<()>);
+    let_pass(Duration::from_secs(4));
     let more = server.requests().len() - before;
     // A burst is let through, and then some each second.
     assert!(more <= 160, "{more} requests in four seconds");

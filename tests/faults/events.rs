@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cgroup::Group;
 use crate::strace::Strace;
 use crate::support::process::{cpu_time, one_processor};
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass};
 use crate::support::{DEADLINE, Launch, Metronome, Pilot, Signal, count, run, wait_until};
 use crate::told::{between, gaps, moments, times, wait_times};
 
@@ -408,7 +408,7 @@ fn f44_a_late_timer_is_told() {
     pilot.wait_stdout("no longer than `health.interval`: Consul calls the job critical between two heartbeats");
     pilot.wait_stdout("well is healthy");
     pilot.signal(Signal::SIGSTOP);
-    let _ = poll(Duration::from_millis(2500), || None::<()>);
+    let_pass(Duration::from_millis(2500));
     pilot.signal(Signal::SIGCONT);
     pilot.wait_stdout("the health check of well was ");
     pilot.wait_stdout("s late: the machine or we were held up\n");

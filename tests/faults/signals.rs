@@ -81,7 +81,7 @@ fn f01_a_term_while_the_configuration_is_read_starts_no_job() {
         wait_until(DEADLINE, || blocks(pilot.pid, Signal::SIGTERM), "PID 1 blocks signals");
         // The moment is what the test varies: 0 to 50 ms later.
         let later = Duration::from_millis(u64::try_from(50 * round / rounds).unwrap());
-        wait::poll(later, || None::<()>);
+        wait::let_pass(later);
         // Stopped, so that we know where it is: it starts the log's thread when it has read all.
         kill(Pid::from_raw(pilot.pid), Signal::SIGSTOP).unwrap();
         let stopped = || process::look(pilot.pid).is_some_and(|p| matches!(p.state, 't' | 'T'));

@@ -98,7 +98,10 @@ fn starve(pilot: &Pilot, pid: i32) {
     let asked: Vec<UnixStream> = (0..30).map_while(|_| ask().ok()).collect();
     wait_until(BOUND, || is_at_its_exit(pid), "it ends");
     assert!(pilot.read("calls").contains("(INJECTED)"));
-    let left: Vec<_> = pilot.processes().into_iter().filter(|process| process.pid != pid).collect();
+    let left = || pilot.processes().into_iter().filter(|process| process.pid != pid).collect::<Vec<_>>();
+    // Who has got SIGKILL may be held by the kernel, and it would be a wrong promise to wait for that for ever.
+    wait_until(BOUND, || left().iter().all(|process| process.state != 'D'), "the kernel holds nobody");
+    let left = left();
     assert!(left.is_empty(), "left at the exit: {left:?}");
     drop(asked);
     strace.let_go();

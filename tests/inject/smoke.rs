@@ -306,6 +306,9 @@ impl Smoke {
         if at_exit.is_none() {
             wrong.push(format!("no end within {BOUND:?}"));
         } else if self.pilot.try_exit().is_none() {
+            // Who has got SIGKILL may be held by the kernel.
+            let is_held = || self.pilot.processes().iter().any(|process| process.state == 'D');
+            let _ = poll(BOUND, || (!is_held()).then_some(()));
             let left = self.pilot.processes();
             if !left.is_empty() {
                 wrong.push(format!("left at the exit of PID 1: {left:?}"));

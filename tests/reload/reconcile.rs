@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::wait::{holds_for, poll};
+use crate::support::wait::{holds_for, let_pass};
 use crate::support::{DEADLINE, Launch, Metronome, Pilot, Signal, wait_until};
 use crate::told::{between, times, wait_times};
 use crate::{TOP, ask, config, reload, start};
@@ -55,7 +55,7 @@ fn fifty_reloads_in_a_second_are_one() {
     pilot.wait_process("sleep 1000");
     for n in 1..=50 {
         ask(&pilot, &jobs(n));
-        poll(Duration::from_millis(15), || None::<()>);
+        let_pass(Duration::from_millis(15));
     }
     wait_times(&pilot, "reloaded: ", 1);
     pilot.wait_stdout("reloaded: 0 changed, 1 removed (j0), 1 added (j50), 0 unchanged");
@@ -193,7 +193,7 @@ fn f71_reloads_one_after_the_other_while_jobs_are_killed_end_in_the_last_one() {
     let same = pilot.wait_process("sleep 3000").pid;
     for n in 1..=40 {
         ask(&pilot, &text(n));
-        poll(Duration::from_millis(50), || None::<()>);
+        let_pass(Duration::from_millis(50));
     }
     // "stubborn" is a shell first.
     let running = || {

@@ -23,6 +23,7 @@
 
 pub mod certificates;
 pub mod consul;
+pub mod held;
 pub mod http;
 pub mod launch;
 pub mod metronome;
