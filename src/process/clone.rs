@@ -4,6 +4,11 @@
 //! copied, and whatever goes wrong there is told at once, in a field of ours. That is what the C library's `posix_spawn` does, too; but
 //! it makes a stack each time, and has each child ask for the meaning of all 64 signals, where mostly one has to be changed.
 //!
+//! Where we have many descriptors, the child's table of them is not a copy of ours either: a thousand jobs have two thousand
+//! pipes, and each child would get all of them, for exec to close them again. It begins with ours, and its first call makes it one of its
+//! own, with no more in it than what has a low number (`close_range` with `CLOSE_RANGE_UNSHARE`, Linux 5.9). Valgrind does not know
+//! such a child, and ends.
+//!
 //! The child runs on a stack of its own, asks for no memory, takes no lock and can't panic: it only makes system calls.
 #![expect(unsafe_code, reason = "a second process in our memory; what it may do is said above")]
 
@@ -11,7 +16,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::errno::Errno;
 
@@ -34,6 +39,8 @@ pub(super) struct Cloner {
     /// The signals that have another meaning than the default: those that we ignore, or were made to ignore by whoever started us,
     /// and those with a handler. A handler must not run in the child, and exec would change it only then.
     changed: Vec<c_int>,
+    /// The kernel was seen to know no way to a table that is a part of another one, or whoever guards it.
+    copies_all: bool,
 }
 
 /// What a child becomes.
@@ -53,6 +60,8 @@ pub(super) struct Descriptors<'a> {
     pub(super) input: BorrowedFd<'a>,
     /// Standard output and error; ours where there are none.
     pub(super) outputs: Option<[BorrowedFd<'a>; 2]>,
+    /// We have so many that those with higher numbers than these are better not copied.
+    pub(super) are_few_of_many: bool,
 }
 
 /// What the child reads, and writes the reason of its failure to.
@@ -62,14 +71,18 @@ struct Shared<'a> {
     variables: *const *const c_char,
     changed: &'a [c_int],
     descriptors: &'a [(c_int, c_int)],
+    /// The table of descriptors is ours until it has one without those from here on.
+    others: Option<c_int>,
     failed: AtomicI32,
+    /// It has no table of its own.
+    shares_still: AtomicBool,
 }
 
 impl Cloner {
     /// What signals mean is asked here: afterwards nobody may change that.
     pub(super) fn new() -> Self {
         let changed = (1..=LAST_SIGNAL).filter(|signal| is_changed(*signal)).collect();
-        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), changed }
+        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), changed, copies_all: false }
     }
 
     /// A child in a group of its own, with no signal blocked, none ignored and these descriptors, that has executed its program.
@@ -84,25 +97,42 @@ impl Cloner {
         for ((from, _), output) in moves.iter_mut().skip(1).zip(descriptors.outputs.iter().flatten()) {
             *from = output.as_raw_fd();
         }
+        // 0, 1 and 2 are among them.
+        let beyond = moves.iter().map(|(from, to)| from.max(to).saturating_add(1)).max();
+        let others = beyond.filter(|_| descriptors.are_few_of_many && !self.copies_all);
         let shared = Shared {
             file: program.file.as_ptr(),
             arguments: arguments.as_ptr(),
             variables: variables.as_ptr(),
             changed: &self.changed,
             descriptors: &moves,
+            others,
             failed: AtomicI32::new(0),
+            shares_still: AtomicBool::new(false),
         };
         // It grows downwards.
         let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let table = if others.is_some() { libc::CLONE_FILES } else { 0 };
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD | table;
         // SAFETY: the stack is the child's alone, and this thread goes on only when the child is gone or runs its own program: so
         // all that it points to lives, and is not changed meanwhile.
-        let pid = Errno::result(unsafe { libc::clone(child, top, flags, (&raw const shared).cast_mut().cast()) })?;
+        let pid = Errno::result(unsafe { libc::clone(child, top, flags, (&raw const shared).cast_mut().cast()) });
+        // Who emulates a kernel, or guards it, may not know these flags together.
+        if matches!(pid, Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM)) && others.is_some() {
+            self.copies_all = true;
+            return self.start(program, descriptors);
+        }
+        let pid = pid?;
         match shared.failed.load(Ordering::Relaxed) {
             0 => Ok(pid),
             errno => {
                 // It is about to exit, or has.
                 sys::bury_soon(pid);
+                if shared.shares_still.load(Ordering::Relaxed) {
+                    // It has done nothing yet.
+                    self.copies_all = true;
+                    return self.start(program, descriptors);
+                }
                 Err(Errno::from_raw(errno))
             }
         }
@@ -121,6 +151,10 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
 }
 
 fn become_the_program(shared: &Shared<'_>) -> nix::Result<std::convert::Infallible> {
+    if let Some(others) = shared.others {
+        // First of all: until then a descriptor that is moved is moved for us, too.
+        copy_descriptors_below(others).inspect_err(|_| shared.shares_still.store(true, Ordering::Relaxed))?;
+    }
     // SAFETY: numbers only.
     Errno::result(unsafe { libc::setpgid(0, 0) })?;
     for signal in shared.changed {
@@ -140,6 +174,13 @@ fn become_the_program(shared: &Shared<'_>) -> nix::Result<std::convert::Infallib
     // SAFETY: texts that end with NUL and lists that end with null, as the caller has made them.
     Errno::result(unsafe { libc::execve(shared.file, shared.arguments, shared.variables) })?;
     Err(Errno::UnknownErrno)
+}
+
+/// Makes the table of descriptors our own, without those from this number on, which nobody copies and nobody closes.
+fn copy_descriptors_below(first: c_int) -> nix::Result<()> {
+    const UNSHARE: libc::c_uint = 2; // CLOSE_RANGE_UNSHARE
+    // SAFETY: numbers only; what is closed is closed in the copy.
+    Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, UNSHARE) }).map(drop)
 }
 
 /// Whether a signal has another meaning than the default. The C library would refuse to tell of two of them.

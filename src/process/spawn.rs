@@ -8,7 +8,7 @@
 //! spawn can leak it.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
@@ -19,6 +19,7 @@ use super::clone::{Cloner, Descriptors, Program};
 use super::look_up;
 use super::output::{OutputPipe, Stream};
 use super::spawn_error::SpawnError;
+use super::sys;
 use crate::env::Environment;
 use crate::plan::CommandSpec;
 
@@ -28,12 +29,21 @@ pub(super) struct Spawner {
     cloner: Cloner,
     /// Standard input of everybody.
     nothing: OwnedFd,
+    /// Many descriptors are open, or were once.
+    many: bool,
 }
+
+/// From this number on a descriptor says that we have many. Then our ends of pipes move up to [`HIGH`] and beyond, so that what a
+/// child gets has low numbers and only those must be copied for it (`clone.rs`).
+const MANY: RawFd = 32;
+
+/// So many numbers stay for everything that is no end of a pipe of ours.
+const HIGH: RawFd = 64;
 
 impl Spawner {
     /// Prepares what every spawn uses. Afterwards the meaning of no signal may change.
     pub fn new() -> nix::Result<Self> {
-        Ok(Self { cloner: Cloner::new(), nothing: nothing()? })
+        Ok(Self { cloner: Cloner::new(), nothing: nothing()?, many: false })
     }
 
     /// Starts a command and gives its pid and the read ends of its output, none if the command is `raw`.
@@ -44,18 +54,33 @@ impl Spawner {
         let arguments = words.map(|word| c_string(word.as_bytes())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let path = c_string(file.as_os_str().as_bytes()).map_err(failed)?;
         let program = Program { file: &path, arguments: &arguments, env };
-        let input = self.nothing.as_fd();
         if command.raw {
-            let descriptors = Descriptors { input, outputs: None };
+            let (input, are_few_of_many) = (self.nothing.as_fd(), self.many);
+            let descriptors = Descriptors { input, outputs: None, are_few_of_many };
             return Ok((self.cloner.start(program, descriptors).map_err(failed)?, Vec::new()));
         }
         let no_pipe = |errno| SpawnError::call("pipe2", errno);
-        let ((out, theirs_out), (err, theirs_err)) = (pipe().map_err(no_pipe)?, pipe().map_err(no_pipe)?);
+        let ((out, theirs_out), (err, theirs_err)) = (self.pipe().map_err(no_pipe)?, self.pipe().map_err(no_pipe)?);
         // Theirs must live until the child has them.
-        let descriptors = Descriptors { input, outputs: Some([theirs_out.as_fd(), theirs_err.as_fd()]) };
+        let outputs = Some([theirs_out.as_fd(), theirs_err.as_fd()]);
+        let descriptors = Descriptors { input: self.nothing.as_fd(), outputs, are_few_of_many: self.many };
         let pid = self.cloner.start(program, descriptors).map_err(failed)?;
         let outputs = [(out, Stream::Stdout), (err, Stream::Stderr)];
         Ok((pid, outputs.map(|(fd, stream)| OutputPipe { fd, stream }).into()))
+    }
+
+    /// A pipe of which only our end doesn't block. Both ends of `pipe2(O_NONBLOCK)` would, and children don't expect that.
+    fn pipe(&mut self) -> nix::Result<(OwnedFd, OwnedFd)> {
+        let (mut ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        nix::fcntl::fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        self.many |= ours.as_raw_fd() >= MANY;
+        // Where the limit is lower or reached it stays where it is.
+        if (MANY..HIGH).contains(&ours.as_raw_fd())
+            && let Ok(moved) = sys::duplicate_from(&ours, HIGH)
+        {
+            ours = moved;
+        }
+        Ok((ours, theirs))
     }
 }
 
@@ -63,13 +88,6 @@ impl Spawner {
 fn nothing() -> nix::Result<OwnedFd> {
     nix::fcntl::open("/dev/null", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
         .or_else(|_| nix::unistd::pipe2(OFlag::O_CLOEXEC).map(|(read, _)| read))
-}
-
-/// A pipe of which only our end doesn't block. Both ends of `pipe2(O_NONBLOCK)` would, and children don't expect that.
-fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
-    let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
-    nix::fcntl::fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((ours, theirs))
 }
 
 /// A C string; a NUL inside is what Go calls an invalid argument.

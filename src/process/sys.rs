@@ -8,7 +8,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
@@ -246,6 +246,13 @@ pub(super) fn seal_descriptors() {
         // SAFETY: only sets a flag; a number that isn't open is EBADF.
         unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
+}
+
+/// The same descriptor once more, closed by exec, with the first free number from this one on.
+pub(super) fn duplicate_from(fd: &OwnedFd, least: RawFd) -> nix::Result<OwnedFd> {
+    let number = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(least))?;
+    // SAFETY: a new descriptor that nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Puts a descriptor on the runtime, for reading. Within a runtime.
