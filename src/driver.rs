@@ -12,6 +12,7 @@ mod asked;
 mod observed;
 #[cfg(debug_assertions)]
 mod on_purpose;
+mod reaping;
 mod reload;
 mod running;
 mod services;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
 use tracing::{debug, error, info, trace, warn};
 
+use self::reaping::Storm;
 use self::reload::Reloads;
 pub use self::reload::{Reading, Refused, Reloader, Request, Reread, Until};
 use self::running::Runs;
@@ -35,7 +37,7 @@ use crate::discovery::Discovery;
 use crate::env::Environment;
 use crate::log::Log;
 use crate::plan::{Level, Plan, Signal};
-use crate::process::{self, Children, Death, Outputs, Pumped, Received, Signals, Stop};
+use crate::process::{Children, Outputs, Pumped, Received, Signals};
 use crate::telemetry::Telemetry;
 use crate::timers::Timers;
 
@@ -85,6 +87,8 @@ pub struct Driver {
     sweeping: Option<Signal>,
     /// There may be somebody to look for, dead or stopped. Else nobody is: that would be a call for each line of a job.
     child_news: bool,
+    /// Orphans that die by the thousands.
+    storm: Storm,
     /// Taking signals or output stopped at its limit: there is more already.
     more: bool,
     exit: Option<u8>,
@@ -136,6 +140,7 @@ impl Driver {
             sweeping: None,
             // Who died before the signals were listened to (row 3).
             child_news: true,
+            storm: Storm::default(),
             more: false,
             exit: None,
         };
@@ -177,12 +182,13 @@ impl Driver {
             return tokio::task::yield_now().await;
         }
         let drained = self.draining.iter().map(|dead| dead.until);
-        let due = self.timers.next().into_iter().chain(drained).chain(self.settles).min();
+        let pause = self.pause_for_more_orphans();
+        let due = self.timers.next().into_iter().chain(drained).chain(self.settles).chain(pause).min();
         // A moment that the clock can't tell is one that never comes.
         let due = due.and_then(|moment| self.epoch.checked_add(moment.0)).map(tokio::time::Instant::from_std);
         tokio::select! {
             biased;
-            received = signals.next() => self.on_signal(received),
+            received = signals.next(), if pause.is_none() => self.on_signal(received),
             () = async { if let Some(due) = due { sleep_until(due).await } }, if due.is_some() => {}
             () = self.log.room(), if self.log_is_full => {}
             () = self.log.retry() => {}
@@ -316,43 +322,6 @@ impl Driver {
         }
     }
 
-    /// Reaps everybody who is dead, and tells the deaths whose output is complete.
-    fn reap(&mut self) {
-        let reaped = self.children.reap();
-        self.child_news |= reaped.more;
-        for death in &reaped.deaths {
-            self.on_death(death);
-        }
-        for Stop { id, pid, signal } in &reaped.stops {
-            let name = self.runs.name(*id);
-            warn!("{name} (pid {pid}) was stopped by {} and does not run on by itself", signal.name());
-            self.runs.set_stopped(*id, Some(*signal));
-        }
-        for id in &reaped.continued {
-            self.runs.set_stopped(*id, None);
-        }
-        if !reaped.orphans.is_empty() {
-            self.observe(|telemetry| telemetry.orphans_reaped(reaped.orphans.len()));
-            debug!("reaped {}: {:?}", core::count(reaped.orphans.len(), "orphan"), reaped.orphans);
-        }
-        let died = !reaped.deaths.is_empty() || !reaped.orphans.is_empty();
-        if let Some(signal) = self.sweeping.filter(|_| died) {
-            self.sweep(signal, !process::is_pid_one());
-        }
-    }
-
-    fn on_death(&mut self, death: &Death) {
-        let now = self.now();
-        if death.left_behind {
-            self.tell_left_behind(death, now);
-        }
-        // What the pipes still hold is there already, and nobody else's turn need be waited for.
-        let pumped = self.read(|outputs, sink| outputs.pump_child(death.id, LAST_OUTPUT, sink));
-        let Death { id: child, status, out_of_memory, .. } = *death;
-        self.draining.push(Draining { child, status, out_of_memory, until: now.after(DRAIN) });
-        self.pumped(pumped);
-    }
-
     /// Takes output from the pipes into the log, as far as that has room: it may have by now.
     fn pump(&mut self) {
         self.log_is_full = false;
@@ -427,17 +396,6 @@ impl Driver {
             }
             Effect::ReopenLogs => self.log.reopen(),
             Effect::Exit { status } => self.exit = Some(self.ends_otherwise().unwrap_or(status)),
-        }
-    }
-
-    /// Signals what is left, or says that nothing is. Those who are not PID 1 do it again after each death, which may
-    /// have brought them new orphans.
-    fn sweep(&mut self, signal: Signal, send: bool) {
-        if !self.children.any_left() {
-            self.sweeping = None;
-            self.inbox.push_back(Input::NothingLeft);
-        } else if send {
-            self.children.sweep(signal);
         }
     }
 

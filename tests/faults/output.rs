@@ -678,7 +678,7 @@ fn f80_raw_jobs_and_the_log_leave_each_others_lines_whole_in_one_pipe() {
     assert_eq!((of_raw, of_log), (lines, lines));
 }
 
-// Seen red with src/driver.rs:
+// Seen red with src/driver/reaping.rs:
 //- let pumped = self.read(|outputs, sink| outputs.pump_child(death.id, LAST_OUTPUT, sink));
 //+ let pumped = (self.inbox.push_back(Input::Exited { child: death.id, status: death.status }), Pumped::default()).1;
 #[test]
