@@ -37,6 +37,21 @@ impl<'a> Block<'a> {
         Self { bytes: self.bytes.get(..end).unwrap_or(self.bytes), ..self }
     }
 
+    /// How many lines [`Self::lines`] gives: a fraction of what asking each of them would cost.
+    ///
+    /// ```
+    /// use containerpilot::block::Block;
+    /// assert_eq!([Block::of(b"one\n\nlast").count(), Block::of(b"").count(), Block::piece(b"a\nb").count()], [3, 0, 1]);
+    /// ```
+    pub fn count(self) -> usize {
+        let last = match self.bytes.last() {
+            None => return 0,
+            Some(_) if self.cut => return 1,
+            Some(last) => *last,
+        };
+        memchr::memchr_iter(b'\n', self.bytes).count() + usize::from(last != b'\n')
+    }
+
     /// Its lines without their ends, and where each ends within [`Self::bytes`], its end included.
     ///
     /// ```

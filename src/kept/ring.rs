@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::store::Line;
 use crate::api::{LogLine, LogStream, stamp};
+use crate::block::Block;
 use crate::plan::Level;
 
 /// So many bytes a ring has room for at least, once it is used.
@@ -28,12 +29,14 @@ struct Entry {
     /// Its number among all lines.
     all: u64,
     millis: u64,
-    /// Where its text ends, counted in bytes since the ring is there.
+    /// Where it ends, counted in bytes since the ring is there.
     end: u64,
     pid: Option<std::num::NonZeroI32>,
     level: Level,
     check: bool,
     stream: Option<LogStream>,
+    /// So many bytes behind its text are its end, and are not told.
+    ending: u8,
 }
 
 /// How much memory there is, in lines and bytes.
@@ -175,7 +178,49 @@ impl Ring {
         let &Line { time, level, check, stream, .. } = line;
         let pid = line.pid.and_then(std::num::NonZeroI32::new);
         let end = self.thrown + self.bytes.len() as u64;
-        self.entries.push_back(Entry { all, millis: millis(time), end, pid, level, check, stream });
+        self.entries.push_back(Entry { all, millis: millis(time), end, pid, level, check, stream, ending: 0 });
+    }
+
+    /// Counts and appends lines in one go, all of which are this one but for the text, and throws away what has no place beside
+    /// them within these bounds. Says how many they are. Where they would not all be kept whole, or more memory is needed, it
+    /// does nothing and says nothing: they are for [`Self::push`], one by one.
+    pub(super) fn push_block(&mut self, line: &Line<'_>, block: Block<'_>, all: u64, most: Most) -> Option<u64> {
+        let (count, length) = (block.count(), block.bytes().len());
+        if count > most.lines || length > most.bytes {
+            return None;
+        }
+        let too_many = (self.entries.len() + count).saturating_sub(most.lines);
+        let too_long = (self.bytes.len() + length).saturating_sub(most.bytes);
+        let too_long = match too_long {
+            0 => 0,
+            more => 1 + self.entries.partition_point(|entry| offset(entry.end, self.thrown) < more),
+        };
+        let old = too_many.max(too_long).min(self.entries.len());
+        let thrown = old.checked_sub(1).and_then(|last| self.entries.get(last)).map_or(self.thrown, |last| last.end);
+        let old_bytes = offset(thrown, self.thrown).min(self.bytes.len());
+        let fits = self.entries.len() - old + count <= self.entries.capacity()
+            && self.bytes.len() - old_bytes + length <= self.bytes.capacity();
+        if !fits {
+            return None;
+        }
+        self.entries.drain(..old);
+        self.bytes.drain(..old_bytes);
+        self.thrown = thrown;
+        let begin = self.thrown + self.bytes.len() as u64;
+        self.bytes.extend(block.bytes());
+        let &Line { time, level, check, stream, .. } = line;
+        let pid = line.pid.and_then(std::num::NonZeroI32::new);
+        let mut entry = Entry { all, millis: millis(time), end: begin, pid, level, check, stream, ending: 0 };
+        for (text, end) in block.lines() {
+            let from = offset(entry.end, begin);
+            entry.all += 1;
+            entry.end = begin + end as u64;
+            // LF, or CR and LF, or nothing.
+            entry.ending = u8::try_from((end - from).saturating_sub(text.len())).unwrap_or(0);
+            self.entries.push_back(entry);
+        }
+        self.last += count as u64;
+        Some(count as u64)
     }
 
     fn forget_one(&mut self) -> bool {
@@ -187,9 +232,9 @@ impl Ring {
 
     /// A line as it is told, with this number; and how long its text is.
     pub(super) fn line(&self, index: usize, seq: u64) -> Option<(LogLine, usize)> {
-        let &Entry { millis, end, pid, level, check, stream, .. } = self.entries.get(index)?;
+        let &Entry { millis, end, pid, level, check, stream, ending, .. } = self.entries.get(index)?;
         let before = index.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(self.thrown, |e| e.end);
-        let (begin, end) = (offset(before, self.thrown), offset(end, self.thrown));
+        let (begin, end) = (offset(before, self.thrown), offset(end - u64::from(ending), self.thrown));
         let bytes: Vec<u8> = self.bytes.range(begin..end.min(self.bytes.len())).copied().collect();
         let length = bytes.len();
         let text = String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());

@@ -13,6 +13,9 @@ use crate::plan::Level;
 /// Longer lines are cut. A job's never are (`process` cuts them at 64 KiB and marks that); our own have no limit.
 const LONGEST: usize = 65 * 1024;
 
+/// In so few bytes are so few lines that each is best kept alone.
+const ALONE: usize = 512;
+
 /// What a line costs beside its text when it is told: its numbers and names.
 const BESIDE: usize = 128;
 
@@ -132,6 +135,13 @@ impl Store {
     /// Keeps lines that differ from this one in nothing but their text.
     pub(super) fn keep_block(&mut self, line: &Line<'_>, block: Block<'_>) {
         let at = self.ring_of(line.job);
+        if (ALONE..=LONGEST).contains(&block.bytes().len())
+            && let Some(ring) = self.rings.get_mut(at)
+            && let Some(count) = ring.push_block(line, block, self.all, self.bounds.each)
+        {
+            self.all += count;
+            return;
+        }
         for (text, _) in block.lines() {
             self.keep_in(at, &Line { text, ..*line });
         }

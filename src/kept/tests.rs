@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::*;
@@ -6,6 +7,7 @@ use super::ring::Most;
 use super::store::Bounds;
 use super::{Begin, Events, Kept, Line, Lines, LogStream, Page, Reader, events};
 use crate::api::LogLine;
+use crate::block::Block;
 use crate::plan::Level;
 
 fn line<'a>(job: &'a str, text: &'a str) -> Line<'a> {
@@ -92,6 +94,50 @@ fn the_bounds_of_one_job_are_those_of_the_design() {
     assert_eq!(texts(&kept, Some("web"), Begin::Last(usize::MAX)).len(), 16);
     let (memory, _) = kept.taken();
     assert!(memory < 1024 * 1024 + 40 * 1024, "{memory}");
+}
+
+/// Lines that say which they are, in blocks as they are read.
+fn blocks(kept: &Kept, blocks: usize, lines: usize, length: usize) {
+    let mut number = 0;
+    for _ in 0..blocks {
+        let mut bytes = String::new();
+        for _ in 0..lines {
+            number += 1;
+            let _ = writeln!(bytes, "{number:<length$}");
+        }
+        kept.block(&line("web", ""), Block::of(bytes.as_bytes()));
+        kept.check();
+    }
+}
+
+#[test]
+fn of_blocks_as_many_lines_are_kept_as_of_lines() {
+    let kept = Kept::new();
+    blocks(&kept, 30, 150, 5);
+    let wanted: Vec<_> = (3501..=4500).map(|n| (n, format!("{n:<5}"))).collect();
+    assert_eq!(texts(&kept, Some("web"), Begin::Last(usize::MAX)), wanted);
+    assert_eq!(texts(&kept, None, Begin::Last(3)), wanted[997..]);
+    // By their bytes, with their ends: 1 MiB.
+    let kept = Kept::new();
+    blocks(&kept, 40, 16, 4000);
+    let lines = texts(&kept, Some("web"), Begin::Last(usize::MAX));
+    assert_eq!((lines.len(), lines[0].0, lines[0].1.trim_end()), (262, 379, "379"));
+    // More in one than are kept at all.
+    let kept = Kept::new();
+    kept.block(&line("web", ""), Block::of(&b"x\n".repeat(3000)));
+    assert_eq!(texts(&kept, Some("web"), Begin::Last(usize::MAX)).first(), Some(&(2001, "x".to_owned())));
+}
+
+#[test]
+fn the_end_of_a_line_is_not_told() {
+    let kept = Kept::new();
+    // There is memory for more then.
+    blocks(&kept, 10, 150, 20);
+    kept.block(&line("web", ""), Block::of(b"lf\ncrlf\r\n\n\rcr\r\r\nlast\r"));
+    kept.block(&line("web", ""), Block::piece(b"a piece\r"));
+    let last = texts(&kept, Some("web"), Begin::From(1501));
+    let told: Vec<&str> = last.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(told, ["lf", "crlf", "", "\rcr\r", "last", "a piece\r"]);
 }
 
 #[test]
@@ -252,6 +298,7 @@ async fn who_waits_is_told_and_the_end_is_the_end() {
 #[derive(Debug, Clone)]
 enum Step {
     Line { job: usize, length: usize },
+    Block { job: usize, lengths: Vec<usize>, ending: &'static str },
     Event { length: usize },
     Read { who: usize },
     Jobs { mask: u8 },
@@ -263,7 +310,9 @@ const JOBS: [&str; 4] = ["", "a", "b", "c"];
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let length = prop_oneof![8 => 0_usize..60, 2 => 0_usize..900, 1 => 2000_usize..5000];
     let step = prop_oneof![
-        20 => (0..JOBS.len(), length).prop_map(|(job, length)| Step::Line { job, length }),
+        20 => (0..JOBS.len(), length.clone()).prop_map(|(job, length)| Step::Line { job, length }),
+        5 => (0..JOBS.len(), prop::collection::vec(length, 0..30), prop_oneof![Just("\n"), Just("\r\n")])
+            .prop_map(|(job, lengths, ending)| Step::Block { job, lengths, ending }),
         2 => (0_usize..3000).prop_map(|length| Step::Event { length }),
         5 => (0_usize..3).prop_map(|who| Step::Read { who }),
         1 => any::<u8>().prop_map(|mask| Step::Jobs { mask }),
@@ -291,6 +340,7 @@ impl Checked<Lines> {
         self.next += page.dropped;
         for line in &page.items {
             prop_assert_eq!(line.seq, self.next);
+            prop_assert!(!line.text.contains(['\r', '\n']));
             let number = line.text.split(' ').find_map(|word| word.strip_prefix(what)).and_then(|n| n.parse().ok());
             // Too short a line can't say it.
             prop_assert!(number.is_none() || number == Some(line.seq), "{} in {}", what, line.text);
@@ -332,6 +382,15 @@ proptest! {
                     let mut text = format!("n{lines} j{} ", of_job[job]);
                     text.extend(std::iter::repeat_n('x', length));
                     kept.line(&line(JOBS[job], &text));
+                }
+                Step::Block { job, lengths, ending } => {
+                    let mut bytes = String::new();
+                    for length in lengths {
+                        lines += 1;
+                        of_job[job] += 1;
+                        let _ = write!(bytes, "n{lines} j{} {}{ending}", of_job[job], "x".repeat(length));
+                    }
+                    kept.block(&line(JOBS[job], ""), Block::of(bytes.as_bytes()));
                 }
                 Step::Event { length } => {
                     happened += 1;

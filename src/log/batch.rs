@@ -31,6 +31,9 @@ impl Batch {
     ) -> usize {
         let limit = self.bytes.len().saturating_add(room);
         let has_frame = formatter.begin(record);
+        if has_frame && let Some(before) = formatter.all_but_the_message(record) {
+            return self.push_behind(before, block, limit);
+        }
         let mut taken = 0;
         for (message, end) in block.lines() {
             if self.bytes.len() >= limit {
@@ -41,6 +44,30 @@ impl Batch {
                 formatter.go_on(&record, &mut self.bytes);
             } else {
                 formatter.write(&record, &mut self.bytes);
+            }
+            self.ends.push(self.bytes.len());
+            taken = end;
+        }
+        taken
+    }
+
+    /// Likewise, where each line is this and the message.
+    fn push_behind(&mut self, before: &[u8], block: Block<'_>, limit: usize) -> usize {
+        let mut taken = 0;
+        for (message, end) in block.lines() {
+            if self.bytes.len() >= limit {
+                break;
+            }
+            self.bytes.extend_from_slice(before);
+            match block.bytes().get(taken..end) {
+                // Its newline with it, which is mostly all that it has behind it.
+                Some(whole) if whole.len() == message.len() + 1 && whole.ends_with(b"\n") => {
+                    self.bytes.extend_from_slice(whole);
+                }
+                _ => {
+                    self.bytes.extend_from_slice(message);
+                    self.bytes.push(b'\n');
+                }
             }
             self.ends.push(self.bytes.len());
             taken = end;
@@ -95,6 +122,11 @@ impl Batch {
         self.bytes.drain(..written.min(self.bytes.len()));
     }
 
+    /// Bytes of memory that lines have room in.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Makes it empty; keeps at most `keep` bytes of memory.
     pub(super) fn clear(&mut self, keep: usize) {
         self.bytes.clear();
@@ -135,6 +167,30 @@ mod tests {
                 let lines = chunk.split_inclusive(|b| *b == b'\n').count();
                 prop_assert!(chunk.len() <= most || lines == 1);
             }
+        }
+
+        #[test]
+        fn a_block_is_written_as_its_lines_would_be_one_by_one(
+            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'x'), any::<u8>()], 0..200),
+            cut: bool,
+            format in prop_oneof![Just(LogFormat::Default), Just(LogFormat::Text), Just(LogFormat::Json)],
+            room in 0_usize..3000,
+        ) {
+            let record = Record::line(UNIX_EPOCH, Origin::Job("web"), Some(7), b"");
+            let block = if cut { Block::piece(&bytes) } else { Block::of(&bytes) };
+            let mut formatter = Formatter::new(format, None, Zone::utc());
+            let (mut alone, mut taken) = (Batch::default(), 0);
+            for (message, end) in block.lines() {
+                if alone.len() >= room {
+                    break;
+                }
+                alone.push(&mut formatter, &Record { message, ..record });
+                taken = end;
+            }
+            let mut batch = Batch::default();
+            prop_assert_eq!(batch.push_block(&mut formatter, &record, block, room), taken);
+            prop_assert_eq!(batch.bytes, alone.bytes);
+            prop_assert_eq!(batch.ends, alone.ends);
         }
 
         #[test]

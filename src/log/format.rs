@@ -85,6 +85,13 @@ impl Formatter {
         out.push(b'\n');
     }
 
+    /// What stands before the message of a record for which [`Self::begin`] has said yes, if the message is passed on as it is and
+    /// nothing but the newline comes after it.
+    pub(super) fn all_but_the_message(&self, record: &Record<'_>) -> Option<&[u8]> {
+        let as_it_is = self.format == LogFormat::Default && !matches!(record.origin, Origin::Own);
+        (as_it_is && self.frame.after.is_empty()).then_some(&self.frame.before)
+    }
+
     fn make_frame(&mut self, record: &Record<'_>) {
         let Self { frame: Frame { before, after, .. }, stamper, .. } = self;
         match self.format {

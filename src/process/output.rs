@@ -159,9 +159,10 @@ impl Outputs {
                 return pumped;
             }
         }
-        let mut spent = 0;
+        let (mut spent, mut trickles) = (0, 0);
         pumped.more = true;
-        while spent < budget {
+        // Who writes line by line as fast as he can is read in few large pieces, if he is left alone now and then.
+        while spent < budget && trickles < 2 {
             let mut events = [sys::NO_EVENT; EVENTS];
             let wanted = (budget - spent).div_ceil(CHUNK).min(EVENTS);
             let polled = self.epoll.try_io(Interest::READABLE, |epoll| {
@@ -174,8 +175,10 @@ impl Outputs {
                 pumped.more = false;
                 break;
             };
+            let mut is_trickle = true;
             for event in events.iter().take(count) {
                 let (bytes, flow) = self.read(event.u64, sink);
+                is_trickle &= bytes < CHUNK;
                 pumped.bytes += bytes;
                 // A short line costs a read as well, and the end of a stream has no bytes at all.
                 spent += bytes.max(LEAST);
@@ -184,6 +187,7 @@ impl Outputs {
                     return pumped;
                 }
             }
+            trickles += usize::from(is_trickle);
         }
         pumped
     }

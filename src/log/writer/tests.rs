@@ -280,6 +280,24 @@ fn a_storm_of_reopening_takes_no_memory_while_the_output_is_blocked() {
     assert!(log.flush(Duration::from_secs(5)));
 }
 
+// Seen red with src/log/writer/thread.rs:
+//- state.spare.clear(IDLE_MEMORY);
+//+
+#[test]
+fn what_a_flood_took_is_given_back_when_nothing_comes_any_more() {
+    let (log, guard, mut reader) = piped();
+    fill(&log, &guard);
+    say(&log, "end");
+    read_until(&mut reader, "end");
+    assert!(log.flush(Duration::from_secs(5)));
+    let kept = || log.0.lock().spare.memory();
+    let begin = SystemTime::now();
+    while kept() > IDLE_MEMORY {
+        assert!(begin.elapsed().unwrap() < Duration::from_secs(30), "{} bytes", kept());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn changes_without_a_line_between_them_take_the_place_of_each_other() {
     let dir = tempfile::tempdir().unwrap();

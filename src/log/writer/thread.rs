@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use std::{io, thread};
 
 use super::super::output::{Notice, Output};
@@ -14,6 +14,9 @@ use super::standing::lines_were_lost;
 use super::{IDLE_MEMORY, Log, STACK, Shared};
 use crate::errno::go_words;
 use crate::plan::Level;
+
+/// So long nothing is to be written before memory is given back.
+const KEPT: Duration = Duration::from_secs(1);
 
 impl Log {
     /// From now on a thread writes, with what is in the queue first.
@@ -68,10 +71,18 @@ impl Shared {
             if state.closed {
                 return None;
             }
-            state.spare.clear(IDLE_MEMORY);
             state.idle = true;
             self.pulse.rest();
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = if state.spare.memory() > IDLE_MEMORY {
+                // What a flood needs is had once for all of it: new memory costs more than all that is done to a line.
+                let (mut state, waited) = self.work.wait_timeout(state, KEPT).unwrap_or_else(PoisonError::into_inner);
+                if waited.timed_out() {
+                    state.spare.clear(IDLE_MEMORY);
+                }
+                state
+            } else {
+                self.work.wait(state).unwrap_or_else(PoisonError::into_inner)
+            };
         }
         state.idle = false;
         self.tell_dropped(&mut state);
