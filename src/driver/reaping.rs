@@ -21,23 +21,30 @@ pub(super) struct Storm {
 }
 
 impl Storm {
-    /// It is one after so many times.
+    /// It is one after so many times, each within a pause after the last.
     const BEGINS: u32 = 16;
-    /// As long as they are no further apart.
-    const APART: Duration = Duration::from_millis(10);
-    /// Then nobody is looked for so long.
+    /// In a storm nobody is looked for so long.
     const PAUSE: Duration = Duration::from_millis(1);
 
-    /// Somebody dead was found at this moment: orphans, and nobody else?
-    fn found(&mut self, now: Moment, only_orphans: bool) {
-        let goes_on = only_orphans && now.since(self.last) <= Self::APART;
+    /// So many orphans were found dead at this moment, and nobody else; or somebody else was.
+    fn found(&mut self, now: Moment, orphans: Option<usize>) {
+        let goes_on = match orphans {
+            None => false,
+            // A pause that gathers nobody is a wake-up more.
+            Some(orphans) if self.rages() => orphans > 1,
+            Some(_) => now.since(self.last) <= Self::PAUSE,
+        };
         self.times = if goes_on { self.times.saturating_add(1) } else { 0 };
         self.last = now;
     }
 
+    fn rages(&self) -> bool {
+        self.times >= Self::BEGINS
+    }
+
     /// Until when nobody need be looked for, in a storm.
     fn pause(&self) -> Option<Moment> {
-        (self.times >= Self::BEGINS).then(|| self.last.after(Self::PAUSE))
+        self.rages().then(|| self.last.after(Self::PAUSE))
     }
 }
 
@@ -63,7 +70,7 @@ impl Driver {
         }
         let somebody = !reaped.deaths.is_empty() || !reaped.stops.is_empty() || !reaped.continued.is_empty();
         if somebody || !reaped.orphans.is_empty() {
-            self.storm.found(self.now(), !somebody);
+            self.storm.found(self.now(), (!somebody).then_some(reaped.orphans.len()));
         }
         let died = !reaped.deaths.is_empty() || !reaped.orphans.is_empty();
         if let Some(signal) = self.sweeping.filter(|_| died) {
@@ -105,30 +112,35 @@ impl Driver {
 mod tests {
     use super::*;
 
-    fn at(millis: u64) -> Moment {
-        Moment(Duration::from_millis(millis))
+    fn at(micros: u64) -> Moment {
+        Moment(Duration::from_micros(micros))
     }
 
-    fn storm(finds: impl IntoIterator<Item = (u64, bool)>) -> Storm {
+    /// Finds of so many orphans, or of somebody else, with so many microseconds between them.
+    fn storm(apart: u64, finds: impl IntoIterator<Item = Option<usize>>) -> Storm {
         let mut storm = Storm::default();
-        finds.into_iter().for_each(|(millis, only_orphans)| storm.found(at(millis), only_orphans));
+        (1..).zip(finds).for_each(|(n, orphans)| storm.found(at(apart * n), orphans));
         storm
     }
 
     #[test]
     fn orphans_by_the_dozen_are_waited_for() {
-        assert_eq!(storm((0..40).map(|n| (5 * n, true))).pause(), Some(at(196)));
+        assert_eq!(storm(900, [Some(1); 15]).pause(), None);
+        assert_eq!(storm(900, [Some(1); 16]).pause(), Some(at(16 * 900 + 1000)));
+        let goes_on = [[Some(1); 16], [Some(2); 16]].concat();
+        assert_eq!(storm(900, goes_on).pause(), Some(at(32 * 900 + 1000)));
     }
 
     #[test]
     fn a_few_are_not_nor_those_that_come_now_and_then() {
-        assert_eq!(storm((0..10).map(|n| (n, true))).pause(), None);
-        assert_eq!(storm((0..40).map(|n| (11 * n, true))).pause(), None);
+        assert_eq!(storm(1100, [Some(5); 40]).pause(), None);
+        let ends = [&[Some(1); 16][..], &[Some(1)]].concat();
+        assert_eq!(storm(900, ends).pause(), None, "a pause that gathers nobody");
     }
 
     #[test]
     fn the_death_of_a_job_ends_it() {
-        assert_eq!(storm((0..40).map(|n| (n, n != 39))).pause(), None);
-        assert_eq!(storm((0..40).map(|n| (n, n != 30))).pause(), None);
+        let ends = [&[Some(1); 16][..], &[None], &[Some(2); 15]].concat();
+        assert_eq!(storm(900, ends).pause(), None);
     }
 }

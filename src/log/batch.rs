@@ -123,6 +123,7 @@ impl Batch {
     }
 
     /// Bytes of memory that lines have room in.
+    #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity()
     }
@@ -174,9 +175,10 @@ mod tests {
             bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'x'), any::<u8>()], 0..200),
             cut: bool,
             format in prop_oneof![Just(LogFormat::Default), Just(LogFormat::Text), Just(LogFormat::Json)],
+            origin in prop_oneof![Just(Origin::Job("web")), Just(Origin::Check("check.web")), Just(Origin::Own)],
             room in 0_usize..3000,
         ) {
-            let record = Record::line(UNIX_EPOCH, Origin::Job("web"), Some(7), b"");
+            let record = Record::line(UNIX_EPOCH, origin, Some(7), b"");
             let block = if cut { Block::piece(&bytes) } else { Block::of(&bytes) };
             let mut formatter = Formatter::new(format, None, Zone::utc());
             let (mut alone, mut taken) = (Batch::default(), 0);

@@ -39,8 +39,8 @@ pub(super) struct Cloner {
     /// The signals that have another meaning than the default: those that we ignore, or were made to ignore by whoever started us,
     /// and those with a handler. A handler must not run in the child, and exec would change it only then.
     changed: Vec<c_int>,
-    /// The kernel was seen to know no way to a table that is a part of another one, or whoever guards it.
-    copies_all: bool,
+    /// Whether a child can have a part of our table of descriptors; asked when we have many.
+    gives_parts: Option<bool>,
 }
 
 /// What a child becomes.
@@ -82,7 +82,7 @@ impl Cloner {
     /// What signals mean is asked here: afterwards nobody may change that.
     pub(super) fn new() -> Self {
         let changed = (1..=LAST_SIGNAL).filter(|signal| is_changed(*signal)).collect();
-        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), changed, copies_all: false }
+        Self { stack: Box::new_uninit_slice(STACK / size_of::<u128>()), changed, gives_parts: None }
     }
 
     /// A child in a group of its own, with no signal blocked, none ignored and these descriptors, that has executed its program.
@@ -99,7 +99,9 @@ impl Cloner {
         }
         // 0, 1 and 2 are among them.
         let beyond = moves.iter().map(|(from, to)| from.max(to).saturating_add(1)).max();
-        let others = beyond.filter(|_| descriptors.are_few_of_many && !self.copies_all);
+        let gives_part = descriptors.are_few_of_many
+            && *self.gives_parts.get_or_insert_with(|| gives_parts_well(&sys::kernel_release()));
+        let others = beyond.filter(|_| gives_part);
         let shared = Shared {
             file: program.file.as_ptr(),
             arguments: arguments.as_ptr(),
@@ -118,9 +120,11 @@ impl Cloner {
         // all that it points to lives, and is not changed meanwhile.
         let pid = Errno::result(unsafe { libc::clone(child, top, flags, (&raw const shared).cast_mut().cast()) });
         // Who emulates a kernel, or guards it, may not know these flags together.
-        if matches!(pid, Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM)) && others.is_some() {
-            self.copies_all = true;
-            return self.start(program, descriptors);
+        if let Err(errno) = pid
+            && others.is_some()
+            && is_unknown(errno)
+        {
+            return self.start_with_all(errno, program, descriptors);
         }
         let pid = pid?;
         match shared.failed.load(Ordering::Relaxed) {
@@ -128,14 +132,44 @@ impl Cloner {
             errno => {
                 // It is about to exit, or has.
                 sys::bury_soon(pid);
+                let errno = Errno::from_raw(errno);
                 if shared.shares_still.load(Ordering::Relaxed) {
                     // It has done nothing yet.
-                    self.copies_all = true;
-                    return self.start(program, descriptors);
+                    return self.start_with_all(errno, program, descriptors);
                 }
-                Err(Errno::from_raw(errno))
+                Err(errno)
             }
         }
+    }
+
+    /// Likewise, with a copy of all descriptors, since a part can't be had: now, or never.
+    fn start_with_all(&mut self, why: Errno, program: Program<'_>, descriptors: Descriptors<'_>) -> nix::Result<i32> {
+        if is_unknown(why) {
+            self.gives_parts = Some(false);
+        }
+        self.start(program, Descriptors { are_few_of_many: false, ..descriptors })
+    }
+}
+
+/// Whether this is what a kernel says that does not know a call, or whoever guards it.
+fn is_unknown(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL)
+}
+
+/// Whether the kernel of this release gives a part of a table without remains of the rest. Before, a child whose parent had the
+/// numbers 64 to 127 all in use got 128 or more after its 63, and whoever set it a low limit none at all (CVE-2024-45025). What
+/// distributions have mended in releases of their own numbers can't be told.
+fn gives_parts_well(release: &str) -> bool {
+    let number = |part: &str| part.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok());
+    let mut numbers = release.splitn(3, '.').map(|part| number(part).unwrap_or(0_u32));
+    let mut next = || numbers.next().unwrap_or(0);
+    match (next(), next(), next()) {
+        (5, 10, patch) => patch >= 225,
+        (5, 15, patch) => patch >= 166,
+        (6, 1, patch) => patch >= 107,
+        (6, 6, patch) => patch >= 48,
+        (6, 10, patch) => patch >= 7,
+        (major, minor, _) => (major, minor) >= (6, 11),
     }
 }
 
@@ -207,4 +241,22 @@ fn unblock_everything() -> nix::Result<()> {
         libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const nobody, ptr::null::<u64>(), SET)
     };
     Errno::result(result).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_table_is_asked_only_of_kernels_that_are_known_to_give_it_well() {
+        for good in ["6.18.44-fc-v657", "6.11.0", "7.0.0-rc1", "6.10.7", "6.6.87.2-microsoft-standard-WSL2", "5.15.166"]
+        {
+            assert!(gives_parts_well(good), "{good}");
+        }
+        for bad in
+            ["6.10.6", "6.9.12", "6.8.0-49-generic", "6.1.0-25-amd64", "5.15.0", "5.14.0-503", "4.4.0", "", "odd", "6"]
+        {
+            assert!(!gives_parts_well(bad), "{bad}");
+        }
+    }
 }

@@ -161,7 +161,8 @@ impl Outputs {
         }
         let (mut spent, mut trickles) = (0, 0);
         pumped.more = true;
-        // Who writes line by line as fast as he can is read in few large pieces, if he is left alone now and then.
+        // Who writes line by line as fast as he can is read in few large pieces, if he is left alone now and then: when nobody else
+        // waits, and there was little twice.
         while spent < budget && trickles < 2 {
             let mut events = [sys::NO_EVENT; EVENTS];
             let wanted = (budget - spent).div_ceil(CHUNK).min(EVENTS);
@@ -175,7 +176,7 @@ impl Outputs {
                 pumped.more = false;
                 break;
             };
-            let mut is_trickle = true;
+            let mut is_trickle = count < wanted;
             for event in events.iter().take(count) {
                 let (bytes, flow) = self.read(event.u64, sink);
                 is_trickle &= bytes < CHUNK;

@@ -92,6 +92,32 @@ fn f04_orphans_are_reaped_and_not_taken_for_a_job() {
     pilot.finish();
 }
 
+/// Makes so many orphans as fast as it can, one after the other, and goes on as `after` says.
+fn storm(orphans: usize, after: &str) -> String {
+    let job = format!(
+        "for (1 .. {orphans}) {{ my $pid = fork; if (!$pid) {{ fork; POSIX::_exit(0) }} waitpid $pid, 0 }} {after}"
+    );
+    let exec = serde_json::to_string(&["perl", "-e", &format!("use POSIX; {job}")]).unwrap();
+    format!(r#"{{ consul: false, logging: {{ level: "DEBUG" }}, jobs: [ {{ name: "storm", exec: {exec} }} ] }}"#)
+}
+
+// Seen red with src/driver.rs:
+//- let due = self.timers.next().into_iter().chain(drained).chain(self.settles).chain(pause).min();
+//+ let due = self.timers.next().into_iter().chain(drained).chain(self.settles).min();
+#[test]
+fn f04_a_storm_of_orphans_holds_up_no_signal_and_no_death() {
+    // It ends in the middle of the storm.
+    let mut pilot = Pilot::start(&storm(4000, "exit 6"));
+    assert_eq!(pilot.wait_exit(), 6);
+    pilot.finish();
+    let mut pilot = Pilot::start(&storm(1_000_000, ""));
+    wait_until(DEADLINE, || pilot.stdout().matches(" reaped ").count() > 100, "the storm rages");
+    let (code, took) = pilot.stop();
+    assert_eq!(code, 0);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    pilot.finish();
+}
+
 // Seen red with src/driver/running.rs:
 //- let at_once = death.status.is_success() && now.since(run.since) < DAEMONISED && !run.is_check;
 //+ let at_once = false;

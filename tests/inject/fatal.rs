@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::smoke::{STATUS, Smoke};
+use crate::smoke::{STATUS, Smoke, but_for_the_held};
 use crate::strace::{HELD, Strace, is_at_its_exit};
 use crate::support::{BINARY, DEADLINE, Launch, Pilot, wait_until};
 
@@ -98,10 +98,8 @@ fn starve(pilot: &Pilot, pid: i32) {
     let asked: Vec<UnixStream> = (0..30).map_while(|_| ask().ok()).collect();
     wait_until(BOUND, || is_at_its_exit(pid), "it ends");
     assert!(pilot.read("calls").contains("(INJECTED)"));
-    let left = || pilot.processes().into_iter().filter(|process| process.pid != pid).collect::<Vec<_>>();
-    // Who has got SIGKILL may be held by the kernel, and it would be a wrong promise to wait for that for ever.
-    wait_until(BOUND, || left().iter().all(|process| process.state != 'D'), "the kernel holds nobody");
-    let left = left();
+    let left: Vec<_> = pilot.processes().into_iter().filter(|process| process.pid != pid).collect();
+    let left = but_for_the_held(left);
     assert!(left.is_empty(), "left at the exit: {left:?}");
     drop(asked);
     strace.let_go();

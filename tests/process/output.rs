@@ -59,6 +59,37 @@ fn a_read_that_gives_little_is_not_taken_for_all_there_is() {
     });
 }
 
+// Seen red with src/process/output.rs:
+//- let mut is_trickle = count < wanted;
+//+ let mut is_trickle = true;
+#[test]
+fn many_that_say_little_are_all_read_at_once() {
+    isolated(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut room = Loop::new();
+        let script = |n: usize| format!("echo {n}; : > {}; exec sleep 1000", dir.path().join(n.to_string()).display());
+        let ids: Vec<_> = (0..40).map(|n| room.spawn(&shell(&script(n)))).collect();
+        while std::fs::read_dir(dir.path()).unwrap().count() < ids.len() {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        let runtime = room.runtime.clone();
+        runtime.block_on(room.outputs.ready()).unwrap();
+        let mut lines = 0;
+        let pumped = room.outputs.pump(
+            64 * 1024,
+            &mut by_lines(|_, _| {
+                lines += 1;
+                Flow::Taken
+            }),
+        );
+        assert_eq!((lines, pumped.more), (ids.len(), false));
+        for id in ids {
+            assert!(room.children.signal(id, Signal::KILL));
+            room.death(id);
+        }
+    });
+}
+
 #[test]
 fn both_streams_are_told_apart() {
     isolated(|| {

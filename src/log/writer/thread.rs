@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use std::{io, thread};
 
 use super::super::output::{Notice, Output};
@@ -15,7 +15,7 @@ use super::{IDLE_MEMORY, Log, STACK, Shared};
 use crate::errno::go_words;
 use crate::plan::Level;
 
-/// So long nothing is to be written before memory is given back.
+/// So long after a flood its memory is given back, if there is a moment without lines.
 const KEPT: Duration = Duration::from_secs(1);
 
 impl Log {
@@ -35,7 +35,8 @@ impl Shared {
     /// The writer thread.
     fn write_all(&self) {
         let Some(mut output): Option<Output> = self.lock().direct.take() else { return };
-        while let Some(queue) = self.take() {
+        let mut flood = None;
+        while let Some(queue) = self.take(&mut flood) {
             for work in queue {
                 self.pulse.beat();
                 let mut spare = None;
@@ -44,6 +45,9 @@ impl Shared {
                         output.shared = self.others.load(Ordering::Relaxed);
                         let lost = output.write(&batch, now(), &self.pulse, |notice| self.notice(notice));
                         self.lost.fetch_add(lost, Ordering::Relaxed);
+                        if batch.len() > IDLE_MEMORY {
+                            flood = Some(now());
+                        }
                         batch.clear(usize::MAX);
                         spare = Some(batch);
                     }
@@ -64,8 +68,9 @@ impl Shared {
         }
     }
 
-    /// Waits for work and takes all there is. `None` at the end.
-    fn take(&self) -> Option<VecDeque<Work>> {
+    /// Waits for work and takes all there is. `None` at the end. `flood` is when there was much at once last: what that needs is had
+    /// once for all of it, since new memory costs more than all that is done to a line.
+    fn take(&self, flood: &mut Option<Instant>) -> Option<VecDeque<Work>> {
         let mut state = self.lock();
         while state.queue.is_empty() {
             if state.closed {
@@ -73,15 +78,13 @@ impl Shared {
             }
             state.idle = true;
             self.pulse.rest();
-            state = if state.spare.memory() > IDLE_MEMORY {
-                // What a flood needs is had once for all of it: new memory costs more than all that is done to a line.
-                let (mut state, waited) = self.work.wait_timeout(state, KEPT).unwrap_or_else(PoisonError::into_inner);
-                if waited.timed_out() {
-                    state.spare.clear(IDLE_MEMORY);
-                }
-                state
-            } else {
+            let left = flood.map_or(Duration::ZERO, |last| KEPT.saturating_sub(now().saturating_duration_since(last)));
+            state = if left.is_zero() {
+                *flood = None;
+                state.spare.clear(IDLE_MEMORY);
                 self.work.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
             };
         }
         state.idle = false;
