@@ -168,7 +168,8 @@ impl Place {
         let program = ["./containerpilot", "-config", "app.json5"];
         let words: Vec<&str> = before.iter().chain(&namespaces).chain(inside).chain(&program).copied().collect();
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).args(words).current_dir(self.0.path());
+        // What whoever began this ignores, as nohup does, would be reset by each child, with a call.
+        command.args(["--pdeathsig", "KILL", "env", "--default-signal"]).args(words).current_dir(self.0.path());
         // No variable of this machine's, and none that says where it is: UTC.
         command.env_clear().env("PATH", PATH).env("TZ", "").env("GLIBC_TUNABLES", TUNABLES);
         command.stdin(Stdio::null()).stdout(stdout).stderr(File::create(self.path("stderr")).unwrap());
