@@ -43,12 +43,12 @@ pub fn wait_until(deadline: Duration, mut condition: impl FnMut() -> bool, what:
     assert!(poll(deadline, || condition().then_some(())).is_some(), "not within {deadline:?}: {what}");
 }
 
-/// Lets so much time pass, whatever happens.
+/// Lets so much time pass, whatever happens: where it is the time itself that is tried.
 pub fn let_pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Asserts that a condition holds all the time for so long. The one place where a test's length is fixed: the absence
+/// Asserts that a condition holds all the time for so long. Beside [`let_pass`] the one place where a test's length is fixed: the absence
 /// of something can't be waited for.
 #[track_caller]
 pub fn holds_for(period: Duration, mut condition: impl FnMut() -> bool, what: &str) {
