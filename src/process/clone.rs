@@ -99,8 +99,8 @@ impl Cloner {
         }
         // 0, 1 and 2 are among them.
         let beyond = moves.iter().map(|(from, to)| from.max(to).saturating_add(1)).max();
-        let gives_part = descriptors.are_few_of_many
-            && *self.gives_parts.get_or_insert_with(|| gives_parts_well(&sys::kernel_release()));
+        let gives_part =
+            descriptors.are_few_of_many && *self.gives_parts.get_or_insert_with(can_give_part_of_descriptors);
         let others = beyond.filter(|_| gives_part);
         let shared = Shared {
             file: program.file.as_ptr(),
@@ -154,6 +154,11 @@ impl Cloner {
 /// Whether this is what a kernel says that does not know a call, or whoever guards it.
 fn is_unknown(errno: Errno) -> bool {
     matches!(errno, Errno::ENOSYS | Errno::EPERM | Errno::EINVAL)
+}
+
+/// Whether this kernel is known to give a child a part of our table of descriptors well. Elsewhere each has a copy of all.
+pub fn can_give_part_of_descriptors() -> bool {
+    nix::sys::utsname::uname().is_ok_and(|names| gives_parts_well(&names.release().to_string_lossy()))
 }
 
 /// Whether the kernel of this release gives a part of a table without remains of the rest. Before, a child whose parent had the

@@ -40,6 +40,7 @@ mod sys;
 
 pub use begin::begin;
 pub use children::{Children, Death, Reaped, Spawned, Stop};
+pub use clone::can_give_part_of_descriptors;
 pub use guard::{end_children_on_abort, end_everything, last_words, terminate_all_now};
 pub use lines::LONGEST;
 pub use output::{BlockSink, OutputPipe, Outputs, Pumped, Released, Stream};

@@ -37,17 +37,6 @@ pub fn terminal_size() -> Option<(usize, usize)> {
     (result == 0 && size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col.into(), size.ws_row.into()))
 }
 
-/// The release of the kernel, as `6.1.0-25-amd64`; empty where it can't be told.
-pub(super) fn kernel_release() -> String {
-    let mut names = MaybeUninit::<libc::utsname>::zeroed();
-    // SAFETY: the kernel writes one `utsname` there, whose texts end with NUL; zeroes are empty ones.
-    let release = unsafe {
-        libc::uname(names.as_mut_ptr());
-        std::ffi::CStr::from_ptr((&raw const (*names.as_ptr()).release).cast())
-    };
-    release.to_string_lossy().into_owned()
-}
-
 /// Gives a signal its default meaning, or none.
 pub(super) fn set_disposition(signal: libc::c_int, ignore: bool) -> nix::Result<()> {
     let meaning = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };

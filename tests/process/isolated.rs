@@ -1,7 +1,7 @@
 //! A process for a test alone, and what the tests have in common.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -237,13 +237,18 @@ pub fn keep(lines: &mut Vec<(ChildId, Vec<u8>, bool)>, id: ChildId, line: Line<'
 
 /// The numbers of our open descriptors.
 pub fn descriptors() -> Vec<i32> {
-    let dir = std::fs::File::open("/proc/self/fd").unwrap();
+    open_descriptors().into_keys().collect()
+}
+
+/// Our open descriptors, and what each is.
+pub fn open_descriptors() -> BTreeMap<i32, String> {
     let listed = std::fs::read_dir("/proc/self/fd").unwrap();
-    let mut numbers: Vec<i32> =
+    let numbers: Vec<i32> =
         listed.filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().ok()).collect();
-    // The two that this function opened are gone by now, or don't count.
-    numbers.retain(|fd| *fd != dir.as_raw_fd() && std::fs::read_link(format!("/proc/self/fd/{fd}")).is_ok());
-    numbers
+    // The one that this function opened is gone by now.
+    let target = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    let open = numbers.into_iter().filter_map(|number| Some((number, target(number)?)));
+    open.map(|(number, target)| (number, target.to_string_lossy().into_owned())).collect()
 }
 
 /// The value of a field of `/proc/PID/status`, empty when the process is gone.
