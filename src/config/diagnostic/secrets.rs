@@ -4,14 +4,19 @@
 //! It reads the text of the file, before the template and before it is known whether the file can be read at all, and
 //! changes the place of no character. Where a key with its value, or a string, is beyond doubt, only the value, or the rest
 //! of the string, is hidden. Everywhere else (the file may be broken just there, and comments keep old lines) it is all
-//! that follows on the line: rather too much than too little.
+//! that follows, up to a line that begins with a key: rather too much than too little.
+
+mod lexis;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
+use self::lexis::{
+    action, begins_with_a_key, blank, closes, ends_well, ends_with_such_a_word, has_colon, is_of_a_word, is_one_string,
+    is_quote, is_secret, lead, nested, string, word,
+};
 use super::Span;
 use super::passwords::without_passwords;
-use crate::nearest::nearest;
 
 /// The key whose value nobody shall read in a log.
 const KEY: &str = "token";
@@ -123,7 +128,11 @@ impl<'s> Scanner<'s> {
         if is_key && (is_secret(inner) || inner.contains('\\')) {
             self.at += blank(behind) + 1;
             self.at += blank(self.rest());
-            if self.value() {
+            // What looks like a comment may be the value.
+            let near = self.source.get(place.end..self.at).is_some_and(|between| !between.contains('/'));
+            // And what looks like a key may be half the file, between two quotes that are none of one string.
+            let plain = inner.chars().all(|c| is_of_a_word(c) || matches!(c, '-' | '.'));
+            if self.value() && near && plain {
                 self.known.push(place);
             }
         } else if expected_string && (is_key || ends_well(behind)) && is_one_string(word) {
@@ -146,7 +155,13 @@ impl<'s> Scanner<'s> {
         };
         self.hide(self.at..self.at + length);
         self.at += length;
-        sure && ends_well(self.rest())
+        let ends_well = ends_well(self.rest());
+        if !ends_well {
+            // It may have gone on: half an action over two lines looks like an object, and is none.
+            self.at += self.rest().find(|c| !closes(c)).unwrap_or(0);
+            self.line();
+        }
+        sure && ends_well
     }
 
     /// A string in its place: of a text in which such a word stands only the rest is hidden.
@@ -183,19 +198,18 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    /// Hides what follows on this line: on the next one, if there is nothing, and on further ones within quotes, within
-    /// an action, and between `if` and `end`.
+    /// Hides what follows on this line, and on the next ones up to one that begins with a key: there the value has surely
+    /// ended, but within quotes, within an action, and between `if` and `end`.
     fn line(&mut self) {
         let lead = lead(self.rest());
         let start = self.at + lead;
         let mut open =
             self.source.get(self.at..start).and_then(|lead| lead.chars().next_back()).filter(|c| is_quote(*c));
-        let (mut before, mut crossed, mut end) = (' ', false, self.source.len());
+        let (mut before, mut end) = (' ', self.source.len());
         // The place of a quote further on, looked for once for all lines before it.
         let mut next_quote: Option<(char, usize)> = None;
         // `lead` takes the brackets of an action.
         let mut blocks = Blocks::default();
-        let mut lines = self.source.get(self.at..).and_then(|rest| rest.find('\n')).map_or(end, |at| self.at + at);
         if self.source.get(self.at..start).is_some_and(|lead| lead.contains("{{")) {
             blocks.enter(self.source.get(start..).unwrap_or(""));
         }
@@ -207,10 +221,12 @@ impl<'s> Scanner<'s> {
                 ('}', '}') => blocks.inside = false,
                 _ => {}
             }
-            if c == '\n' && blocks.are_open() {
-                lines = here;
-            } else if c == '\n' && before != '\\' {
-                crossed = true;
+            if c == '\n' {
+                let is_over = before != '\\' && !blocks.are_open() && begins_with_a_key(behind);
+                if !is_over || self.source.get(start..here).is_some_and(ends_with_such_a_word) {
+                    before = c;
+                    continue;
+                }
                 let is_known = |quote: char| next_quote.is_some_and(|(of, place)| of == quote && place > here);
                 if let Some(quote) = open.filter(|quote| !is_known(*quote)) {
                     next_quote = behind.find(quote).map(|at| (quote, here + c.len_utf8() + at));
@@ -221,10 +237,6 @@ impl<'s> Scanner<'s> {
                 }
             } else if open == Some(c) && before != '\\' {
                 open = None;
-                if crossed {
-                    end = here;
-                    break;
-                }
             } else if open.is_none() && is_quote(c) {
                 // As in `it's`.
                 let apostrophe = before.is_alphanumeric() && behind.starts_with(char::is_alphanumeric);
@@ -235,8 +247,7 @@ impl<'s> Scanner<'s> {
         let text = self.source.get(start..end).unwrap_or("");
         let shown = |c: char| c.is_whitespace() || is_quote(c) || matches!(c, ',' | ';' | '}' | ']' | ')');
         self.hide(start..start + text.trim_end_matches(shown).len());
-        // Further lines may have a word of their own.
-        self.at = if end == self.source.len() && blocks.are_open() { end } else { lines.max(self.at) };
+        self.at = end;
     }
 
     /// Hides all but what holds a value together: its lines and brackets, and the quotes around it.
@@ -280,49 +291,6 @@ impl Blocks {
     }
 }
 
-/// How much stands before a value, whatever was meant by it.
-fn lead(text: &str) -> usize {
-    let leads = |c: char| {
-        c.is_whitespace() || is_quote(c) || matches!(c, ':' | '=' | '>' | ';' | ',' | '{' | '[' | '(' | '|' | '/' | '*')
-    };
-    text.find(|c| !leads(c)).unwrap_or(text.len())
-}
-
-fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`')
-}
-
-/// Whether what follows is what stands behind a value: a comma or a closing bracket, perhaps more of them, and then the next
-/// key, or nothing. One bracket alone may be what is broken.
-fn ends_well(behind: &str) -> bool {
-    let mut rest = behind.get(blank(behind)..).unwrap_or("");
-    if !rest.is_empty() && !rest.starts_with([',', '}', ']']) {
-        return false;
-    }
-    while let Some(further) = rest.strip_prefix([',', '}', ']', '{', '[']) {
-        rest = further.get(blank(further)..).unwrap_or("");
-    }
-    let next = word(rest);
-    rest.is_empty() || (next > 0 && rest.get(next..).is_some_and(has_colon))
-}
-
-/// How long the word or the string is that the text begins with.
-fn word(text: &str) -> usize {
-    let quoted = text.starts_with(['"', '\'']);
-    if quoted { string(text) } else { text.find(|c| !is_of_a_word(c)).unwrap_or(text.len()) }
-}
-
-/// Whether a colon follows, as behind a key.
-fn has_colon(behind: &str) -> bool {
-    behind.get(blank(behind)..).is_some_and(|behind| behind.starts_with(':'))
-}
-
-/// Whether a string ends, and has no line break in it but behind a backslash.
-fn is_one_string(text: &str) -> bool {
-    let broken = text.match_indices('\n').any(|(at, _)| !text.get(..at).is_some_and(|before| before.ends_with('\\')));
-    !broken && text.len() > 1 && text.chars().next() == text.chars().next_back()
-}
-
 /// One that is as long, so that places in bytes and in characters stay what they are.
 pub(super) fn star(c: char) -> char {
     match c.len_utf8() {
@@ -331,103 +299,6 @@ pub(super) fn star(c: char) -> char {
         3 => '\u{2217}',
         _ => '\u{1f7b6}',
     }
-}
-
-fn is_of_a_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$' | '\\')
-}
-
-/// Whether a word is such a key, or has it in itself; letters that are written as escapes count as what they mean.
-fn is_secret(word: &str) -> bool {
-    // Two edits leave three of its letters, and most words don't have them.
-    let shared = KEY.bytes().filter(|letter| word.bytes().any(|byte| byte.eq_ignore_ascii_case(letter))).count();
-    if shared + 2 < KEY.len() && !word.contains('\\') {
-        return false;
-    }
-    let word = if word.contains('\\') { unescaped(word) } else { word.to_owned() }.to_ascii_lowercase();
-    word.contains(KEY) || nearest(&word, [KEY]).is_some()
-}
-
-/// `\u0074` and `\x74` as what they mean.
-fn unescaped(word: &str) -> String {
-    let mut parts = word.split('\\');
-    let mut text = parts.next().unwrap_or("").to_owned();
-    for part in parts {
-        let digits = match part.chars().next() {
-            Some('u') => part.get(1..5),
-            Some('x') => part.get(1..3),
-            _ => None,
-        };
-        let meant = digits.and_then(|digits| char::from_u32(u32::from_str_radix(digits, 16).ok()?));
-        text.extend(meant);
-        text.push_str(
-            digits.filter(|_| meant.is_some()).and_then(|digits| part.get(digits.len() + 1..)).unwrap_or(part),
-        );
-    }
-    text
-}
-
-/// How much white space and comments the text begins with.
-fn blank(text: &str) -> usize {
-    let mut rest = text;
-    loop {
-        let trimmed = rest.trim_start();
-        let behind = if let Some(comment) = trimmed.strip_prefix("//") {
-            comment.find('\n').and_then(|end| comment.get(end..)).unwrap_or("")
-        } else if let Some(comment) = trimmed.strip_prefix("/*") {
-            comment.split_once("*/").map_or("", |(_, behind)| behind)
-        } else {
-            return text.len() - trimmed.len();
-        };
-        rest = behind;
-    }
-}
-
-/// How long the template's action is that the text begins with.
-fn action(text: &str) -> usize {
-    text.find("}}").map_or(text.len(), |end| end + 2)
-}
-
-/// How long the string is that the text begins with; quotes within a template's action don't end it.
-fn string(text: &str) -> usize {
-    let mut chars = text.char_indices();
-    let Some((_, quote)) = chars.next() else { return 0 };
-    let (mut escaped, mut action) = (false, false);
-    let mut before = quote;
-    for (at, c) in chars {
-        match c {
-            _ if escaped => escaped = false,
-            '{' if before == '{' => action = true,
-            '}' if before == '}' => action = false,
-            _ if action => {}
-            '\\' => escaped = true,
-            _ if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-        before = c;
-    }
-    text.len()
-}
-
-/// How long the list or object is that the text begins with.
-fn nested(text: &str) -> usize {
-    let (mut at, mut depth) = (0_usize, 0_usize);
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(first) = rest.chars().next() else { break };
-        match first {
-            '"' | '\'' => at += string(rest),
-            '{' if rest.starts_with("{{") => at += action(rest),
-            '[' | '{' => (at, depth) = (at + 1, depth + 1),
-            ']' | '}' => {
-                (at, depth) = (at + 1, depth.saturating_sub(1));
-                if depth == 0 {
-                    return at;
-                }
-            }
-            _ => at += first.len_utf8(),
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]
