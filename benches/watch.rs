@@ -1,7 +1,8 @@
 //! How long a change in Consul takes to reach the job that waits for it: ours, and a poller that asks once a second as
 //! ContainerPilot 3 did, over the same real agent.
 //!
-//! `cargo bench --bench watch`. Prints the median and the worst of 50 changes.
+//! `cargo bench --bench watch`. Prints the median and the worst of 50 changes, and then how often 200 watches, and 200
+//! services beside them, wake us where nothing changes.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement by hand")]
 
 #[path = "../tests/support/mod.rs"]
@@ -65,4 +66,42 @@ fn main() {
         writeln!(report, "{what}: median {median:.0?}, worst {:.0?}", times.last().unwrap()).unwrap();
         pilot.finish_and_tell();
     }
+    for services in [0, MANY] {
+        idle(services, &mut report);
+    }
+}
+
+/// So many watches, and services.
+const MANY: usize = 200;
+/// From one heartbeat of a service to the next, in seconds.
+const BEAT: u64 = 10;
+
+/// What it takes where nothing happens but the services' heartbeats, which are due together.
+fn idle(services: usize, report: &mut impl std::io::Write) {
+    let watches: Vec<_> = (0..MANY).map(|n| json!({ "name": format!("watched{n}"), "interval": 1 })).collect();
+    let mut jobs = vec![json!({ "name": "main", "exec": ["sleep", "1000"] })];
+    jobs.extend((0..services).map(|n| {
+        json!({ "name": format!("served{n}"), "exec": ["sleep", "1000"], "port": 8000 + n,
+            "interfaces": ["static:192.0.2.1"], "health": { "interval": BEAT, "ttl": 3 * BEAT } })
+    }));
+    let agent = Agent::new();
+    let address = agent.address().to_string();
+    let config = json!({ "consul": address, "watches": watches, "jobs": jobs }).to_string();
+    let pilot = Launch::config(&config).start();
+    let healthy = || (0..services).all(|n| agent.healthy(&format!("served{n}")).len() == 1);
+    wait_until(support::DEADLINE, healthy, "all services healthy");
+    std::thread::sleep(Duration::from_secs(BEAT));
+    let look = || (pilot.wakeups(), pilot.cpu_time());
+    let (before, window) = (look(), Duration::from_secs(3 * BEAT));
+    std::thread::sleep(window);
+    let after = look();
+    writeln!(
+        report,
+        "{MANY} watches, {services} services with {} heartbeats, {window:?}: {} wake-ups, {:.1?} of a processor",
+        services as u64 * 3,
+        after.0 - before.0,
+        after.1.saturating_sub(before.1)
+    )
+    .unwrap();
+    pilot.finish_and_tell();
 }

@@ -21,7 +21,9 @@ const CPU: Figure = less('h', "log relayed, 64 KiB a write: CPU of the init", "s
 const LOST: Figure = less('h', "log relayed: lines lost", "");
 const LINES: Figure = more('h', "log relayed, a line a write: rate", "MB/s");
 const LINES_CPU: Figure = less('h', "log relayed, a line a write: CPU of the init", "s/GB");
-pub const FIGURES: [Figure; 7] = [RAW, RAW_CPU, RATE, CPU, LOST, LINES, LINES_CPU];
+const JSON: Figure = more('h', "log relayed as JSON, 64 KiB a write: rate", "MB/s");
+const JSON_CPU: Figure = less('h', "log relayed as JSON, 64 KiB a write: CPU of the init", "s/GB");
+pub const FIGURES: [Figure; 9] = [RAW, RAW_CPU, RATE, CPU, LOST, LINES, LINES_CPU, JSON, JSON_CPU];
 
 /// What came of one stream.
 struct Stream {
@@ -50,6 +52,11 @@ pub fn relay(system: &dyn System, place: &Place) -> Result<Found, Trouble> {
         let lines = stream(system, &place.within("lines")?, Output::Relayed, bytes / 2, LINE)?;
         found.put(&LINES, lines.rate);
         found.put(&LINES_CPU, lines.cpu);
+    }
+    if system.writes_json() {
+        let json = stream(system, &place.within("json")?, Output::Json, bytes, 65_536)?;
+        found.put(&JSON, json.rate);
+        found.put(&JSON_CPU, json.cpu);
     }
     Ok(found)
 }

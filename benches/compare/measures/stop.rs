@@ -10,13 +10,15 @@ use crate::systems::{System, Task};
 
 const ONE: Figure = less('e', "SIGTERM to gone, 1 job", "µs");
 const ONE_TOLD: Figure = more('e', "jobs that got SIGTERM, of 1", "%");
+const TEN: Figure = less('e', "SIGTERM to gone, 10 jobs", "µs");
+const TEN_TOLD: Figure = more('e', "jobs that got SIGTERM, of 10", "%");
 const HUNDRED: Figure = less('e', "SIGTERM to gone, 100 jobs", "µs");
 const HUNDRED_TOLD: Figure = more('e', "jobs that got SIGTERM, of 100", "%");
-pub const FIGURES: [Figure; 4] = [ONE, ONE_TOLD, HUNDRED, HUNDRED_TOLD];
+pub const FIGURES: [Figure; 6] = [ONE, ONE_TOLD, TEN, TEN_TOLD, HUNDRED, HUNDRED_TOLD];
 
 pub fn stop(system: &dyn System, place: &Place) -> Result<Found, Trouble> {
     let mut found = Found::default();
-    for (jobs, gone, told) in [(1, ONE, ONE_TOLD), (100, HUNDRED, HUNDRED_TOLD)] {
+    for (jobs, gone, told) in [(1, ONE, ONE_TOLD), (10, TEN, TEN_TOLD), (100, HUNDRED, HUNDRED_TOLD)] {
         let stopped = stopped(system, &place.within(&jobs.to_string())?, jobs);
         let part = stopped.map(|(took, percent)| {
             found.put(&gone, took);

@@ -38,6 +38,8 @@ pub enum Output {
     Passed,
     /// The system reads it and writes it to its own output, by default with a time.
     Relayed,
+    /// Likewise, each line as an object.
+    Json,
 }
 
 /// An init or supervisor.
@@ -51,6 +53,10 @@ pub trait System {
     /// The unix socket on which it answers HTTP, if it does, where its files are in this directory.
     fn socket(&self, _dir: &Path) -> Option<PathBuf> {
         None
+    }
+    /// Whether it can write what jobs write as JSON.
+    fn writes_json(&self) -> bool {
+        false
     }
     /// The words that run the task, with files in the directory. [`Trouble::NotApplicable`] if it can't.
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble>;

@@ -49,6 +49,10 @@ impl System for ContainerPilot {
         Some(socket(dir))
     }
 
+    fn writes_json(&self) -> bool {
+        true
+    }
+
     fn command(&self, dir: &Path, task: &Task) -> Result<Words, Trouble> {
         let is_old = self.is_old();
         let job = |(n, exec): (usize, &Words)| {
@@ -73,7 +77,13 @@ impl System for ContainerPilot {
         let jobs: Vec<_> = task.jobs.iter().enumerate().map(job).collect();
         // Nobody asks that Consul anything.
         let consul = if is_old { json!("localhost:8500") } else { json!(false) };
-        let text = json!({ "consul": consul, "control": { "socket": socket(dir) }, "jobs": jobs });
+        let format = if task.output == Output::Json { "json" } else { "default" };
+        let text = json!({
+            "consul": consul,
+            "logging": { "format": format },
+            "control": { "socket": socket(dir) },
+            "jobs": jobs,
+        });
         let file = dir.join("app.json5");
         fs::write(&file, text.to_string())?;
         Ok([self.program.as_path(), "-config".as_ref(), &file].map(|word| word.display().to_string()).to_vec())
